@@ -1,0 +1,229 @@
+"""A batch of pinhole cameras in the OpenCV convention.
+
+Notation, used throughout the project:
+    x right, y down, z forward          axes of a camera (OpenCV)
+    world_from_camera                   (view, 4, 4) rigid; columns x, y, z, position
+    fx, fy, cx, cy                      intrinsics in pixels of the image at hand
+    (0.5, 0.5)                          centre of the top-left pixel, in pixels
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.errors import CameraError
+
+ORTHONORMAL_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Camera:
+    """Pinhole cameras that share one image size.
+
+    Construction checks shapes only; `check` validates the values, so that cameras can
+    be built inside compiled and differentiated code.
+    """
+
+    world_from_camera: Float[Tensor, "view 4 4"]
+    """Rigid transforms; columns are x, y, z axes and position."""
+    intrinsics: Float[Tensor, "view 4"]
+    """fx, fy, cx, cy in pixels."""
+    height: int
+    """Image height in pixels."""
+    width: int
+    """Image width in pixels."""
+
+    def __post_init__(self) -> None:
+        poses, intrinsics = self.world_from_camera, self.intrinsics
+        if poses.ndim != 3 or poses.shape[1:] != (4, 4):
+            raise CameraError(
+                f"world_from_camera has shape {tuple(poses.shape)}",
+                remedy="Give one 4×4 matrix a view: shape (view, 4, 4).",
+            )
+        if intrinsics.shape != (poses.shape[0], 4):
+            raise CameraError(
+                f"intrinsics have shape {tuple(intrinsics.shape)} "
+                f"for {poses.shape[0]} poses",
+                remedy="Give fx, fy, cx, cy for each view: shape (view, 4).",
+            )
+        if self.height < 1 or self.width < 1:
+            raise CameraError(
+                f"image size is {self.height}×{self.width}",
+                remedy="Height and width must be at least one pixel.",
+            )
+
+    def __len__(self) -> int:
+        return self.world_from_camera.shape[0]
+
+    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Camera:
+        """Select views; an integer gives a batch of one."""
+        if isinstance(index, int):
+            index = [index]
+        elif not isinstance(index, slice | Tensor):
+            index = list(index)
+        return replace(
+            self,
+            world_from_camera=self.world_from_camera[index],
+            intrinsics=self.intrinsics[index],
+        )
+
+    def __iter__(self) -> Iterator[Camera]:
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def center(self) -> Float[Tensor, "view 3"]:
+        """Camera positions in world units."""
+        return self.world_from_camera[:, :3, 3]
+
+    @property
+    def forward(self) -> Float[Tensor, "view 3"]:
+        """Unit viewing directions (the z axes)."""
+        return self.world_from_camera[:, :3, 2]
+
+    @property
+    def hfov_radians(self) -> Float[Tensor, "view"]:
+        """Horizontal fields of view."""
+        return 2 * torch.atan(self.width / (2 * self.intrinsics[:, 0]))
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Camera:
+        """Move and cast both tensors."""
+        return replace(
+            self,
+            world_from_camera=self.world_from_camera.to(device=device, dtype=dtype),
+            intrinsics=self.intrinsics.to(device=device, dtype=dtype),
+        )
+
+    def resized(self, height: int, width: int) -> Camera:
+        """Cameras of the same images scaled to another size (exactly, per axis)."""
+        scale_x, scale_y = width / self.width, height / self.height
+        scale = self.intrinsics.new_tensor([scale_x, scale_y, scale_x, scale_y])
+        return replace(
+            self, intrinsics=self.intrinsics * scale, height=height, width=width
+        )
+
+    def cropped(self, top: int, left: int, height: int, width: int) -> Camera:
+        """Cameras of a window of the images; `top` and `left` in pixels."""
+        shift = self.intrinsics.new_tensor([0.0, 0.0, left, top])
+        return replace(
+            self, intrinsics=self.intrinsics - shift, height=height, width=width
+        )
+
+    def check(self, names: Sequence[str] | None = None) -> Camera:
+        """Return self if every camera is usable.
+
+        Args:
+            names: What to call each view in messages; `view 0`, `view 1`, … if absent.
+
+        Raises:
+            CameraError: Naming the first view that is not finite, whose rotation is not
+                orthonormal and right-handed within 1e-3, or whose focal length or
+                principal point is impossible.
+        """
+        for index in range(len(self)):
+            name = names[index] if names is not None else f"view {index}"
+            _check_pose(self.world_from_camera[index].detach().double().cpu(), name)
+            _check_intrinsics(self.intrinsics[index].detach().double().cpu(), name)
+        return self
+
+    @staticmethod
+    def look_at(
+        eye: Float[Tensor, "view 3"],
+        target: Float[Tensor, "*#view 3"],
+        *,
+        up: Float[Tensor, "*#view 3"],
+        hfov_radians: float,
+        height: int,
+        width: int,
+    ) -> Camera:
+        """Cameras at `eye` looking at `target` with square pixels.
+
+        Raises:
+            CameraError: If a camera sits on its target or looks along `up`.
+        """
+        forward = target - eye
+        right = torch.linalg.cross(forward, up.expand_as(forward))
+        size = forward.norm(dim=-1) * up.expand_as(forward).norm(dim=-1)
+        if bool((right.norm(dim=-1) <= 1e-6 * size).any()) or bool((size == 0).any()):
+            raise CameraError(
+                "a camera looks straight along its up axis or sits on its target",
+                remedy="Move the camera, the target or the up axis apart.",
+            )
+        z = torch.nn.functional.normalize(forward, dim=-1)
+        x = torch.nn.functional.normalize(right, dim=-1)
+        y = torch.linalg.cross(z, x)
+        pose = torch.eye(4, dtype=eye.dtype, device=eye.device).repeat(len(eye), 1, 1)
+        pose[:, :3] = torch.stack([x, y, z, eye], dim=-1)
+        focal_px = width / (2 * math.tan(hfov_radians / 2))
+        intrinsics = eye.new_tensor([focal_px, focal_px, width / 2, height / 2])
+        return Camera(
+            world_from_camera=pose,
+            intrinsics=intrinsics.expand(len(eye), 4).clone(),
+            height=height,
+            width=width,
+        )
+
+    @staticmethod
+    def cat(cameras: Sequence[Camera]) -> Camera:
+        """Join batches of the same image size.
+
+        Raises:
+            CameraError: If the sizes differ.
+        """
+        sizes = {(camera.height, camera.width) for camera in cameras}
+        if len(sizes) != 1:
+            raise CameraError(
+                f"cannot join cameras of sizes {sorted(sizes)}",
+                remedy="Resize them to one height and width first.",
+            )
+        return replace(
+            cameras[0],
+            world_from_camera=torch.cat([c.world_from_camera for c in cameras]),
+            intrinsics=torch.cat([c.intrinsics for c in cameras]),
+        )
+
+
+def _check_pose(pose: Float[Tensor, "4 4"], name: str) -> None:
+    if not torch.isfinite(pose).all():
+        raise CameraError(
+            f"{name}: the pose holds NaN or infinite values",
+            remedy="Remove the view or give it a finite world_from_camera matrix.",
+        )
+    if not torch.equal(pose[3], pose.new_tensor([0.0, 0.0, 0.0, 1.0])):
+        raise CameraError(
+            f"{name}: the last row of the pose is {pose[3].tolist()}",
+            remedy="It must be 0 0 0 1; is the matrix transposed?",
+        )
+    rotation = pose[:3, :3]
+    error = (rotation.T @ rotation - torch.eye(3, dtype=pose.dtype)).abs().max().item()
+    if error > ORTHONORMAL_TOLERANCE:
+        raise CameraError(
+            f"{name}: the rotation is not orthonormal (off by {error:.2g})",
+            remedy="Remove scale and shear from the pose; translation may be any size.",
+        )
+    if torch.linalg.det(rotation) < 0:
+        raise CameraError(
+            f"{name}: the rotation is left-handed (a reflection)",
+            remedy="Axes must be x right, y down, z forward; check for a flipped axis.",
+        )
+
+
+def _check_intrinsics(intrinsics: Float[Tensor, "4"], name: str) -> None:
+    fx, fy, cx, cy = intrinsics.tolist()
+    if not torch.isfinite(intrinsics).all():
+        raise CameraError(
+            f"{name}: fx, fy, cx, cy are {fx}, {fy}, {cx}, {cy}",
+            remedy="Intrinsics must be finite, in pixels of the image.",
+        )
+    if fx <= 0 or fy <= 0:
+        raise CameraError(
+            f"{name}: focal lengths fx, fy are {fx:g}, {fy:g}",
+            remedy="They must be positive, in pixels of the image.",
+        )
