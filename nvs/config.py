@@ -1,0 +1,151 @@
+"""What a network is: one frozen configuration, its presets and its JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nvs.errors import ConfigError
+
+UpdateRule = Literal["gradient_descent", "momentum", "muon"]
+FastNetworkKind = Literal["swiglu", "linear"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "update_rule": ("gradient_descent", "momentum", "muon"),
+    "fast_network": ("swiglu", "linear"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """The shape of a LaCT network and of its fast weights.
+
+    Raises:
+        ConfigError: If a value cannot work, naming the key, the value and the remedy.
+    """
+
+    dim: int
+    """Width of the residual stream."""
+    num_blocks: int
+    """Number of blocks, each window attention, LaCT layer and MLP."""
+    patch_size: int = 8
+    """Side of an image patch in pixels; one patch is one token."""
+    attention_head_dim: int = 64
+    """Width of a window-attention head; divides `dim`."""
+    fast_head_dim: int
+    """Width of a LaCT head; divides `dim`."""
+    fast_hidden_multiplier: int = 2
+    """Hidden width of the fast network as a multiple of its head width."""
+    mlp_hidden_multiplier: int = 4
+    """Hidden width of the MLP as a multiple of `dim`."""
+    base_learning_rate: float = 0.01
+    """Learning rate of a token before its projection has learned anything."""
+    newton_schulz_steps: int = 5
+    """Newton–Schulz iterations of the Muon update."""
+    update_rule: UpdateRule = "muon"
+    """How a gradient changes the fast weights (Eq. 8, 9, 13, 14)."""
+    fast_network: FastNetworkKind = "swiglu"
+    """The fast network: SwiGLU as released, or one linear map (Fig. 8)."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in CHOICES:
+                if value not in CHOICES[field.name]:
+                    raise ConfigError(
+                        f"{field.name} is {value!r}",
+                        remedy=f"Use one of {', '.join(CHOICES[field.name])}.",
+                    )
+            elif field.name == "base_learning_rate":
+                if not isinstance(value, int | float) or not 0 < value < 1:
+                    raise ConfigError(
+                        f"base_learning_rate is {value!r}",
+                        remedy="It must be a number between 0 and 1.",
+                    )
+            elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigError(
+                    f"{field.name} is {value!r}",
+                    remedy="It must be a positive whole number.",
+                )
+        for key in ("attention_head_dim", "fast_head_dim"):
+            if self.dim % getattr(self, key):
+                raise ConfigError(
+                    f"{key} is {getattr(self, key)}, which does not divide "
+                    f"dim = {self.dim}",
+                    remedy="Choose a divisor of dim.",
+                )
+
+    @property
+    def num_fast_heads(self) -> int:
+        """Number of LaCT heads."""
+        return self.dim // self.fast_head_dim
+
+    @property
+    def num_fast_matrices(self) -> int:
+        """Number of fast-weight matrices a layer has; also learning rates a head."""
+        return 3 if self.fast_network == "swiglu" else 1
+
+    @property
+    def fast_hidden_dim(self) -> int:
+        """Hidden width of the fast network of one head."""
+        return self.fast_head_dim * self.fast_hidden_multiplier
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary of every field."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> ModelConfig:
+        """The configuration a dictionary describes.
+
+        Raises:
+            ConfigError: If a key is unknown or missing, or a value cannot work.
+        """
+        fields = {field.name: field for field in dataclasses.fields(ModelConfig)}
+        for key in values:
+            if key not in fields:
+                raise ConfigError(
+                    f"unknown configuration key {key!r}",
+                    remedy=f"Known keys: {', '.join(fields)}.",
+                )
+        for name, field in fields.items():
+            if name not in values and field.default is dataclasses.MISSING:
+                raise ConfigError(
+                    f"configuration key {name!r} is missing",
+                    remedy="Add it, or start from a preset.",
+                )
+        return ModelConfig(**values)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "lact_l24_d768_ttt2x": {"dim": 768, "num_blocks": 24, "fast_head_dim": 768},
+    "lact_l24_d768_ttt4x": {
+        "dim": 768,
+        "num_blocks": 24,
+        "fast_head_dim": 768,
+        "fast_hidden_multiplier": 4,
+    },
+    "lact_l14_d768_ttt2x": {"dim": 768, "num_blocks": 14, "fast_head_dim": 768},
+    "lact_small": {"dim": 384, "num_blocks": 8, "fast_head_dim": 384},
+    "lact_tiny": {
+        "dim": 128,
+        "num_blocks": 6,
+        "fast_head_dim": 128,
+        "attention_head_dim": 32,
+    },
+}
+
+
+def preset(name: str) -> ModelConfig:
+    """The configuration of a named network.
+
+    Raises:
+        ConfigError: If there is no preset of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(
+            f"there is no preset {name!r}", remedy=f"Use one of {', '.join(PRESETS)}."
+        )
+    return ModelConfig(**PRESETS[name])

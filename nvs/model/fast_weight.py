@@ -1,0 +1,123 @@
+"""Fast weights: the gradient, the step and the application of a LaCT layer.
+
+Notation (shapes are (batch, head, token, ·) for tokens, (batch, head, ·, ·) for W):
+    k, v, q     keys, values, queries of width head_dim
+    lr          learning rates, one a matrix, head and token
+    W           (w0, w1, w2) of a SwiGLU network, the paper's (W1, W2, W3):
+                w0, w2 of (head_dim, hidden), w1 of (hidden, head_dim);
+                or (w,) of a linear one, (head_dim, head_dim)
+
+    f(x) = (SiLU(x·w0) ∘ (x·w2))·w1          the fast network (Eq. 6); linear: x·w
+    G    = ∇_W Σ lr·⟨f(k), v⟩                 minus the gradient of the loss (Eq. 4, 7)
+    W    ← normalise(W + D(G))               the step (Eq. 8; Muon: Eq. 9; Eq. 13, 14)
+
+`gradient` is a sum over tokens: views may be processed in groups, and ranks may each
+hold a part, before the one `step`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.config import UpdateRule
+from nvs.model.newton_schulz import orthogonalise
+
+FastWeights: TypeAlias = tuple[Tensor, ...]
+
+NORM_EPSILON = 1e-5
+
+
+def apply(
+    weights: FastWeights, x: Float[Tensor, "batch head token dim"]
+) -> Float[Tensor, "batch head token dim"]:
+    """The fast network f(x) (Eq. 5, 6)."""
+    if len(weights) == 1:
+        return x @ weights[0]
+    w0, w1, w2 = weights
+    return (F.silu(x @ w0) * (x @ w2)) @ w1
+
+
+def gradient(
+    weights: FastWeights,
+    k: Float[Tensor, "batch head token dim"],
+    v: Float[Tensor, "batch head token dim"],
+    lr: Float[Tensor, "matrix batch head token 1"],
+) -> FastWeights:
+    """Ascent direction of Σ lr·⟨f(k), v⟩, summed over the given tokens (Eq. 4, 7).
+
+    Each matrix has its own learning rate, which scales only its own gradient.
+    """
+    if len(weights) == 1:
+        return ((k * lr[0]).to(v.dtype).mT @ v,)
+    w0, w1, w2 = weights
+    gate = k @ w0
+    value = k @ w2
+    sigmoid = torch.sigmoid(gate)
+    silu = gate * sigmoid
+    hidden_grad = v @ w1.mT
+    value_grad = hidden_grad * silu
+    gate_grad = hidden_grad * value * sigmoid * (1 + gate * (1 - sigmoid))
+    return (
+        (k * lr[0]).to(gate_grad.dtype).mT @ gate_grad,
+        (silu * value * lr[1]).to(v.dtype).mT @ v,
+        (k * lr[2]).to(value_grad.dtype).mT @ value_grad,
+    )
+
+
+def add(left: FastWeights, right: FastWeights) -> FastWeights:
+    """Sum of two gradients, matrix by matrix."""
+    return tuple(a + b for a, b in zip(left, right, strict=True))
+
+
+def column_norms(weights: FastWeights) -> FastWeights:
+    """Norms along the input dimension, which a step preserves."""
+    return tuple(w.norm(dim=-2, keepdim=True) for w in weights)
+
+
+def step(
+    weights: FastWeights,
+    direction: FastWeights,
+    norms: FastWeights,
+    *,
+    rule: UpdateRule,
+    newton_schulz_steps: int,
+    newton_schulz_dtype: torch.dtype,
+) -> FastWeights:
+    """Weights after one update (Eq. 8; with Muon Eq. 9).
+
+    Args:
+        weights: Weights before the step.
+        direction: What `gradient` returned, summed over all tokens of the chunk (and
+            with `rule="momentum"` already mixed by `momentum`).
+        norms: `column_norms` of the weights before *any* update; every column is
+            scaled back to it.
+        rule: Muon orthogonalises each matrix of the direction first.
+        newton_schulz_steps: Iterations of that orthogonalisation.
+        newton_schulz_dtype: Its precision.
+    """
+    if rule == "muon":
+        direction = tuple(
+            orthogonalise(
+                g, num_steps=newton_schulz_steps, dtype=newton_schulz_dtype
+            ).to(w.dtype)
+            for g, w in zip(direction, weights, strict=True)
+        )
+    moved = add(weights, direction)
+    return tuple(
+        w / (w.norm(dim=-2, keepdim=True) + NORM_EPSILON) * norm
+        for w, norm in zip(moved, norms, strict=True)
+    )
+
+
+def momentum(
+    previous: FastWeights,
+    direction: FastWeights,
+    decay: Float[Tensor, "batch head 1 1"],
+) -> FastWeights:
+    """Running direction M ← β·M + G over the chunks of a sequence (Eq. 13, 14)."""
+    return tuple(decay * m + g for m, g in zip(previous, direction, strict=True))

@@ -1,0 +1,120 @@
+"""The network: posed images in, images at other cameras out.
+
+`forward` is the joint pass that training uses; `prefill` and `render` are the same
+computation cut where the fast weights are known. Joint = prefill + render.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nvs.config import ModelConfig
+from nvs.model.block import Block
+from nvs.model.fast_weight import FastWeights
+from nvs.model.schedule import inputs_then_all
+from nvs.model.tokens import NUM_CHANNELS, patches, unpatch
+
+LINEAR_STD = 0.02
+
+
+class LaCTNetwork(nn.Module):
+    """A LaCT novel view synthesis network (Sec. 4.1)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        patch_area = config.patch_size**2
+        self.embedding = nn.Linear(NUM_CHANNELS * patch_area, config.dim, bias=False)
+        self.embedding_norm = nn.LayerNorm(config.dim, bias=False)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
+        self.output_norm = nn.LayerNorm(config.dim, bias=False)
+        self.output = nn.Linear(config.dim, 3 * patch_area, bias=False)
+        self.initialise()
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """Draw new weights: linears N(0, 0.02), residual outputs and fast weights."""
+        residual_std = LINEAR_STD / math.sqrt(3 * self.config.num_blocks)
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear):
+                residual = name.startswith("blocks.") and name.endswith(".output")
+                nn.init.normal_(module.weight, std=residual_std if residual else 0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.ParameterList):
+                for weight in module:
+                    nn.init.normal_(weight, std=math.sqrt(2 / weight.shape[-2]))
+
+    def set_newton_schulz_dtype(self, dtype: torch.dtype) -> None:
+        """Precision of the orthogonalisation in every layer (bfloat16 as released)."""
+        for block in self.blocks:
+            block.lact.newton_schulz_dtype = dtype
+
+    def embed(
+        self,
+        posed: Float[Tensor, "batch view 9 height width"],
+        image: Float[Tensor, "batch view 3 height width"] | None,
+    ) -> Float[Tensor, "batch view token dim"]:
+        """Tokens of input views, or with `image=None` of cameras to render."""
+        features = patches(posed, image, self.config.patch_size)
+        return self.embedding_norm(self.embedding(features))
+
+    def decode(
+        self, x: Float[Tensor, "batch view token dim"], *, height: int, width: int
+    ) -> Float[Tensor, "batch view 3 height width"]:
+        """Images in [0, 1] from the residual stream."""
+        colour = torch.sigmoid(self.output(self.output_norm(x)).float())
+        return unpatch(
+            colour, height=height, width=width, patch_size=self.config.patch_size
+        )
+
+    def forward(
+        self,
+        input_posed: Float[Tensor, "batch input 9 height width"],
+        input_image: Float[Tensor, "batch input 3 height width"],
+        target_posed: Float[Tensor, "batch target 9 height width"],
+    ) -> Float[Tensor, "batch target 3 height width"]:
+        """Input views and targets in one pass; only input views update."""
+        inputs = self.embed(input_posed, input_image)
+        x = torch.cat([inputs, self.embed(target_posed, None)], dim=1)
+        num_views, num_tokens = inputs.shape[1:3]
+        schedule = inputs_then_all(num_views * num_tokens, x.shape[1] * num_tokens)
+        for block in self.blocks:
+            x, _ = block(x, schedule)
+        height, width = target_posed.shape[-2:]
+        return self.decode(x[:, num_views:], height=height, width=width)
+
+    def prefill(
+        self,
+        posed: Float[Tensor, "batch view 9 height width"],
+        image: Float[Tensor, "batch view 3 height width"],
+    ) -> tuple[FastWeights, ...]:
+        """Fast weights of every block, all views at once and with gradients.
+
+        `nvs.model.prefill.prefill_in_groups` gives the same with bounded memory.
+        """
+        x = self.embed(posed, image)
+        num_tokens = x.shape[1] * x.shape[2]
+        schedule = inputs_then_all(num_tokens, num_tokens)
+        scene: list[FastWeights] = []
+        for block in self.blocks:
+            x, weights = block(x, schedule)
+            scene.append(weights)
+        return tuple(scene)
+
+    def render(
+        self,
+        scene: Sequence[FastWeights],
+        posed: Float[Tensor, "batch view 9 height width"],
+    ) -> Float[Tensor, "batch view 3 height width"]:
+        """Images of cameras from the fast weights of a scene."""
+        x = self.embed(posed, None)
+        for block, weights in zip(self.blocks, scene, strict=True):
+            x = block.render(x, weights)
+        height, width = posed.shape[-2:]
+        return self.decode(x, height=height, width=width)

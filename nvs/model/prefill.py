@@ -1,0 +1,89 @@
+"""Prefill with bounded memory: layer by layer, over groups of views.
+
+The gradient of the fast weights is a sum over tokens, so each block needs two passes
+over its groups: one that attends and sums the gradient, and after the one step a second
+that reads, transforms and hands over to the next block. Memory is the residual stream
+of all views plus the activations of one group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.model import fast_weight
+from nvs.model.fast_weight import FastWeights
+from nvs.model.network import LaCTNetwork
+
+Progress = Callable[[int, int], None]
+
+
+@torch.no_grad()
+def prefill_in_groups(
+    network: LaCTNetwork,
+    embed_group: Callable[[slice], Float[Tensor, "batch group token dim"]],
+    *,
+    num_views: int,
+    group_size: int,
+    progress: Progress | None = None,
+) -> Iterator[FastWeights]:
+    """Fast weights of one block after another.
+
+    Args:
+        network: The network; its parameters' device does the work.
+        embed_group: Returns the embedded tokens of a slice of the views.
+        num_views: Number of input views.
+        group_size: Views processed at once; changes the result by rounding only.
+        progress: Called with (groups done, groups in all) after each group's pass.
+
+    Yields:
+        The fast weights of each block, (batch, head, ·, ·).
+    """
+    groups = [
+        slice(start, min(start + group_size, num_views))
+        for start in range(0, num_views, group_size)
+    ]
+    total = len(groups) * 2 * len(network.blocks)
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    stream: Tensor | None = None
+    for group in groups:
+        tokens = embed_group(group)
+        if stream is None:
+            batch, _, num_tokens, dim = tokens.shape
+            stream = tokens.new_empty(batch, num_views, num_tokens, dim)
+        stream[:, group] = tokens
+        count()
+    assert stream is not None, "PosedViews holds at least one view"
+
+    for index, block in enumerate(network.blocks):
+        initial = block.lact.initial_weights(stream.shape[0])
+        total_gradient: FastWeights | None = None
+        for group in groups:
+            attended = block.attend(stream[:, group])
+            stream[:, group] = attended
+            part = block.write(attended, initial)
+            total_gradient = (
+                part
+                if total_gradient is None
+                else fast_weight.add(total_gradient, part)
+            )
+            count()
+        assert total_gradient is not None, "there is at least one group"
+        weights = block.lact.step(initial, total_gradient)
+        yield weights
+        if index + 1 == len(network.blocks):
+            break
+        for group in groups:
+            read = block.read(stream[:, group], weights)
+            stream[:, group] = block.transform(read)
+            count()

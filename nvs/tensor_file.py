@@ -1,0 +1,93 @@
+"""Safetensors files that know their own content.
+
+Every file we write carries JSON metadata and a digest of metadata and tensors, so that
+truncation, a flipped bit or an edited header is noticed on reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nvs.errors import NvsError
+from nvs.files import atomic_output
+
+METADATA_KEY = "nvs"
+DIGEST_KEY = "digest"
+
+
+def content_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> str:
+    """SHA-256 over metadata and tensors, independent of device and of key order."""
+    digest = hashlib.sha256(_canonical(metadata).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def write_tensors(
+    path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
+) -> str:
+    """Write a file atomically and return its content digest.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    digest = content_digest(plain, metadata)
+    header = {METADATA_KEY: _canonical(metadata), DIGEST_KEY: digest}
+    with atomic_output(path) as temporary:
+        try:
+            save_file(plain, temporary, metadata=header)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+    return digest
+
+
+def read_tensors(
+    path: Path | str, *, error: type[NvsError], remedy: str
+) -> tuple[dict[str, Tensor], dict[str, Any], str | None]:
+    """Memory-map a file and verify its digest if it carries one.
+
+    Args:
+        path: The file.
+        error: What to raise when it cannot be read or is damaged.
+        remedy: What the message should tell the user to do then.
+
+    Returns:
+        Tensors, metadata (empty for a file that is not ours) and the digest.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise error(f"there is no file {path}", remedy="Check the path.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = json.loads(header.get(METADATA_KEY, "{}"))
+    except (SafetensorError, ValueError, OSError) as cause:
+        raise error(
+            f"{path} is truncated or not a safetensors file "
+            f"({path.stat().st_size} bytes: {cause})",
+            remedy=remedy,
+        ) from cause
+    digest = header.get(DIGEST_KEY)
+    if digest is not None and digest != content_digest(tensors, metadata):
+        raise error(
+            f"{path} is damaged: its content does not match its digest {digest[:12]}…",
+            remedy=remedy,
+        )
+    return tensors, metadata, digest
+
+
+def _canonical(metadata: Mapping[str, Any]) -> str:
+    return json.dumps(metadata, sort_keys=True, separators=(",", ":"))
