@@ -72,7 +72,7 @@ def read_tensors(
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
         metadata = json.loads(header.get(METADATA_KEY, "{}"))
     except (SafetensorError, ValueError, OSError) as cause:
         raise error(

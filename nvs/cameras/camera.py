@@ -196,7 +196,7 @@ def _check_pose(pose: Float[Tensor, "4 4"], name: str) -> None:
             f"{name}: the pose holds NaN or infinite values",
             remedy="Remove the view or give it a finite world_from_camera matrix.",
         )
-    if not torch.equal(pose[3], pose.new_tensor([0.0, 0.0, 0.0, 1.0])):
+    if (pose[3] - pose.new_tensor([0.0, 0.0, 0.0, 1.0])).abs().max() > 1e-6:
         raise CameraError(
             f"{name}: the last row of the pose is {pose[3].tolist()}",
             remedy="It must be 0 0 0 1; is the matrix transposed?",
