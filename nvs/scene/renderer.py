@@ -1,0 +1,252 @@
+"""The renderer: posed views to a scene, a scene and cameras to images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from nvs.cameras import Camera, PoseNormalisation
+from nvs.errors import CameraError, ConfigError, SceneFileError
+from nvs.model import cost
+from nvs.model.checkpoint import Checkpoint
+from nvs.model.fast_weight import FastWeights
+from nvs.model.prefill import Progress, prefill_in_groups
+from nvs.model.tokens import posed_rays
+from nvs.model.weights import Poses, load_weights
+from nvs.scene.precision import Precision, pick_device
+from nvs.scene.scene import Scene
+from nvs.scene.views import PosedViews
+
+DEFAULT_BUDGET_BYTES = 2**30
+THUMBNAIL_PX = 96
+
+Framing = Literal["auto", "none", "mean_camera", "object"]
+
+
+class Renderer:
+    """A network ready to build and render scenes on one device.
+
+    Prefill and rendering work through groups of views whose activations fit the memory
+    budget; the group size changes results by float rounding only.
+
+    Args:
+        checkpoint: The weights.
+        model_id: What to call them.
+        poses: What they were trained on: `object` or `scene` poses.
+        device: `cpu`, `cuda`, …; without one, CUDA where there is some.
+        precision: `float32` or `bfloat16`; without one, what suits the device.
+        budget_bytes: Memory for the activations of one group, beside the weights and
+            the residual stream; without one, 1 GiB on the CPU and half of the free
+            memory of a CUDA device.
+
+    Raises:
+        ConfigError: If the device or the precision does not exist here.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        model_id: str,
+        poses: Poses = "object",
+        device: str | None = None,
+        precision: str | None = None,
+        budget_bytes: int | None = None,
+    ) -> None:
+        self.device = pick_device(device)
+        self.precision = Precision.named(precision, self.device)
+        self.network = checkpoint.network().to(self.device).requires_grad_(False)
+        self.precision.prepare(self.network)
+        self.config = checkpoint.config
+        self.model_id = model_id
+        self.model_digest = checkpoint.digest
+        self.poses = poses
+        if budget_bytes is None:
+            budget_bytes = DEFAULT_BUDGET_BYTES
+            if self.device.type == "cuda":
+                budget_bytes = torch.cuda.mem_get_info(self.device)[0] // 2
+        self.budget_bytes = budget_bytes
+
+    @staticmethod
+    def from_weights(
+        name: str | None = None,
+        *,
+        device: str | None = None,
+        precision: str | None = None,
+        budget_bytes: int | None = None,
+    ) -> Renderer:
+        """A renderer of named weights or of a weights file; the default if absent.
+
+        Raises:
+            WeightsUnavailableError: If they cannot be found or fetched.
+            CheckpointError: If they are damaged.
+            ConfigError: If the device or the precision does not exist here.
+        """
+        checkpoint, model_id, poses = load_weights(name)
+        return Renderer(
+            checkpoint,
+            model_id=model_id,
+            poses=poses,
+            device=device,
+            precision=precision,
+            budget_bytes=budget_bytes,
+        )
+
+    def normalise(
+        self,
+        camera: Camera,
+        framing: Framing = "auto",
+        *,
+        defined_by: Sequence[int] | None = None,
+    ) -> PoseNormalisation:
+        """How cameras of a capture are brought to where the model expects them.
+
+        Args:
+            camera: The input cameras, in the user's world.
+            framing: `auto` is `none` for object weights and `mean_camera` for scene
+                weights; `object` brings a capture of an object at any scale to where
+                object weights expect it.
+            defined_by: Which views define it; all if absent.
+
+        Raises:
+            CameraError: If the cameras define none.
+            ConfigError: If the framing is unknown.
+        """
+        if framing == "auto":
+            framing = "none" if self.poses == "object" else "mean_camera"
+        if framing == "none":
+            return PoseNormalisation.none()
+        if framing == "mean_camera":
+            return PoseNormalisation.from_mean_camera(camera, defined_by)
+        if framing == "object":
+            return PoseNormalisation.from_object(camera, defined_by)
+        raise ConfigError(
+            f"there is no framing {framing!r}",
+            remedy="Use auto, none, mean_camera or object.",
+        )
+
+    def group_size(self, height: int, width: int) -> int:
+        """How many views of a size are worked on at once."""
+        one = cost.activation_bytes_per_view(self.config, height, width)
+        return max(1, self.budget_bytes // one)
+
+    @torch.no_grad()
+    def prefill(
+        self,
+        views: PosedViews,
+        *,
+        framing: Framing = "auto",
+        normalisation: PoseNormalisation | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        group_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Scene:
+        """Build a scene.
+
+        Args:
+            views: The inputs; height and width must be multiples of the patch.
+            framing: See `normalise`; not used if `normalisation` is given.
+            normalisation: From the user's world to the model's, if already known.
+            dtype: Precision in which the scene keeps its fast weights.
+            group_size: Views at once; follows from the memory budget if absent.
+            progress: Called with (groups done, groups in all); may raise to cancel.
+
+        Raises:
+            CameraError, ConfigError: If the views do not fit the network.
+        """
+        height, width = views.camera.height, views.camera.width
+        self._check_size(height, width)
+        if normalisation is None:
+            normalisation = self.normalise(views.camera, framing)
+        camera = normalisation.apply(views.camera)
+
+        def embed(group: slice) -> Float[Tensor, "1 group token dim"]:
+            posed = posed_rays(camera[group].to(self.device, torch.float32))
+            image = views.image[group].to(self.device)[None]
+            return self.network.embed(posed, image).float()
+
+        with self.precision.autocast(self.device):
+            blocks = prefill_in_groups(
+                self.network,
+                embed,
+                num_views=len(views),
+                group_size=group_size or self.group_size(height, width),
+                progress=progress,
+            )
+            fast_weights = tuple(
+                tuple(weight[0].to(dtype) for weight in block) for block in blocks
+            )
+        return Scene(
+            fast_weights=fast_weights,
+            normalisation=normalisation,
+            input_camera=views.camera.to("cpu"),
+            input_names=views.names,
+            thumbnail=_thumbnails(views.image),
+            model_id=self.model_id,
+            model_digest=self.model_digest,
+        )
+
+    def render(
+        self, scene: Scene, camera: Camera
+    ) -> Float[Tensor, "view height width 3"]:
+        """Images of cameras in the user's world, in [0, 1], on the renderer's device.
+
+        Raises:
+            SceneFileError: If other weights built the scene.
+            CameraError: If a camera is unusable or its size does not fit the patch.
+        """
+        return torch.stack(list(self.render_iter(scene, camera)))
+
+    @torch.no_grad()
+    def render_iter(
+        self, scene: Scene, camera: Camera
+    ) -> Iterator[Float[Tensor, "height width 3"]]:
+        """One image after another, so that long paths need no memory; see `render`."""
+        self._check_scene(scene)
+        self._check_size(camera.height, camera.width)
+        camera = scene.normalisation.apply(camera.check())
+        scene = scene.to(self.device, self.precision.compute)
+        blocks: list[FastWeights] = [
+            tuple(weight[None] for weight in block) for block in scene.fast_weights
+        ]
+        size = self.group_size(camera.height, camera.width)
+        for start in range(0, len(camera), size):
+            group = camera[start : start + size].to(self.device, torch.float32)
+            with self.precision.autocast(self.device):
+                image = self.network.render(blocks, posed_rays(group))
+            yield from rearrange(image[0], "v c h w -> v h w c")
+
+    def _check_scene(self, scene: Scene) -> None:
+        if scene.model_digest != self.model_digest:
+            raise SceneFileError(
+                f"the scene was built with {scene.model_id} "
+                f"({scene.model_digest[:12]}…), not with {self.model_id} "
+                f"({self.model_digest[:12]}…)",
+                remedy="Render it with the weights that built it, or build it again.",
+            )
+
+    def _check_size(self, height: int, width: int) -> None:
+        patch = self.config.patch_size
+        if height % patch or width % patch:
+            raise CameraError(
+                f"an image size of {height}×{width} does not fit patches of "
+                f"{patch} pixels",
+                remedy=f"Use multiples of {patch}.",
+            )
+
+
+def _thumbnails(
+    image: Float[Tensor, "view 3 height width"],
+) -> UInt8[Tensor, "view thumb_height thumb_width 3"]:
+    scale = min(1.0, THUMBNAIL_PX / max(image.shape[-2:]))
+    size = [max(1, round(side * scale)) for side in image.shape[-2:]]
+    small = torch.cat(
+        [F.interpolate(one[None], size, mode="area") for one in image.cpu()]
+    )
+    return rearrange((small * 255).round().to(torch.uint8), "v c h w -> v h w c")

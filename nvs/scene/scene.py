@@ -1,0 +1,167 @@
+"""A scene: the fast weights that a set of posed views wrote, and where they belong.
+
+A scene is a value: frozen, self-describing, savable. Its file is one safetensors file
+with the fast weights of every block (`blocks.{i}.w{j}`), the input cameras, thumbnails
+of the inputs and JSON metadata, under a digest of it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+import nvs
+from nvs.cameras import Camera, PoseNormalisation
+from nvs.errors import CameraError, SceneFileError
+from nvs.model import FastWeights
+from nvs.tensor_file import read_tensors, write_tensors
+
+FORMAT = "lact-nvs scene"
+VERSION = 1
+REMEDY = "Copy the scene again, or build it again from its images."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Scene:
+    """Fast weights of every block, with all that is needed to render from them."""
+
+    fast_weights: tuple[FastWeights, ...]
+    """Of each block: matrices of (head, ·, ·)."""
+    normalisation: PoseNormalisation
+    """From the user's world to the space the network works in."""
+    input_camera: Camera
+    """Cameras of the inputs, in the user's world, at the scene's resolution."""
+    input_names: tuple[str, ...]
+    """What each input was called."""
+    thumbnail: UInt8[Tensor, "view thumb_height thumb_width 3"]
+    """Small RGB pictures of the inputs."""
+    model_id: str
+    """Name of the weights that built it."""
+    model_digest: str
+    """Digest of those weights; rendering needs the same ones."""
+    created_with: str = f"lact-nvs {nvs.__version__}, torch {torch.__version__}"
+    """Versions of this package and of torch when it was built."""
+
+    @property
+    def height(self) -> int:
+        """Height of the inputs in pixels, as the network saw them."""
+        return self.input_camera.height
+
+    @property
+    def width(self) -> int:
+        """Width of the inputs in pixels, as the network saw them."""
+        return self.input_camera.width
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the fast weights."""
+        return self.fast_weights[0][0].dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the fast weights are."""
+        return self.fast_weights[0][0].device
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the fast weights."""
+        return sum(w.nbytes for block in self.fast_weights for w in block)
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Scene:
+        """Move and cast the fast weights; the rest stays on the CPU."""
+        move: Callable[[Tensor], Tensor] = lambda w: w.to(device=device, dtype=dtype)  # noqa: E731
+        return replace(
+            self,
+            fast_weights=tuple(tuple(map(move, block)) for block in self.fast_weights),
+        )
+
+    def save(self, path: Path | str) -> str:
+        """Write the scene file atomically and return its content digest.
+
+        Raises:
+            OutputError: If it cannot be written; an older file then stays as it was.
+        """
+        tensors = {
+            f"blocks.{index}.w{number}": weight
+            for index, block in enumerate(self.fast_weights)
+            for number, weight in enumerate(block)
+        }
+        tensors["input.world_from_camera"] = self.input_camera.world_from_camera
+        tensors["input.intrinsics"] = self.input_camera.intrinsics
+        tensors["input.thumbnail"] = self.thumbnail
+        return write_tensors(path, tensors, self._metadata())
+
+    @staticmethod
+    def load(path: Path | str) -> Scene:
+        """Memory-map a scene file and verify its digest.
+
+        Raises:
+            SceneFileError: If it is missing, truncated, altered, not a scene, or
+                written by a later version.
+        """
+        tensors, metadata, digest = read_tensors(
+            path, error=SceneFileError, remedy=REMEDY
+        )
+        if metadata.get("format") != FORMAT or digest is None:
+            raise SceneFileError(
+                f"{path} is not a scene file",
+                remedy="Give a file that `nvs build` wrote.",
+            )
+        if metadata["version"] > VERSION:
+            raise SceneFileError(
+                f"{path} has scene format version {metadata['version']}, "
+                f"this release reads up to {VERSION}",
+                remedy="Upgrade lact-nvs.",
+            )
+        try:
+            return _from_parts(tensors, metadata)
+        except (KeyError, TypeError, CameraError) as error:
+            raise SceneFileError(
+                f"{path} lacks a part of a scene: {error}", remedy=REMEDY
+            ) from error
+
+    def _metadata(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "model_id": self.model_id,
+            "model_digest": self.model_digest,
+            "created_with": self.created_with,
+            "height": self.height,
+            "width": self.width,
+            "normalisation": self.normalisation.to_json(),
+            "input_names": list(self.input_names),
+        }
+
+
+def _from_parts(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Scene:
+    blocks: dict[int, list[tuple[str, Tensor]]] = {}
+    for name in sorted(tensors):
+        if name.startswith("blocks."):
+            _, index, matrix = name.split(".")
+            blocks.setdefault(int(index), []).append((matrix, tensors[name]))
+    return Scene(
+        fast_weights=tuple(
+            tuple(weight for _, weight in blocks[index]) for index in range(len(blocks))
+        ),
+        normalisation=PoseNormalisation.from_json(metadata["normalisation"]),
+        input_camera=Camera(
+            world_from_camera=tensors["input.world_from_camera"],
+            intrinsics=tensors["input.intrinsics"],
+            height=metadata["height"],
+            width=metadata["width"],
+        ),
+        input_names=tuple(metadata["input_names"]),
+        thumbnail=tensors["input.thumbnail"],
+        model_id=metadata["model_id"],
+        model_digest=metadata["model_digest"],
+        created_with=metadata["created_with"],
+    )
