@@ -23,6 +23,16 @@ class NvsError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by fields, so that a worker process can hand the error back."""
+        return _restored, (type(self), self.problem, self.remedy)
+
+
+def _restored(kind: type[NvsError], problem: str, remedy: str) -> NvsError:
+    error = kind.__new__(kind)
+    NvsError.__init__(error, problem, remedy=remedy)
+    return error
+
 
 class ConfigError(NvsError, ValueError):
     """A setting or configuration value that cannot work."""

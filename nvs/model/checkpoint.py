@@ -105,6 +105,16 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
     )
 
 
+def random_checkpoint(config: ModelConfig, seed: int = 0) -> Checkpoint:
+    """A network as it is before any training, for measurements and tests."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        state = LaCTNetwork(config).state_dict()
+    about = {"trained": False, "seed": seed}
+    digest = weights_digest(config, state)
+    return Checkpoint(config=config, state=state, about=about, digest=digest)
+
+
 def save_checkpoint(
     path: Path | str,
     config: ModelConfig,

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from platformdirs import user_cache_path
 
+from nvs.assets import WEIGHTS
 from nvs.errors import CheckpointError, WeightsUnavailableError
 from nvs.files import write_text
 from nvs.model.checkpoint import Checkpoint, load_checkpoint
 
-PACKAGED = Path(__file__).parent.parent / "weights"
 RELEASED_REPOSITORY = "airsplay/lact_nvs"
 DEFAULT_WEIGHTS = "lact_tiny"
 
@@ -91,7 +91,7 @@ def local_path(name: str) -> Path | None:
     known = REGISTRY.get(name)
     if known is None:
         return None
-    folder = PACKAGED if known.repository is None else cache_folder()
+    folder = WEIGHTS if known.repository is None else cache_folder()
     path = folder / known.file
     return path if path.is_file() else None
 
@@ -116,7 +116,7 @@ def get_weights(name: str) -> Path:
         )
     if known.repository is None:
         raise WeightsUnavailableError(
-            f"the packaged weights {name} are missing at {PACKAGED / known.file}",
+            f"the packaged weights {name} are missing at {WEIGHTS / known.file}",
             remedy="Reinstall lact-nvs.",
         )
     path = _download(known.repository, known.file)

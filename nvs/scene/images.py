@@ -2,32 +2,88 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from nvs.errors import ImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
 
+_DAMAGED = (  # what Pillow's decoders raise on damaged files
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
 
 def read_image(
-    path: Path | str, *, max_pixels: int = MAX_PIXELS
+    path: Path | str,
+    *,
+    size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> UInt8[np.ndarray, "height width channel"]:
     """Decode an image to RGB, or to RGBA (straight alpha) if it has transparency.
 
     The header is read first: formats outside PNG, JPEG, WebP, TIFF and BMP and images
     of more than `max_pixels` are refused before any pixel is decoded. 16-bit and
-    greyscale images become 8-bit RGB. EXIF orientation is not applied, so that pixels
-    stay where the camera's intrinsics say.
+    greyscale images become 8-bit RGB.
+
+    EXIF orientation is not applied, so that pixels stay where the camera's intrinsics
+    say, with one exception: if the stored image does not have the size that the
+    camera is for and the turned image has it, the intrinsics mean the turned image.
+
+    Args:
+        path: The image file.
+        size: (height, width) that its camera is for; any if absent.
+        max_pixels: The largest image that is decoded.
 
     Raises:
-        ImageError: If the file is missing, of another format, too large or truncated.
+        ImageError: If the file is missing, of another format, too large, truncated or
+            of another size than its camera.
     """
-    path = Path(path)
+    with _opened(Path(path), max_pixels) as image:
+        stored = (image.height, image.width)
+        if size is not None and stored != size:
+            if stored != size[::-1] or not _lies_on_its_side(image):
+                raise ImageError(
+                    f"{path} is {stored[0]}×{stored[1]} pixels, its camera is for "
+                    f"{size[0]}×{size[1]}",
+                    remedy="Give the intrinsics of the image as it is on disk.",
+                )
+            return _to_rgb(ImageOps.exif_transpose(image))
+        image.load()
+        return _to_rgb(image)
+
+
+def image_size(
+    path: Path | str, *, max_pixels: int = MAX_PIXELS
+) -> tuple[int, int]:
+    """Height and width in pixels as stored, from the header alone.
+
+    Raises:
+        ImageError: If the file is missing, of another format, too large or damaged.
+    """
+    with _opened(Path(path), max_pixels) as image:
+        return image.height, image.width
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
@@ -36,8 +92,7 @@ def read_image(
                     f"of {max_pixels}",
                     remedy="Shrink the image, or raise the limit if you trust it.",
                 )
-            image.load()
-            return _to_rgb(image)
+            yield image
     except FileNotFoundError as error:
         raise ImageError(
             f"there is no image {path}", remedy="Restore it or drop its frame."
@@ -47,11 +102,15 @@ def read_image(
             f"{path} is not a {', '.join(FORMATS)} image",
             remedy="Convert it, or take it out of the dataset.",
         ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise ImageError(
             f"{path} is truncated or damaged ({error})",
             remedy="Copy the image again or drop its frame.",
         ) from error
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
 
 def _to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width channel"]:

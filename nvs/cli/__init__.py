@@ -1,0 +1,38 @@
+"""The `nvs` command: one module a command, each importing its part when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from nvs.cli import bench, build, demo, info, render, weights
+from nvs.errors import NvsError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Novel view synthesis: photographs in, a scene file out, any camera rendered.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(demo.demo)
+app.command()(build.build)
+app.command()(render.render)
+app.command()(info.info)
+app.command()(bench.bench)
+app.add_typer(weights.app, name="weights")
+
+
+def main() -> None:
+    """Run the command line; what a user can cause ends in one line and exit code 2."""
+    try:
+        app()
+    except NvsError as error:
+        sys.stderr.write(f"nvs: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("nvs: interrupted; nothing half-written was left\n")
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,5 @@
+"""`python -m nvs.cli`, for launchers that start modules."""
+
+from nvs.cli import main
+
+main()

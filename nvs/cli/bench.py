@@ -1,0 +1,62 @@
+"""`nvs bench`: how fast this machine prefills and renders, beside its floor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nvs.cli import options, output
+
+
+def bench(
+    weights: options.Weights = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Random weights of a preset instead, such as lact_l24_d768_ttt2x."
+        ),
+    ] = None,
+    views: Annotated[int, typer.Option(help="Number of input views.")] = 8,
+    size: options.Size = "256x256",
+    repeats: Annotated[int, typer.Option(help="Timed prefills.")] = 3,
+    device: options.Device = None,
+    precision: options.PrecisionName = None,
+    memory_gib: options.MemoryGiB = None,
+    json: options.Json = False,
+) -> None:
+    """Measure prefill and render, and their share of a matrix-product ceiling."""
+    from nvs.config import preset as preset_config
+    from nvs.errors import ConfigError
+    from nvs.model.checkpoint import random_checkpoint
+    from nvs.model.weights import load_weights
+    from nvs.scene import Renderer
+    from nvs.scene.bench import bench as measure
+
+    if views < 1 or repeats < 1:
+        raise ConfigError(
+            f"--views is {views}, --repeats is {repeats}",
+            remedy="Both must be at least 1.",
+        )
+    if preset is not None:
+        checkpoint = random_checkpoint(preset_config(preset))
+        name = f"{preset} (random weights)"
+    else:
+        checkpoint, name, _ = load_weights(weights)
+    renderer = Renderer(
+        checkpoint,
+        model_id=name,
+        device=device,
+        precision=precision,
+        budget_bytes=options.budget_bytes(memory_gib),
+    )
+    parsed = options.parse_size(size)
+    height, width = parsed if isinstance(parsed, tuple) else (parsed, parsed)
+    result = measure(
+        renderer,
+        num_views=views,
+        height=height or 256,
+        width=width or 256,
+        repeats=repeats,
+    )
+    output.print_result(result.to_json(), as_json=json, title="nvs bench")

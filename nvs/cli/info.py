@@ -1,0 +1,115 @@
+"""`nvs info`: what a scene, a weights file or a dataset holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nvs.cli import options, output
+
+if TYPE_CHECKING:
+    from nvs.cameras import Camera
+
+
+def info(
+    target: Annotated[
+        str, typer.Argument(help="A scene file, weights (name or file) or a dataset.")
+    ],
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw the cameras into this PNG.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Describe a scene file, weights or a dataset; can draw its cameras."""
+    from nvs.errors import ConfigError
+    from nvs.scene.pictures import draw_cameras
+
+    values, camera = _describe(target)
+    if picture is not None:
+        if camera is None:
+            raise ConfigError(
+                f"{target} holds weights, which have no cameras",
+                remedy="Leave out --picture.",
+            )
+        if picture.suffix != ".png":
+            raise ConfigError(f"--picture is {picture}", remedy="Name a .png file.")
+        draw_cameras(camera, picture, title=f"{target}: {len(camera)} cameras")
+        values["picture"] = str(picture)
+    output.print_result(values, as_json=json, title=target)
+
+
+def _describe(target: str) -> tuple[dict[str, Any], Camera | None]:
+    from nvs.model.weights import REGISTRY
+
+    path = Path(target)
+    if path.is_dir() or path.suffix in (".json", ".zip"):
+        return _views(path)
+    if target in REGISTRY or path.suffix in (".safetensors", ".pt"):
+        return describe_weights(target), None
+    return _scene(path)
+
+
+def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
+    from nvs.scene import Scene
+
+    scene = Scene.load(path)
+    values = {
+        "kind": "scene",
+        "views": len(scene.input_camera),
+        "height": scene.height,
+        "width": scene.width,
+        "weights": scene.model_id,
+        "weights_digest": scene.model_digest,
+        "blocks": len(scene.fast_weights),
+        "dtype": str(scene.dtype).removeprefix("torch."),
+        "fast_weight_bytes": scene.num_bytes,
+        "framing": scene.normalisation.kind,
+        "created_with": scene.created_with,
+    }
+    return values, scene.input_camera
+
+
+def describe_weights(target: str) -> dict[str, Any]:
+    """What is known about weights, once they are loaded."""
+    from nvs.model import cost
+    from nvs.model.weights import load_weights
+
+    checkpoint, name, poses = load_weights(target)
+    return {
+        "kind": "weights",
+        "name": name,
+        "poses": poses,
+        "parameters": cost.num_parameters(checkpoint.config),
+        "fast_parameters": cost.num_fast_parameters(checkpoint.config),
+        "digest": checkpoint.digest,
+        **checkpoint.config.to_json(),
+        **{f"about_{key}": value for key, value in checkpoint.about.items()},
+    }
+
+
+def _views(path: Path) -> tuple[dict[str, Any], Camera]:
+    import math
+
+    from nvs.cameras import Camera
+    from nvs.scene.datasets import read_frames
+
+    frames = read_frames(path)
+    for frame in frames:
+        frame.camera.check([frame.name])
+    sizes = sorted({(f.camera.height, f.camera.width) for f in frames})
+    height, width = sizes[0]
+    camera = Camera.cat([f.camera.resized(height, width) for f in frames])
+    hfov = camera.hfov_radians * 180 / math.pi
+    values = {
+        "kind": "views",
+        "views": len(frames),
+        "sizes": ", ".join(f"{height}×{width}" for height, width in sizes),
+        "hfov_degrees": f"{hfov.min():.1f} to {hfov.max():.1f}",
+        "center_low": [round(x, 4) for x in camera.center.amin(0).tolist()],
+        "center_high": [round(x, 4) for x in camera.center.amax(0).tolist()],
+        "first": frames[0].name,
+        "last": frames[-1].name,
+    }
+    return values, camera

@@ -1,0 +1,85 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nvs.errors import ConfigError
+
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Named weights (see `nvs weights list`) or a file."),
+]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda, …; CUDA where there is some.")
+]
+PrecisionName = Annotated[
+    str | None,
+    typer.Option("--precision", help="float32 or bfloat16; what suits the device."),
+]
+MemoryGiB = Annotated[
+    float | None,
+    typer.Option(help="Memory for activations, beside weights and residual stream."),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(help="HEIGHTxWIDTH in pixels, or the length of the longer side."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+
+
+def parse_size(text: str | None) -> tuple[int, int] | int | None:
+    """`270x480` as (height, width), `256` as the longer side.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(
+            f"--size is {text!r}",
+            remedy="Give HEIGHTxWIDTH such as 270x480, or one number.",
+        )
+    sides = [int(part) for part in parts]
+    return (sides[0], sides[1]) if len(sides) == 2 else sides[0]
+
+
+def parse_indices(text: str | None, option: str) -> list[int] | None:
+    """`0,4,8-11` as a list of indices.
+
+    Raises:
+        ConfigError: If it is not a list of numbers and ranges.
+    """
+    if text is None:
+        return None
+    indices: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ConfigError(
+                f"{option} has {part!r}",
+                remedy="Give numbers and ranges such as 0,4,8-11.",
+            )
+        indices.extend(range(int(first), int(last if dash else first) + 1))
+    return indices
+
+
+def budget_bytes(memory_gib: float | None) -> int | None:
+    """A memory option in bytes.
+
+    Raises:
+        ConfigError: If it is not positive.
+    """
+    if memory_gib is None:
+        return None
+    if not memory_gib > 0:
+        raise ConfigError(
+            f"--memory-gib is {memory_gib}", remedy="It must be positive, such as 4."
+        )
+    return int(memory_gib * 2**30)

@@ -1,0 +1,142 @@
+"""`nvs render`: a scene file and a camera path to a video, a sheet or frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nvs.cli import options, output
+
+if TYPE_CHECKING:
+    from nvs.cameras import Camera
+    from nvs.scene import Scene
+
+
+def render(
+    scene: Annotated[Path, typer.Argument(help="A scene file.")],
+    destination: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="video.mp4, sheet.png, or a folder for frames."
+        ),
+    ],
+    path: Annotated[
+        str,
+        typer.Option(
+            help="orbit, spiral, walk (through the input cameras), or a JSON file: "
+            "our camera path or one exported by the nerfstudio viewer."
+        ),
+    ] = "orbit",
+    frames: Annotated[int, typer.Option(help="Frames of a generated path.")] = 60,
+    fps: Annotated[float, typer.Option(help="Frames a second of a video.")] = 30.0,
+    size: options.Size = None,
+    elevation: Annotated[
+        float | None, typer.Option(help="Elevation of an orbit in degrees.")
+    ] = None,
+    zoom: Annotated[float, typer.Option(help="Focal length factor of an orbit.")] = 1.0,
+    weights: options.Weights = None,
+    device: options.Device = None,
+    precision: options.PrecisionName = None,
+    memory_gib: options.MemoryGiB = None,
+    json: options.Json = False,
+) -> None:
+    """Render a camera path from a scene file."""
+    import time
+
+    from nvs.errors import ConfigError
+    from nvs.scene import Renderer, Scene
+    from nvs.scene.pictures import to_uint8
+    from nvs.scene.video import check_output, write_output
+
+    check_output(destination)
+    for option, value in (("--frames", frames), ("--fps", fps), ("--zoom", zoom)):
+        if not value > 0:
+            raise ConfigError(f"{option} is {value}", remedy="It must be positive.")
+    loaded = Scene.load(scene)
+    renderer = Renderer.from_weights(
+        weights or loaded.model_id,
+        device=device,
+        precision=precision,
+        budget_bytes=options.budget_bytes(memory_gib),
+    )
+    camera, fps = _cameras(
+        loaded,
+        path,
+        frames,
+        fps,
+        options.parse_size(size),
+        renderer.config.patch_size,
+        elevation,
+        zoom,
+    )
+    start = time.perf_counter()
+    images = output.tracked(
+        renderer.render_iter(loaded, camera),
+        "render",
+        total=len(camera),
+        unit="frames",
+    )
+    count = write_output(destination, (to_uint8(image) for image in images), fps=fps)
+    seconds = time.perf_counter() - start
+    output.print_result(
+        {
+            "output": str(destination),
+            "frames": count,
+            "height": camera.height,
+            "width": camera.width,
+            "device": str(renderer.device),
+            "precision": renderer.precision.name,
+            "seconds": seconds,
+            "milliseconds_per_frame": 1000 * seconds / count,
+        },
+        as_json=json,
+        title=f"rendered {destination}",
+    )
+
+
+def _cameras(
+    scene: Scene,
+    path: str,
+    frames: int,
+    fps: float,
+    size: tuple[int, int] | int | None,
+    patch_size: int,
+    elevation: float | None,
+    zoom: float,
+) -> tuple[Camera, float]:
+    import math
+
+    from nvs.cameras import read_camera_path
+    from nvs.errors import ConfigError
+    from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
+    from nvs.scene.resize import fitting_size
+
+    source = (scene.height, scene.width)
+    if isinstance(size, tuple):
+        source, size = size, None
+    height, width = fitting_size(source, longest_px=size, patch_size=patch_size)
+    if path == "orbit":
+        radians = None if elevation is None else math.radians(elevation)
+        camera = scene_orbit(
+            scene,
+            frames,
+            height=height,
+            width=width,
+            elevation_radians=radians,
+            zoom=zoom,
+        )
+    elif path == "spiral":
+        camera = scene_spiral(scene, frames, height=height, width=width)
+    elif path == "walk":
+        camera = scene_walk(scene, frames, height=height, width=width)
+    elif Path(path).is_file():
+        read = read_camera_path(path, height=height, width=width)
+        return read.camera, read.fps
+    else:
+        raise ConfigError(
+            f"--path is {path!r}",
+            remedy="Use orbit, spiral, walk, or the name of a JSON file that exists.",
+        )
+    return camera, fps

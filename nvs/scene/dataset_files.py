@@ -1,0 +1,175 @@
+"""Files and values of datasets that nobody has checked yet."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from nvs.errors import CameraError, DatasetError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+MAX_SIDE_PX = 2**20
+
+
+def read_json(file: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        DatasetError: If it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"{file} is not readable JSON ({error})",
+            remedy="Check that the file is complete.",
+        ) from error
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file that must lie inside a folder, links resolved.
+
+    Raises:
+        DatasetError: If it is absolute, leads outside or is no file name at all.
+    """
+    try:
+        path = (folder / name).resolve()
+        within = path.is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DatasetError(
+            f"{name!r} in {folder} is not a file name ({error})",
+            remedy="Name files relative to the dataset folder.",
+        ) from error
+    if not within:
+        raise DatasetError(
+            f"{name!r} leads outside {folder}",
+            remedy="Name files relative to the dataset folder, without `..` or links.",
+        )
+    return path
+
+
+def find_image(folder: Path, name: str) -> Path | None:
+    """The image of a name, tried with .png, .jpg and .jpeg if it has no known suffix.
+
+    Returns:
+        Its path inside the folder, or None if there is no such file.
+
+    Raises:
+        DatasetError: If the name leads outside the folder.
+    """
+    suffixes: tuple[str, ...] = ("",)
+    if not name.lower().endswith(IMAGE_SUFFIXES):
+        suffixes += IMAGE_SUFFIXES[:3]
+    for suffix in suffixes:
+        path = inside(folder, name + suffix)
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:
+            raise DatasetError(
+                f"{name!r} in {folder} is not a file name ({error.strerror})",
+                remedy="Name files relative to the dataset folder.",
+            ) from error
+    return None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False also where one may not look."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def image_name(entry: Any, where: str) -> str:
+    """The `file_path` of a frame in a JSON file.
+
+    Raises:
+        DatasetError: If the frame is no object or names no file.
+    """
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{where} is {entry!r}", remedy="It must be an object.")
+    name = entry.get("file_path")
+    if not isinstance(name, str) or not name:
+        raise DatasetError(
+            f"{where}: file_path is {name!r}",
+            remedy="Name the image file, relative to the folder.",
+        )
+    return name
+
+
+def number(
+    entry: Mapping[str, Any], key: str, where: str, *, default: float | None = None
+) -> float:
+    """A number of a JSON object; NaN and infinity are left to `Camera.check`.
+
+    Raises:
+        CameraError: If it is missing without a default, or not a number.
+    """
+    value = entry.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CameraError(f"{where}: {key} is {value!r}", remedy="It must be a number.")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def size_px(entry: Mapping[str, Any], key: str, where: str) -> int:
+    """A side of an image in pixels.
+
+    Raises:
+        CameraError: If it is no whole number from 1 to 2^20.
+    """
+    value = number(entry, key, where)
+    if not 1 <= value <= MAX_SIDE_PX or value != int(value):
+        raise CameraError(
+            f"{where}: {key} is {value:g}",
+            remedy="It must be the image size: a whole number of pixels.",
+        )
+    return int(value)
+
+
+def matrix(
+    value: Any, shape: tuple[int, int], where: str
+) -> Float64[Tensor, "row column"]:
+    """A matrix given as nested lists.
+
+    Raises:
+        CameraError: If it is missing, has another shape or is not numeric.
+    """
+    try:
+        result = torch.tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        result = torch.empty(0)
+    if result.shape != shape:
+        raise CameraError(
+            f"{where} is missing or not a matrix of {shape[0]}×{shape[1]} numbers",
+            remedy="Give it as a list of rows.",
+        )
+    return result
+
+
+def inverse(
+    transform: Float64[Tensor, "4 4"], where: str
+) -> Float64[Tensor, "4 4"]:
+    """The inverse of a transform; one that is not finite is returned as it is.
+
+    Raises:
+        CameraError: If it has none.
+    """
+    if not torch.isfinite(transform).all():
+        return transform
+    try:
+        return torch.linalg.inv(transform)
+    except torch.linalg.LinAlgError as error:
+        raise CameraError(
+            f"{where} cannot be inverted", remedy="It must be a rigid transform."
+        ) from error

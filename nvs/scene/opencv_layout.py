@@ -1,0 +1,82 @@
+"""The published layout: `opencv_cameras.json` beside its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nvs.cameras import Camera
+from nvs.errors import DatasetError
+from nvs.scene.dataset_files import (
+    find_image,
+    image_name,
+    inverse,
+    is_file,
+    matrix,
+    number,
+    read_json,
+    size_px,
+)
+from nvs.scene.frames import Dataset, Frame
+from nvs.scene.images import read_image
+
+
+class OpenCVReader:
+    """Reads `opencv_cameras.json`.
+
+    The file is a list of frames, or an object with `frames`; each has `w`, `h`, `fx`,
+    `fy`, `cx`, `cy` in pixels, `w2c` (4×4, OpenCV axes) and `file_path`.
+    """
+
+    name = "opencv"
+    file_name = "opencv_cameras.json"
+
+    def recognises(self, path: Path) -> bool:
+        """Whether this is the file or a folder that has it."""
+        return path.name == self.file_name or is_file(path / self.file_name)
+
+    def read(self, path: Path) -> Dataset:
+        """The frames in file order."""
+        file = path / self.file_name if path.is_dir() else path
+        content = read_json(file)
+        entries = content.get("frames") if isinstance(content, dict) else content
+        if not isinstance(entries, list) or not entries:
+            raise DatasetError(
+                f"{file} lists no frames",
+                remedy="It must be a list of frames, or an object with `frames`.",
+            )
+        frames: list[Frame] = []
+        missing: list[str] = []
+        for index, entry in enumerate(entries):
+            where = f"{file}: frame {index}"
+            name = image_name(entry, where)
+            camera = _camera(entry, where)
+            found = find_image(file.parent, name)
+            if found is None:
+                missing.append(name)
+            else:
+                frames.append(_frame(name, camera, found))
+        return Dataset(frames=tuple(frames), missing=tuple(missing))
+
+
+def _camera(entry: dict[str, Any], where: str) -> Camera:
+    w2c = matrix(entry.get("w2c"), (4, 4), f"{where}: the pose w2c")
+    values = [number(entry, key, where) for key in ("fx", "fy", "cx", "cy")]
+    return Camera(
+        world_from_camera=inverse(w2c, f"{where}: the pose w2c")[None],
+        intrinsics=torch.tensor([values], dtype=torch.float64),
+        height=size_px(entry, "h", where),
+        width=size_px(entry, "w", where),
+    )
+
+
+def _frame(name: str, camera: Camera, file: Path) -> Frame:
+    size = (camera.height, camera.width)
+    return Frame(
+        name=name,
+        camera=camera,
+        load=lambda: read_image(file, size=size),
+        source=file,
+    )

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nvs.model.newton_schulz import COEFFICIENTS, NORM_EPSILON, orthogonalise
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (2, 3, 6, 6)])
+def test_acts_on_singular_values_alone(shape: tuple[int, ...]) -> None:
+    g = torch.randn(shape, dtype=torch.float64)
+    u, s, vh = torch.linalg.svd(g, full_matrices=False)
+    s = s / (g.norm(dim=(-2, -1)) + NORM_EPSILON)[..., None]
+    a, b, c = COEFFICIENTS
+    for _ in range(5):
+        s = a * s + b * s**3 + c * s**5
+    expected = u @ torch.diag_embed(s) @ vh
+    found = orthogonalise(g, num_steps=5, dtype=torch.float64)
+    torch.testing.assert_close(found, expected, atol=1e-10, rtol=0)
+
+
+def test_singular_values_end_near_one() -> None:
+    g = torch.randn(32, 64)
+    found = orthogonalise(g, num_steps=5, dtype=torch.float32)
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.5
+    assert values.max() < 1.5
+
+
+def test_transposition_commutes() -> None:
+    g = torch.randn(4, 7, dtype=torch.float64)
+    found = orthogonalise(g.mT, num_steps=5, dtype=torch.float64)
+    torch.testing.assert_close(
+        found, orthogonalise(g, num_steps=5, dtype=torch.float64).mT
+    )
+
+
+def test_zero_stays_zero() -> None:
+    found = orthogonalise(torch.zeros(3, 4), num_steps=5, dtype=torch.float32)
+    assert torch.equal(found, torch.zeros(3, 4))

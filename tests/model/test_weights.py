@@ -1,0 +1,186 @@
+"""Named weights: resolution, downloads from a local hub, and what goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+from nvs.errors import CheckpointError, WeightsUnavailableError
+from nvs.model import weights
+from nvs.model.checkpoint import save_checkpoint
+
+COMMIT = "0" * 40
+
+
+class Hub(ThreadingHTTPServer):
+    """The two requests that a download makes of a model hub."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), HubHandler)
+        self.content = content
+        self.break_after: int | None = None
+        self.ranges: list[str | None] = []
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+    def do_HEAD(self) -> None:
+        self._head(len(self.server.content))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        if "/resolve/" not in self.path:
+            body = json.dumps({"error": "not found"}).encode()
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        wanted = self.headers.get("Range")
+        self.server.ranges.append(wanted)
+        start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
+        body = self.server.content[start:]
+        self._head(len(body), 206 if start else 200, start)
+        self.end_headers()
+        cut = self.server.break_after
+        self.server.break_after = None
+        self.wfile.write(body if cut is None else body[:cut])
+        if cut is not None:
+            self.connection.close()
+
+    def _head(self, length: int, status: int = 200, start: int = 0) -> None:
+        total = len(self.server.content)
+        known = "/resolve/main/obj_res256.pt" in self.path or COMMIT in self.path
+        self.send_response(status if known else 404)
+        self.send_header("Content-Length", str(length if known else 0))
+        self.send_header("Accept-Ranges", "bytes")
+        if not known:
+            self.send_header("X-Error-Code", "EntryNotFound")
+            return
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hashlib.sha256(self.server.content).hexdigest()}"')
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    path = tmp_path / "content.pt"
+    torch.save({"model": {"x": torch.arange(6_000_000.0)}}, path)
+    server = Hub(path.read_bytes())
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def get(
+    name: str, cache: Path, endpoint: str, *, etag_timeout: str = "2"
+) -> subprocess.CompletedProcess[str]:
+    """`nvs weights get` as a user runs it, against another hub."""
+    environment = os.environ | {
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(cache / "hf"),
+        "XDG_CACHE_HOME": str(cache),
+        "HF_HUB_ETAG_TIMEOUT": etag_timeout,
+        "HF_HUB_DISABLE_XET": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "nvs.cli", "weights", "get", name, "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_download_records_the_hash(hub: Hub, tmp_path: Path) -> None:
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    done = get("obj_res256", tmp_path, endpoint)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    expected = hashlib.sha256(hub.content).hexdigest()
+    assert result["sha256"] == expected
+    path = Path(result["path"])
+    assert path.read_bytes() == hub.content
+    assert path.with_name("obj_res256.pt.sha256").read_text().strip() == expected
+
+    requests = len(hub.ranges)
+    again = get("obj_res256", tmp_path, endpoint)
+    assert again.returncode == 0
+    assert len(hub.ranges) == requests, "a second get must not download"
+
+    path.write_bytes(hub.content[:-1] + b"?")
+    changed = get("obj_res256", tmp_path, endpoint)
+    assert changed.returncode == 2
+    assert "changed since it was downloaded" in changed.stderr
+
+
+def test_broken_download_resumes(hub: Hub, tmp_path: Path) -> None:
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    hub.break_after = 15_000_000
+    get("obj_res256", tmp_path, endpoint)
+    done = get("obj_res256", tmp_path, endpoint)
+    assert done.returncode == 0, done.stderr
+    assert Path(json.loads(done.stdout)["path"]).read_bytes() == hub.content
+    assert any(wanted is not None for wanted in hub.ranges), "no range was asked for"
+
+
+def test_offline_message(tmp_path: Path) -> None:
+    done = get("scene_res72x128", tmp_path, "http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "cannot download scene_res72x128.pt of airsplay/lact_nvs" in done.stderr
+    assert "or copy the file to" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(WeightsUnavailableError, match=r"'nope'.*obj_res256"):
+        weights.get_weights("nope")
+
+
+def test_ten_released_files_are_registered() -> None:
+    released = [w for w in weights.REGISTRY.values() if w.repository is not None]
+    assert len(released) == 10
+    assert {w.repository for w in released} == {"airsplay/lact_nvs"}
+    wide = weights.REGISTRY["scene_res536x960"]
+    assert (wide.file, wide.height, wide.width) == ("scene_res536x960.pt", 536, 960)
+
+
+def test_default_weights_ship_with_the_package() -> None:
+    checkpoint, name, poses = weights.load_weights()
+    assert name == weights.DEFAULT_WEIGHTS
+    assert poses == "object"
+    assert checkpoint.about["steps"] > 0
+
+
+def test_cached_file_is_used_and_knows_its_poses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nvs.config import ModelConfig
+    from nvs.model.checkpoint import random_checkpoint
+
+    config = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)
+    made = random_checkpoint(config)
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(path, config, made.state, about={"poses": "scene"})
+    assert weights.load_weights(str(path))[2] == "scene"
+    save_checkpoint(path, config, made.state, about={"poses": "sideways"})
+    with pytest.raises(CheckpointError, match="'sideways' poses"):
+        weights.load_weights(str(path))
