@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from nvs.cli import bench, build, demo, info, render, weights
+from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.errors import NvsError
 
 INTERRUPTED = 130
@@ -23,6 +23,7 @@ app.command()(build.build)
 app.command()(render.render)
 app.command()(info.info)
 app.command()(bench.bench)
+app.command()(train.train)
 app.add_typer(weights.app, name="weights")
 
 

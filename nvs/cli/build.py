@@ -79,7 +79,7 @@ def build(
     with output.progress(f"prefill {len(posed)} views", unit="groups") as update:
         result = renderer.prefill(
             posed,
-            framing=framing,  # pyright: ignore[reportArgumentType]
+            framing=framing,
             dtype=DTYPES[keep],
             progress=update,
         )

@@ -93,9 +93,10 @@ def _views(path: Path) -> tuple[dict[str, Any], Camera]:
     import math
 
     from nvs.cameras import Camera
-    from nvs.scene.datasets import read_frames
+    from nvs.scene.datasets import read_dataset
 
-    frames = read_frames(path)
+    dataset = read_dataset(path)
+    frames = dataset.frames
     for frame in frames:
         frame.camera.check([frame.name])
     sizes = sorted({(f.camera.height, f.camera.width) for f in frames})
@@ -105,6 +106,7 @@ def _views(path: Path) -> tuple[dict[str, Any], Camera]:
     values = {
         "kind": "views",
         "views": len(frames),
+        "missing": len(dataset.missing),
         "sizes": ", ".join(f"{height}×{width}" for height, width in sizes),
         "hfov_degrees": f"{hfov.min():.1f} to {hfov.max():.1f}",
         "center_low": [round(x, 4) for x in camera.center.amin(0).tolist()],

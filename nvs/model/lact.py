@@ -81,7 +81,7 @@ class LaCTLayer(nn.Module):
         """Output of the layer for these tokens; needs no keys, values or rates."""
         with torch.profiler.record_function("lact.read"):
             (q,) = self._project(x, first=0, count=1)
-            out = self.read_norm(fast_weight.apply(weights, _unit(q)))
+            out = self.read_norm(fast_weight.apply(weights, _unit(q)).float())
             return self.output(rearrange(out, "b h t d -> b t (h d)"))
 
     def forward(

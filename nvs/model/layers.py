@@ -31,7 +31,8 @@ class WindowAttention(nn.Module):
         q, k, v = rearrange(
             self.qkv(x), "b v t (n h d) -> n (b v) h t d", n=3, d=self.head_dim
         )
-        q, k = self.query_norm(q).to(v.dtype), self.key_norm(k).to(v.dtype)
+        q = self.query_norm(q.float()).to(v.dtype)
+        k = self.key_norm(k.float()).to(v.dtype)
         attended = F.scaled_dot_product_attention(q, k, v)
         return self.output(
             rearrange(attended, "(b v) h t d -> b v t (h d)", b=x.shape[0])

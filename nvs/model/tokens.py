@@ -26,9 +26,12 @@ def posed_rays(
     Args:
         camera: Cameras of all batches one after another, (batch·view).
         num_batches: How many batches they form.
+
+    Rays are geometry: autocast does not reach them.
     """
-    origin, direction = rays(camera)
-    moment = torch.linalg.cross(origin, direction, dim=1)
+    with torch.autocast(camera.intrinsics.device.type, enabled=False):
+        origin, direction = rays(camera)
+        moment = torch.linalg.cross(origin, direction, dim=1)
     stacked = torch.cat([origin, direction, moment], dim=1)
     return rearrange(stacked, "(b v) c h w -> b v c h w", b=num_batches)
 

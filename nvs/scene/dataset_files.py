@@ -157,9 +157,7 @@ def matrix(
     return result
 
 
-def inverse(
-    transform: Float64[Tensor, "4 4"], where: str
-) -> Float64[Tensor, "4 4"]:
+def inverse(transform: Float64[Tensor, "4 4"], where: str) -> Float64[Tensor, "4 4"]:
     """The inverse of a transform; one that is not finite is returned as it is.
 
     Raises:
@@ -169,7 +167,7 @@ def inverse(
         return transform
     try:
         return torch.linalg.inv(transform)
-    except torch.linalg.LinAlgError as error:
+    except RuntimeError as error:
         raise CameraError(
             f"{where} cannot be inverted", remedy="It must be a rigid transform."
         ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -41,6 +41,7 @@ class Dataset:
     """Images that the dataset lists but does not have."""
 
 
+@runtime_checkable
 class Reader(Protocol):
     """What the entry points of the group `nvs.readers` are."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,9 +71,7 @@ def read_image(
         return _to_rgb(image)
 
 
-def image_size(
-    path: Path | str, *, max_pixels: int = MAX_PIXELS
-) -> tuple[int, int]:
+def image_size(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Height and width in pixels as stored, from the header alone.
 
     Raises:
@@ -85,7 +84,7 @@ def image_size(
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with _open(path) as image:
             if image.width * image.height > max_pixels:
                 raise ImageError(
                     f"{path} is {image.width}×{image.height} pixels, over the limit "
@@ -111,6 +110,13 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
 
 def _lies_on_its_side(image: Image.Image) -> bool:
     return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+
+
+def _open(path: Path) -> Image.Image:
+    """Read the header; our own limit on pixels stands in for Pillow's warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path, formats=FORMATS)
 
 
 def _to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width channel"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,8 +24,6 @@ from nvs.scene.views import PosedViews
 
 DEFAULT_BUDGET_BYTES = 2**30
 THUMBNAIL_PX = 96
-
-Framing = Literal["auto", "none", "mean_camera", "object"]
 
 
 class Renderer:
@@ -101,7 +98,7 @@ class Renderer:
     def normalise(
         self,
         camera: Camera,
-        framing: Framing = "auto",
+        framing: str = "auto",
         *,
         defined_by: Sequence[int] | None = None,
     ) -> PoseNormalisation:
@@ -141,7 +138,7 @@ class Renderer:
         self,
         views: PosedViews,
         *,
-        framing: Framing = "auto",
+        framing: str = "auto",
         normalisation: PoseNormalisation | None = None,
         dtype: torch.dtype = torch.bfloat16,
         group_size: int | None = None,

@@ -1,0 +1,1 @@
+"""Training: scenes, losses, optimisers, the loop and its checkpoints."""

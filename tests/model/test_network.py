@@ -164,3 +164,9 @@ def test_unpatch_inverts_patches() -> None:
     colours = features.unflatten(-1, (64, 12))[..., 9:].flatten(-2)
     found = unpatch(colours, height=16, width=24, patch_size=8)
     torch.testing.assert_close(found, image * 2 - 1)
+
+
+def test_rays_keep_their_precision_under_autocast() -> None:
+    expected = posed_rays(ring(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(posed_rays(ring(2)), expected)

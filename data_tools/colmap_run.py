@@ -1,0 +1,208 @@
+"""The stages of structure from motion, as calls to pycolmap on one database.
+
+Each stage picks up what the database already holds, reports progress between small
+pieces of work, and is cancelled by an exception from the report.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from nvs.errors import MissingExtraError
+
+Stage = Literal["features", "matching", "mapping"]
+
+MIN_MODEL_SIZE = 3
+"""Photographs in the smallest model worth keeping: fewer fix no path at all."""
+PAIRS_A_CALL = 100
+"""Pairs matched between two reports of progress: some ten seconds on one core."""
+SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far posing is."""
+
+    stage: Stage
+    """Finding features, matching pairs of photographs, or placing photographs."""
+    done: int
+    """Photographs or pairs done."""
+    total: int
+    """Photographs or pairs there are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColmapRun:
+    """Photographs in `folder/images`, and `folder/database.db` for what is found."""
+
+    colmap: Any
+    """The module pycolmap."""
+    folder: Path
+    """Where photographs and database are."""
+    names: tuple[str, ...]
+    """The photographs to use, in order."""
+    num_threads: int
+    """Threads for every stage."""
+    progress: Callable[[Progress], None]
+    """Called between pieces of work; raises to cancel."""
+
+    @property
+    def images(self) -> Path:
+        """The folder of the photographs."""
+        return self.folder / "images"
+
+    @property
+    def database_path(self) -> Path:
+        """The file with features and matches."""
+        return self.folder / "database.db"
+
+    def find_features(self, *, camera_model: str, max_image_px: int) -> None:
+        """Find SIFT features; photographs of one size share one camera."""
+        colmap = self.colmap
+        options = colmap.FeatureExtractionOptions()
+        options.num_threads, options.max_image_size = self.num_threads, max_image_px
+        alike: dict[tuple[int, int], list[str]] = {}
+        for name in self.names:
+            with Image.open(self.images / name) as image:
+                alike.setdefault(image.size, []).append(name)
+        done = 0
+        for group in alike.values():
+            for start in range(0, len(group), self.num_threads):
+                self._report("features", done, len(self.names))
+                chunk = group[start : start + self.num_threads]
+                with self.database() as database:
+                    found = {image.name: image for image in database.read_all_images()}
+                reader = colmap.ImageReaderOptions()
+                reader.camera_model = camera_model
+                if group[0] in found:
+                    reader.existing_camera_id = found[group[0]].camera_id
+                missing = [name for name in chunk if name not in found]
+                if missing:
+                    colmap.extract_features(
+                        self.database_path,
+                        self.images,
+                        image_names=missing,
+                        camera_mode=colmap.CameraMode.SINGLE,
+                        reader_options=reader,
+                        extraction_options=options,
+                        device=colmap.Device.cpu,
+                    )
+                done += len(chunk)
+        self._report("features", done, len(self.names))
+
+    def match(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Match pairs and verify each with a two-view geometry."""
+        colmap = self.colmap
+        matching = colmap.FeatureMatchingOptions()
+        matching.num_threads = self.num_threads
+        verification = colmap.TwoViewGeometryOptions()
+        verification.ransac.random_seed = SEED
+        pairing = colmap.ImportedPairingOptions()
+        listing = self.folder / "pairs.txt"
+        pairing.match_list_path = str(listing)
+        for start in range(0, len(pairs), PAIRS_A_CALL):
+            self._report("matching", start, len(pairs))
+            chunk = pairs[start : start + PAIRS_A_CALL]
+            lines = [f"{first} {second}\n" for first, second in chunk]
+            listing.write_text("".join(lines), encoding="utf-8")
+            colmap.match_image_pairs(
+                self.database_path,
+                matching,
+                pairing,
+                verification,
+                device=colmap.Device.cpu,
+            )
+        listing.unlink(missing_ok=True)
+        self._report("matching", len(pairs), len(pairs))
+
+    def map(self) -> Any | None:
+        """Place photographs and points; the largest model, or None without any.
+
+        The model is written to `sparse/0` of the folder when it is complete.
+        """
+        colmap = self.colmap
+        options = colmap.IncrementalPipelineOptions()
+        options.num_threads, options.random_seed = self.num_threads, SEED
+        options.min_model_size = MIN_MODEL_SIZE
+        attempts = self.folder / "mapping"
+        shutil.rmtree(attempts, ignore_errors=True)
+        attempts.mkdir()
+        placed = 0
+
+        def advance() -> None:
+            nonlocal placed
+            placed = min(placed + 1, len(self.names))
+            self._report("mapping", placed, len(self.names))
+
+        self._report("mapping", 0, len(self.names))
+        models = colmap.incremental_mapping(
+            self.database_path,
+            self.images,
+            attempts,
+            options=options,
+            initial_image_pair_callback=advance,
+            next_image_callback=advance,
+        )
+        shutil.rmtree(attempts)
+        model = max(models.values(), key=lambda m: m.num_reg_images(), default=None)
+        if model is None or model.num_reg_images() < MIN_MODEL_SIZE:
+            return None
+        sparse = self.folder / "sparse"
+        shutil.rmtree(sparse, ignore_errors=True)
+        (self.folder / "sparse.part" / "0").mkdir(parents=True, exist_ok=True)
+        model.write_binary(str(self.folder / "sparse.part" / "0"))
+        (self.folder / "sparse.part").rename(sparse)
+        return model
+
+    @contextmanager
+    def database(self) -> Iterator[Any]:
+        """The open database."""
+        database = self.colmap.Database.open(self.database_path)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    def _report(self, stage: Stage, done: int, total: int) -> None:
+        self.progress(Progress(stage=stage, done=done, total=total))
+
+
+def image_errors_px(model: Any, image: Any) -> np.ndarray:
+    """Reprojection error in pixels of every point that a placed image observes."""
+    observed = image.get_observation_points2D()
+    points = np.array([model.points3D[p.point3D_id].xyz for p in observed])
+    measured = np.array([point.xy for point in observed])
+    local = image.cam_from_world() * points
+    return np.linalg.norm(image.camera.img_from_cam(local) - measured, axis=-1)
+
+
+def import_pycolmap() -> Any:
+    """The module pycolmap.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
+    try:
+        import pycolmap
+    except ImportError as error:
+        raise MissingExtraError("pycolmap", "data") from error
+    return pycolmap
+
+
+@contextmanager
+def quiet(colmap: Any) -> Iterator[None]:
+    """Keep COLMAP's running commentary off the terminal; errors still show."""
+    before = colmap.logging.minloglevel
+    colmap.logging.minloglevel = colmap.logging.ERROR.value
+    try:
+        yield
+    finally:
+        colmap.logging.minloglevel = before

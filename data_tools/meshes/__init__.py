@@ -1,0 +1,1 @@
+"""Textured models in, posed sets of pictures out, without a display."""

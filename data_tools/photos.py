@@ -1,0 +1,103 @@
+"""Photographs in a folder, made ready for posing: upright, in formats COLMAP reads."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from nvs.errors import DatasetError, ImageError
+from nvs.scene.images import FORMATS, MAX_PIXELS
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+ORIENTATION_TAG = 0x0112
+JPEG_QUALITY = 95
+"""For photographs that must be turned: losses are below their own noise."""
+
+
+def list_photos(folder: Path) -> list[Path]:
+    """The photographs in a folder, in the order of their names, numbers by value.
+
+    Raises:
+        DatasetError: If it is no folder or has no photograph.
+    """
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{folder} is not a folder", remedy="Give the folder with the photographs."
+        )
+    photos = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
+    if not photos:
+        raise DatasetError(
+            f"{folder} holds no photographs",
+            remedy=f"Put files there that end in {', '.join(SUFFIXES)}.",
+        )
+    return sorted(photos, key=lambda file: (_natural(file.name), file.name))
+
+
+def prepare_photos(photos: list[Path], folder: Path) -> list[str]:
+    """Copy photographs into a folder, as COLMAP can read them.
+
+    Blanks in names become `_`; WebP becomes PNG; photographs whose EXIF orientation is
+    not upright are turned. What is already there is left, so that this can be resumed.
+
+    Returns:
+        The name of each in the folder, in the given order.
+
+    Raises:
+        DatasetError: If two photographs would get the same name.
+        ImageError: If a photograph cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names: list[str] = []
+    for photo in photos:
+        name = re.sub(r"\s", "_", photo.name)
+        if photo.suffix.lower() == ".webp":
+            name = Path(name).with_suffix(".png").name
+        if name in names:
+            raise DatasetError(
+                f"{photo} and another photograph would both become {name}",
+                remedy="Rename one of them.",
+            )
+        names.append(name)
+        if not (folder / name).exists():
+            part = folder / f".{name}.part"
+            _copy_upright(photo, part)
+            part.replace(folder / name)
+    return names
+
+
+def _copy_upright(photo: Path, destination: Path) -> None:
+    try:
+        with Image.open(photo, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(
+                    f"{photo} is {image.width}×{image.height} pixels, over the limit "
+                    f"of {MAX_PIXELS}",
+                    remedy="Shrink the photograph.",
+                )
+            if image.format == "WEBP":
+                ImageOps.exif_transpose(image).save(destination, format="PNG")
+            elif image.getexif().get(ORIENTATION_TAG, 1) != 1:
+                upright = ImageOps.exif_transpose(image)
+                upright.save(
+                    destination,
+                    format=image.format,
+                    exif=upright.getexif(),
+                    quality=JPEG_QUALITY,
+                )
+            else:
+                image.load()
+                shutil.copyfile(photo, destination)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"{photo} is not a readable photograph ({error})",
+            remedy="Copy it again, convert it, or take it out of the folder.",
+        ) from error
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """A sorting key in which 9.jpg comes before 10.jpg."""
+    parts = re.split(r"(\d+)", name)
+    return [(1, int(p), "") if p.isdecimal() else (0, 0, p.lower()) for p in parts]

@@ -1,0 +1,1 @@
+"""Readers of dataset layouts, found through the entry-point group `nvs.readers`."""

@@ -1,0 +1,194 @@
+"""Camera paths in JSON files: our own, and those the nerfstudio viewer exports.
+
+Our own keeps cameras as this project has them (OpenCV axes, pixels of the image):
+
+    {"format": "lact-nvs camera path", "version": 1,
+     "fps": 30.0, "height": 540, "width": 960,
+     "frames": [{"world_from_camera": [[4 numbers], [4], [4], [4]],
+                 "fx": 700.0, "fy": 700.0, "cx": 480.0, "cy": 270.0}, …]}
+
+The nerfstudio viewer's has poses with OpenGL axes (x right, y up, z backward) as 16
+numbers row by row, and a vertical field of view in degrees:
+
+    {"camera_type": "perspective", "render_height": 540, "render_width": 960,
+     "fps": 30, "seconds": 4.0, "keyframes": …,
+     "camera_path": [{"camera_to_world": [16 numbers], "fov": 50.0, "aspect": 1.78}, …]}
+
+As in nerfstudio pixels are square and the principal point is the image centre, so that
+`aspect` says nothing that width and height do not. Poses are in its viewer's space,
+that of the capture after its dataparser's transform and scale.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nvs.cameras.camera import Camera
+from nvs.cameras.json_record import Record
+from nvs.errors import CameraError, OutputError
+
+FORMAT = "lact-nvs camera path"
+VERSION = 1
+INTRINSICS = ("fx", "fy", "cx", "cy")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class CameraPath:
+    """Cameras to be shown one after another.
+
+    Raises:
+        CameraError: If there is no camera or the frame rate is not positive.
+    """
+
+    camera: Camera
+    """One view a frame."""
+    fps: float
+    """Frames a second."""
+
+    def __post_init__(self) -> None:
+        if len(self.camera) == 0:
+            raise CameraError(
+                "the camera path has no frames", remedy="Give at least one frame."
+            )
+        if not 0 < self.fps < math.inf:
+            raise CameraError(
+                f"fps of the camera path is {self.fps}",
+                remedy="Give a positive number of frames a second.",
+            )
+
+
+def read_camera_path(
+    path: Path | str, height: int | None = None, width: int | None = None
+) -> CameraPath:
+    """Read a camera path of either kind.
+
+    Args:
+        path: The JSON file.
+        height: Height in pixels to render at instead of the file's.
+        width: Width in pixels likewise. Where only one is given the other keeps the
+            aspect ratio. The vertical field of view and square pixels stay: another
+            aspect ratio shows more or less at both sides.
+
+    Returns:
+        float32 cameras and the frame rate.
+
+    Raises:
+        CameraError: Naming the file, and the frame and key that is missing or unusable.
+    """
+    path = Path(path)
+    document = Record.load(path)
+    if document.values.get("format") == FORMAT:
+        camera = _own_camera(document)
+    elif "camera_path" in document.values:
+        camera = _nerfstudio_camera(document)
+    else:
+        raise CameraError(
+            f"{path}: not a camera path, its keys are {sorted(document.values)[:8]}",
+            remedy=f'Give a file with "format": "{FORMAT}", or the JSON that the '
+            "nerfstudio viewer exports.",
+        )
+    names = [f"{path}: frame {index}" for index in range(len(camera))]
+    camera.to(dtype=torch.float32).check(names)
+    camera = _fitted(camera, height, width).to(dtype=torch.float32)
+    return CameraPath(camera=camera, fps=document.positive("fps"))
+
+
+def write_camera_path(path: Path | str, camera_path: CameraPath) -> None:
+    """Write a camera path in our own form; `read_camera_path` gives equal cameras.
+
+    Raises:
+        CameraError: If a camera is unusable.
+        OutputError: If the file cannot be written.
+    """
+    camera = camera_path.camera.check()
+    poses, intrinsics = camera.world_from_camera.tolist(), camera.intrinsics.tolist()
+    frames = [
+        {"world_from_camera": pose} | dict(zip(INTRINSICS, values, strict=True))
+        for pose, values in zip(poses, intrinsics, strict=True)
+    ]
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fps": camera_path.fps,
+        "height": camera.height,
+        "width": camera.width,
+        "frames": frames,
+    }
+    try:
+        Path(path).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{path}: the camera path cannot be written: {error.strerror}",
+            remedy="Choose a file in an existing folder that you may write to.",
+        ) from error
+
+
+def _own_camera(document: Record) -> Camera:
+    if document.values.get("version") != VERSION:
+        raise CameraError(
+            f"{document.where}: version is {document.values.get('version')!r}",
+            remedy=f"This release reads version {VERSION}.",
+        )
+    frames = document.records("frames")
+    return Camera(
+        world_from_camera=_stack(
+            [f.numbers("world_from_camera", 4, 4) for f in frames]
+        ),
+        intrinsics=_stack([[f.number(key) for key in INTRINSICS] for f in frames]),
+        height=document.size("height"),
+        width=document.size("width"),
+    )
+
+
+def _nerfstudio_camera(document: Record) -> Camera:
+    kind = document.values.get("camera_type", "perspective")
+    if kind != "perspective":
+        raise CameraError(
+            f"{document.where}: camera_type is {kind!r}",
+            remedy="Only perspective cameras can be rendered; export the path as such.",
+        )
+    height, width = document.size("render_height"), document.size("render_width")
+    frames = document.records("camera_path")
+    intrinsics: list[list[float]] = []
+    for frame in frames:
+        fov_degrees = frame.positive("fov")
+        if fov_degrees >= 180:
+            raise CameraError(
+                f"{frame.where}: fov is {fov_degrees:g}",
+                remedy="Give a vertical field of view below 180 degrees.",
+            )
+        focal_px = height / (2 * math.tan(math.radians(fov_degrees) / 2))
+        intrinsics.append([focal_px, focal_px, width / 2, height / 2])
+    opengl = _stack([frame.numbers("camera_to_world", 16) for frame in frames])
+    opencv_from_opengl = opengl.new_tensor([1.0, -1.0, -1.0, 1.0])
+    return Camera(
+        world_from_camera=opengl.unflatten(1, (4, 4)) * opencv_from_opengl,
+        intrinsics=_stack(intrinsics),
+        height=height,
+        width=width,
+    )
+
+
+def _fitted(camera: Camera, height: int | None, width: int | None) -> Camera:
+    """Cameras of another image size with the same vertical field of view."""
+    if width is None:
+        known = camera.height if height is None else height
+        width = max(1, round(camera.width * known / camera.height))
+    if height is None:
+        height = max(1, round(camera.height * width / camera.width))
+    scale = height / camera.height
+    margin_px = (width - scale * camera.width) / 2
+    intrinsics = camera.intrinsics * scale
+    intrinsics[:, 2] += margin_px
+    return replace(camera, intrinsics=intrinsics, height=height, width=width)
+
+
+def _stack(rows: Sequence[object]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float64)

@@ -1,0 +1,124 @@
+"""A JSON object read key by key, with messages that say where a value is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from nvs.errors import CameraError
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The object, and where it stands: the file, then the frame.
+
+    Every reader raises CameraError with that place, the key, the value and a remedy.
+    """
+
+    values: Mapping[str, object]
+    where: str
+
+    @staticmethod
+    def load(path: Path) -> Record:
+        """The object that makes up a file."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CameraError(
+                f"{path}: the camera path cannot be read: {error.strerror}",
+                remedy="Give the path of a JSON file.",
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise CameraError(
+                f"{path}: not JSON: {error}",
+                remedy="Export or write the camera path again.",
+            ) from error
+        return Record._of(values, str(path))
+
+    @staticmethod
+    def _of(values: object, where: str) -> Record:
+        if not isinstance(values, dict):
+            raise CameraError(
+                f"{where}: is {_shown(values)}", remedy="It must be a JSON object."
+            )
+        return Record(values, where)
+
+    def get(self, key: str) -> object:
+        """Any value that is there."""
+        if key not in self.values:
+            raise CameraError(
+                f"{self.where}: {key} is missing",
+                remedy=f"Its keys are {sorted(self.values)[:8]}; add {key}.",
+            )
+        return self.values[key]
+
+    def records(self, key: str) -> list[Record]:
+        """A list of objects, at least one."""
+        values = self.get(key)
+        if not isinstance(values, list) or not values:
+            raise self._wrong(key, "It must be a list with at least one frame.")
+        return [
+            Record._of(value, f"{self.where}: frame {index}")
+            for index, value in enumerate(values)
+        ]
+
+    def number(self, key: str) -> float:
+        """A finite number."""
+        value = self.get(key)
+        if not _is_finite(value):
+            raise self._wrong(key, "It must be a finite number.")
+        return float(value)
+
+    def positive(self, key: str) -> float:
+        """A finite number above zero."""
+        value = self.number(key)
+        if value <= 0:
+            raise self._wrong(key, "It must be above zero.")
+        return value
+
+    def size(self, key: str) -> int:
+        """A positive whole number, such as 540 or 540.0."""
+        value = self.positive(key)
+        if value != int(value):
+            raise self._wrong(key, "It must be a whole number of pixels.")
+        return int(value)
+
+    def numbers(self, key: str, *shape: int) -> list[object]:
+        """Nested lists of finite numbers, of this shape."""
+        value = self.get(key)
+        if not isinstance(value, list) or not _has_shape(value, shape):
+            size = "×".join(map(str, shape))
+            raise self._wrong(key, f"It must hold {size} finite numbers.")
+        return value
+
+    def _wrong(self, key: str, remedy: str) -> CameraError:
+        return CameraError(
+            f"{self.where}: {key} is {_shown(self.values[key])}", remedy=remedy
+        )
+
+
+def _is_finite(value: object) -> TypeGuard[int | float]:
+    """Whether a JSON value is a finite number; true and false are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
+def _has_shape(value: object, shape: Sequence[int]) -> bool:
+    if not shape:
+        return _is_finite(value)
+    return (
+        isinstance(value, list)
+        and len(value) == shape[0]
+        and all(_has_shape(item, shape[1:]) for item in value)
+    )
+
+
+def _shown(value: object) -> str:
+    """The value as JSON, shortened."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

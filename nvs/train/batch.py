@@ -1,0 +1,109 @@
+"""What a step is trained on, what is ordered from a source, and the seeds of it all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.cameras import Camera
+from nvs.model.tokens import posed_rays
+
+NUM_TRAINING_SEEDS = 2**30
+"""Scenes to train on have seeds below this; held-out ones have seeds from it on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a source is asked for: scenes of one size and one number of views."""
+
+    seed: int
+    """Decides everything that is random."""
+    num_scenes: int
+    """How many scenes."""
+    num_inputs: int
+    """Input views of each."""
+    num_targets: int
+    """Target views of each."""
+    height: int
+    """Image height in pixels."""
+    width: int
+    """Image width in pixels."""
+    field_of_view: float = 1.0
+    """Share of a photograph's side to keep."""
+    baseline: float = 1.0
+    """Share of a set's views to draw from."""
+
+    @property
+    def num_views(self) -> int:
+        """Views of each scene, inputs and targets."""
+        return self.num_inputs + self.num_targets
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Batch:
+    """Scenes in the model's frame; their input views come first."""
+
+    image: Float[Tensor, "batch view 3 height width"]
+    """Colours in [0, 1]."""
+    world_from_camera: Float[Tensor, "batch view 4 4"]
+    """Camera poses."""
+    intrinsics: Float[Tensor, "batch view 4"]
+    """fx, fy, cx, cy in pixels."""
+    num_inputs: int
+    """How many of the views are inputs."""
+
+    def posed(self) -> Float[Tensor, "batch view 9 height width"]:
+        """Rays of every pixel."""
+        height, width = self.image.shape[-2:]
+        camera = Camera(
+            world_from_camera=self.world_from_camera.flatten(0, 1),
+            intrinsics=self.intrinsics.flatten(0, 1),
+            height=height,
+            width=width,
+        )
+        return posed_rays(camera, len(self.image))
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on another device."""
+        return replace(
+            self,
+            image=self.image.to(device, non_blocking=True),
+            world_from_camera=self.world_from_camera.to(device, non_blocking=True),
+            intrinsics=self.intrinsics.to(device, non_blocking=True),
+        )
+
+    def pinned(self) -> Batch:
+        """The batch in memory that copies to a CUDA device without waiting."""
+        return replace(
+            self,
+            image=self.image.pin_memory(),
+            world_from_camera=self.world_from_camera.pin_memory(),
+            intrinsics=self.intrinsics.pin_memory(),
+        )
+
+    @staticmethod
+    def cat(batches: Sequence[Batch]) -> Batch:
+        """All scenes of batches with the same views and size."""
+        return Batch(
+            image=torch.cat([b.image for b in batches]),
+            world_from_camera=torch.cat([b.world_from_camera for b in batches]),
+            intrinsics=torch.cat([b.intrinsics for b in batches]),
+            num_inputs=batches[0].num_inputs,
+        )
+
+
+def training_seed(*parts: int | str) -> int:
+    """A seed below `NUM_TRAINING_SEEDS` that depends on all parts."""
+    text = "/".join(str(part) for part in parts)
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:8]) % NUM_TRAINING_SEEDS
+
+
+def heldout_seed(index: int) -> int:
+    """The seed of a held-out scene, never one of `training_seed`."""
+    return NUM_TRAINING_SEEDS + index

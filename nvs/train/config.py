@@ -1,0 +1,306 @@
+"""What a training run is: one frozen configuration, saved in every checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from nvs.cameras.normalisation import Kind
+from nvs.config import ModelConfig
+from nvs.errors import ConfigError
+
+Optimiser = Literal["adamw", "muon"]
+Decay = Literal["cosine", "tail"]
+Precision = Literal["float32", "bfloat16"]
+
+POSITIVE = (
+    *("steps", "time_budget_seconds", "scenes_per_group", "learning_rate"),
+    *("muon_learning_rate", "clip_norm", "skip_norm", "log_every"),
+    *("checkpoint_every", "heldout_every", "heldout_inputs", "heldout_targets"),
+)
+NOT_NEGATIVE = (
+    *("seed", "weight_decay", "warmup_steps", "skip_after", "lpips_weight"),
+    *("lpips_from", "workers", "heldout_scenes"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A stretch of training at one resolution.
+
+    Raises:
+        ConfigError: If a value cannot work, naming the key, the value and the remedy.
+    """
+
+    share: float = 1.0
+    """Length as a share of all stages' shares together."""
+    height: int
+    """Image height in pixels."""
+    width: int
+    """Image width in pixels."""
+    batch: int
+    """Scenes a step, over all devices."""
+    inputs: tuple[int, ...]
+    """Numbers of input views to draw from, evenly, one draw a step."""
+    targets: tuple[int, ...]
+    """Numbers of target views to draw from."""
+    field_of_view: float = 1.0
+    """Share of a photograph's side that a centre crop keeps (posed sets only)."""
+    baseline: tuple[float, float] = (1.0, 1.0)
+    """Share of a set's views, those around a random one, that views are drawn from:
+    at the start and at the end of the stage (posed sets only)."""
+
+    def __post_init__(self) -> None:
+        for key in ("share", "height", "width", "batch"):
+            value = getattr(self, key)
+            _require(value > 0, f"stages.{key}", value, "It must be positive.")
+        for key in ("inputs", "targets"):
+            counts = getattr(self, key)
+            _require(
+                bool(counts) and min(counts) > 0,
+                f"stages.{key}",
+                counts,
+                "Give one or more positive whole numbers.",
+            )
+        for key in ("field_of_view", "baseline"):
+            value = getattr(self, key)
+            shares = value if isinstance(value, tuple) else (value,)
+            _require(
+                all(0 < share <= 1 for share in shares),
+                f"stages.{key}",
+                value,
+                "It must be above 0 and at most 1.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """Everything that decides what a run computes, and how often it reports.
+
+    Raises:
+        ConfigError: If a value cannot work, naming the key, the value and the remedy.
+    """
+
+    model: ModelConfig
+    """The network."""
+    preset: str = "custom"
+    """Where the values come from."""
+    seed: int = 0
+    """Decides the initial weights and all data."""
+    steps: int | None = None
+    """Length of the run in steps; its schedules are then a function of the step."""
+    time_budget_seconds: float | None = None
+    """With `steps`: most seconds a session may last. Without: length of the run."""
+    data: str = "synthetic:object=1"
+    """Sources and their weights, `source=weight` joined by commas."""
+    framing: Kind = "none"
+    """How posed sets are brought into the model's space, by their input views."""
+    stages: tuple[Stage, ...]
+    """What is trained on, one after another."""
+    scenes_per_group: int = 1
+    """Scenes made together; whole groups are dealt to the devices."""
+
+    optimiser: Optimiser = "adamw"
+    """AdamW for everything, or Muon for the matrices inside the blocks."""
+    learning_rate: float
+    """Peak learning rate of AdamW."""
+    muon_learning_rate: float = 0.02
+    """Peak learning rate of Muon."""
+    weight_decay: float = 0.05
+    """Decay of matrices; vectors have none."""
+    warmup_steps: int
+    """Steps over which the learning rates rise from zero."""
+    decay: Decay = "cosine"
+    """Cosine over the whole run, or linear over its last `decay_share`."""
+    decay_share: float = 0.3
+    """Share of the run that `decay="tail"` decays over."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient of all weights together."""
+    skip_norm: float = 4.0
+    """Steps whose gradient norm was above this are left out, after `skip_after`."""
+    skip_after: int = 1000
+    """Steps before outliers are left out."""
+    ema_decay: float = 0.999
+    """Decay a step of the running mean of the weights that is evaluated, exported."""
+
+    lpips_weight: float = 0.0
+    """Weight of the perceptual loss beside the mean squared error; 0 leaves it out."""
+    lpips_from: int = 0
+    """Step from which the perceptual loss counts."""
+    lpips_backbone: str | None = None
+    """File with the VGG-16 weights; the torch hub cache if absent."""
+
+    precision: Precision = "float32"
+    """Precision of autocast."""
+    newton_schulz_dtype: Precision = "bfloat16"
+    """Precision of the orthogonalisation inside the network."""
+    compile: bool = False
+    """Compile each block."""
+    activation_checkpointing: bool = False
+    """Recompute each block's activations in the backward pass."""
+    workers: int = 0
+    """Processes that make data ahead; 0 makes it between the steps."""
+
+    log_every: int = 10
+    """Steps between lines of progress."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints."""
+    heldout_every: int = 1000
+    """Steps between held-out evaluations, each with a picture."""
+    heldout_scenes: int = 4
+    """Synthetic scenes that are held out."""
+    heldout_inputs: int = 8
+    """Input views of a held-out scene."""
+    heldout_targets: int = 4
+    """Target views of a held-out scene."""
+    tensorboard: bool = True
+    """Write events for TensorBoard beside the CSV."""
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.time_budget_seconds is None:
+            raise ConfigError(
+                "neither steps nor a time budget is given",
+                remedy="Say how long to train, such as --steps 2000 "
+                "or --time-budget 90m.",
+            )
+        for key in POSITIVE:
+            value = getattr(self, key)
+            _require(value is None or value > 0, key, value, "It must be positive.")
+        for key in NOT_NEGATIVE:
+            value = getattr(self, key)
+            _require(value >= 0, key, value, "It must not be negative.")
+        remedy = "It must be in [0, 1), like 0.999."
+        _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, remedy)
+        remedy = "It must be above 0 and at most 1."
+        _require(0 < self.decay_share <= 1, "decay_share", self.decay_share, remedy)
+        _require(bool(self.stages), "stages", [], "Give at least one stage.")
+        for index, stage in enumerate(self.stages):
+            self._check_stage(index, stage)
+
+    def _check_stage(self, index: int, stage: Stage) -> None:
+        for key in ("height", "width"):
+            if getattr(stage, key) % self.model.patch_size:
+                raise ConfigError(
+                    f"stages[{index}].{key} is {getattr(stage, key)}",
+                    remedy=f"It must be a multiple of {self.model.patch_size}, "
+                    "the patch size.",
+                )
+        if stage.batch % self.scenes_per_group:
+            raise ConfigError(
+                f"stages[{index}].batch is {stage.batch}, no multiple of "
+                f"scenes_per_group = {self.scenes_per_group}",
+                remedy="Choose a group size that divides the batch.",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary of every field."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> TrainConfig:
+        """The configuration a dictionary describes.
+
+        Raises:
+            ConfigError: If a key is unknown or missing, or a value cannot work.
+        """
+        return TrainConfig(**_typed(TrainConfig, values, ""))
+
+
+def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """Values of `key=value` arguments; a value is JSON, or else a plain string.
+
+    `model.key=value` changes one value of the network.
+
+    Raises:
+        ConfigError: If an argument has no `=`.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                f"{assignment!r} sets nothing", remedy="Write it as key=value."
+            )
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            values[key] = text
+    return values
+
+
+def _typed(
+    kind: type[Stage] | type[TrainConfig], values: Mapping[str, Any], prefix: str
+) -> dict[str, Any]:
+    """Values of the fields' own types, once every key is known and none is missing."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in values:
+        if key not in fields:
+            raise ConfigError(
+                f"unknown training key {prefix + key!r}",
+                remedy=f"Known keys: {', '.join(fields)}.",
+            )
+    for name, field in fields.items():
+        if name not in values and field.default is dataclasses.MISSING:
+            raise ConfigError(
+                f"training key {prefix + name!r} is missing",
+                remedy="Add it, or start from a preset.",
+            )
+    hints = get_type_hints(kind)
+    return {key: _cast(v, hints[key], prefix + key) for key, v in values.items()}
+
+
+CASTS: dict[Any, tuple[Callable[[Any], bool], Callable[[Any], Any], str]] = {
+    bool: (lambda v: isinstance(v, bool), bool, "Use true or false."),
+    int: (lambda v: type(v) is int, int, "It must be a whole number."),
+    float: (lambda v: type(v) in (int, float), float, "It must be a number."),
+    str: (lambda v: isinstance(v, str), str, "It must be text."),
+    ModelConfig: (
+        lambda v: isinstance(v, Mapping),
+        ModelConfig.from_json,
+        "Name a network or give its configuration.",
+    ),
+    tuple[int, ...]: (
+        lambda v: isinstance(v, list | tuple) and all(type(n) is int for n in v),
+        tuple,
+        "It must be a list of whole numbers.",
+    ),
+    tuple[float, float]: (
+        lambda v: (
+            isinstance(v, list | tuple)
+            and len(v) == 2
+            and all(type(n) in (int, float) for n in v)
+        ),
+        lambda v: tuple(float(n) for n in v),
+        "It must be a list of two numbers.",
+    ),
+    tuple[Stage, ...]: (
+        lambda v: (
+            isinstance(v, list | tuple) and all(isinstance(s, Mapping) for s in v)
+        ),
+        lambda v: tuple(Stage(**_typed(Stage, s, "stages.")) for s in v),
+        "It must be a list of stages.",
+    ),
+}
+"""By type of a field: what fits it, how that becomes its value, what to say if not."""
+
+
+def _cast(value: Any, hint: Any, name: str) -> Any:
+    options = get_args(hint)
+    if get_origin(hint) is Literal:
+        _require(value in options, name, value, f"Use one of {', '.join(options)}.")
+        return value
+    if type(None) in options:
+        if value is None:
+            return None
+        hint = options[0]
+    fits, cast, remedy = CASTS[hint]
+    _require(fits(value), name, value, remedy)
+    return cast(value)
+
+
+def _require(fits: bool, name: str, value: Any, remedy: str) -> None:
+    if not fits:
+        raise ConfigError(f"{name} is {value!r}", remedy=remedy)

@@ -1,0 +1,61 @@
+"""Processes of `torchrun`, one a device, or the one process of a plain run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Processes:
+    """This process among those that train together."""
+
+    rank: int = 0
+    """Number of this process."""
+    world: int = 1
+    """Number of processes."""
+    device: torch.device
+    """What this process trains on."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and reports."""
+        return self.rank == 0
+
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """Means over all processes."""
+        if self.world == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64).to(self.device)
+        dist.all_reduce(tensor)
+        return (tensor / self.world).tolist()
+
+    def of_first(self, values: Sequence[float]) -> list[float]:
+        """What the first process has, on every process."""
+        if self.world == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64).to(self.device)
+        dist.broadcast(tensor, src=0)
+        return tensor.tolist()
+
+
+@contextmanager
+def processes(device: torch.device) -> Iterator[Processes]:
+    """Join the group that `torchrun` describes in the environment, if there is one."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Processes(device=device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(rank=dist.get_rank(), world=world, device=device)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,165 @@
+"""Scenes that are never trained on: synthetic ones and, if given, a posed set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nvs.errors import DatasetError
+from nvs.model import LaCTNetwork
+from nvs.scene.datasets import read_dataset
+from nvs.train.batch import Batch, Order, heldout_seed
+from nvs.train.config import Stage, TrainConfig
+from nvs.train.losses import psnr_db
+from nvs.train.mixture import Mixture
+from nvs.train.sets import read_batch
+from nvs.train.sources import SyntheticSource
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldOutSet:
+    """A posed set that is only looked at."""
+
+    folder: Path
+    """The set."""
+    inputs: str | None = None
+    """Input views as `start:stop:step`; evenly spread ones if absent."""
+    targets: str | None = None
+    """Target views in the same form; those halfway between inputs if absent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class HeldOutScene:
+    """A held-out scene at one resolution."""
+
+    name: str
+    """What reports call it."""
+    batch: Batch
+    """Its views."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class HeldOutResult:
+    """How a network did on a held-out scene."""
+
+    name: str
+    """The scene."""
+    psnr_db: float
+    """Mean over its target views of the PSNR of each."""
+    batch: Batch
+    """Its views."""
+    rendered: torch.Tensor
+    """The target views as rendered, (view, 3, height, width), on the CPU."""
+
+
+def heldout_scenes(
+    config: TrainConfig,
+    mixture: Mixture,
+    stage: Stage,
+    given: HeldOutSet | None,
+    device: torch.device,
+) -> list[HeldOutScene]:
+    """Held-out scenes at the resolution of a stage, the same for every run.
+
+    Raises:
+        DatasetError, CameraError, ImageError: If the given set cannot be read.
+    """
+    scenes: list[HeldOutScene] = []
+    synthetic = [s for s in mixture.sources if isinstance(s, SyntheticSource)]
+    for index in range(config.heldout_scenes if synthetic else 0):
+        order = Order(
+            seed=heldout_seed(index),
+            num_scenes=1,
+            num_inputs=config.heldout_inputs,
+            num_targets=config.heldout_targets,
+            height=stage.height,
+            width=stage.width,
+        )
+        source = synthetic[index % len(synthetic)]
+        name = f"{source.name}/{index}"
+        scenes.append(HeldOutScene(name=name, batch=source.load(order, device)))
+    if given is not None:
+        inputs, targets = choose_views(config, given)
+        batch = read_batch(
+            given.folder,
+            [*inputs, *targets],
+            num_inputs=len(inputs),
+            height=stage.height,
+            width=stage.width,
+            framing=config.framing,
+        )
+        name = given.folder.resolve().name
+        scenes.append(HeldOutScene(name=name, batch=batch.to(device)))
+    return scenes
+
+
+def choose_views(config: TrainConfig, given: HeldOutSet) -> tuple[list[int], list[int]]:
+    """Input and target views of a held-out set.
+
+    Raises:
+        DatasetError: If a range is none, is empty, or inputs and targets overlap.
+    """
+    num_views = len(read_dataset(given.folder).frames)
+    inputs = _spread(num_views, config.heldout_inputs, 0.0)
+    targets = _spread(num_views, config.heldout_inputs, 0.5)
+    if given.inputs is not None:
+        inputs = _slice(given.inputs, num_views, given.folder)
+    if given.targets is not None:
+        targets = _slice(given.targets, num_views, given.folder)
+    both = sorted(set(inputs) & set(targets))
+    if both:
+        raise DatasetError(
+            f"{given.folder}: views {both} are held out as inputs and as targets",
+            remedy="Choose ranges that do not overlap.",
+        )
+    return inputs, targets
+
+
+@torch.no_grad()
+def evaluate(
+    network: LaCTNetwork,
+    scenes: Sequence[HeldOutScene],
+    autocast: AbstractContextManager[object],
+) -> list[HeldOutResult]:
+    """Render the target views of held-out scenes."""
+    results: list[HeldOutResult] = []
+    for scene in scenes:
+        posed, split = scene.batch.posed(), scene.batch.num_inputs
+        with autocast:
+            rendered = network(
+                posed[:, :split], scene.batch.image[:, :split], posed[:, split:]
+            )
+        truth = scene.batch.image[:, split:]
+        errors = (rendered.float() - truth).square().flatten(2).mean(2)[0].tolist()
+        results.append(
+            HeldOutResult(
+                name=scene.name,
+                psnr_db=sum(psnr_db(error) for error in errors) / len(errors),
+                batch=scene.batch,
+                rendered=rendered[0].float().cpu(),
+            )
+        )
+    return results
+
+
+def _spread(num_views: int, count: int, offset: float) -> list[int]:
+    count = min(count, num_views // 2)
+    return [int((index + offset) * num_views / count) for index in range(count)]
+
+
+def _slice(text: str, num_views: int, folder: Path) -> list[int]:
+    try:
+        parts = [int(part) if part else None for part in text.split(":")]
+        chosen = list(range(num_views))[slice(*parts)] if len(parts) > 1 else []
+    except (ValueError, TypeError):
+        chosen = []
+    if not chosen:
+        raise DatasetError(
+            f"{text!r} selects none of the {num_views} views of {folder}",
+            remedy="Write it as start:stop:step, such as 16:32:2.",
+        )
+    return chosen

@@ -1,0 +1,350 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nvs.errors import TrainingError
+from nvs.train import heldout, runtime, schedule
+from nvs.train.batch import Batch
+from nvs.train.clock import Clock
+from nvs.train.config import TrainConfig
+from nvs.train.data import batches
+from nvs.train.distributed import Processes
+from nvs.train.ema import RunningMean
+from nvs.train.losses import Loss, loss_of, psnr_db
+from nvs.train.mixture import Mixture
+from nvs.train.optimisers import Optimisers
+from nvs.train.perceptual import Perceptual
+from nvs.train.report import Report
+from nvs.train.state import (
+    TrainState,
+    random_state,
+    restore_random_state,
+    save_state,
+)
+
+MAX_SKIPPED_IN_ROW = 50
+
+
+class Trainer:
+    """A run: networks, optimisers and data, advanced step by step.
+
+    Args:
+        config: The run.
+        folder: Where checkpoints and reports go.
+        mixture: Where scenes come from.
+        processes: This process among those that train together.
+        heldout_set: A posed set to look at beside the synthetic held-out scenes.
+        initial: Weights to begin with instead of new ones.
+        resumed: A checkpoint to go on from.
+        started: `time.monotonic()` when the time budget began to count.
+        quiet: Print nothing.
+
+    Raises:
+        MissingExtraError, WeightsUnavailableError: If the run wants LPIPS in vain.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        *,
+        mixture: Mixture,
+        processes: Processes,
+        heldout_set: heldout.HeldOutSet | None = None,
+        initial: dict[str, torch.Tensor] | None = None,
+        resumed: TrainState | None = None,
+        started: float | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.mixture = mixture
+        self.processes = processes
+        self.heldout_set = heldout_set
+        self.step = 0
+        self.num_skipped = 0
+        self.num_skipped_in_row = 0
+        network = runtime.build_network(config)
+        if initial is not None:
+            network.load_state_dict(initial)
+        self.network = network.to(processes.device)
+        self.mean = RunningMean(self.network)
+        self.optimisers = Optimisers(self.network, config)
+        self.perceptual: Perceptual | None = None
+        if config.lpips_weight > 0:
+            self.perceptual = Perceptual(config.lpips_backbone).to(processes.device)
+        self.clock = Clock(
+            config,
+            elapsed_seconds=resumed.elapsed_seconds if resumed else 0.0,
+            started=time.monotonic() if started is None else started,
+        )
+        if resumed is not None:
+            self._restore(resumed)
+        self.forward: nn.Module = runtime.prepare(self.network, config, processes)
+        self.heldout: list[heldout.HeldOutScene] = []
+        self.heldout_stage: int | None = None
+        self.saved_step: int | None = self.step if resumed else None
+        self.evaluated_step: int | None = None
+        self.report = Report(
+            folder,
+            start=self.step,
+            tensorboard=config.tensorboard and processes.is_first,
+            quiet=quiet or not processes.is_first,
+        )
+
+    def run(self) -> None:
+        """Train until the steps are done, the time is up or a signal asks to stop.
+
+        Ends with a checkpoint and a held-out evaluation.
+
+        Raises:
+            TrainingError: If the loss is no longer finite; the last checkpoint stays.
+            OutputError: If the disk is full; the last checkpoint stays.
+        """
+        stream = batches(
+            self.config,
+            self.mixture,
+            start=self.step,
+            progress=self.clock.progress,
+            device=self.processes.device,
+            rank=self.processes.rank,
+            world=self.processes.world,
+        )
+        window_started, window_tokens = time.monotonic(), 0
+        try:
+            with _stop_signal() as stop:
+                while not self._is_over(stop):
+                    begun = time.monotonic()
+                    batch = next(stream)
+                    metrics = self.train_step(batch)
+                    self.step += 1
+                    window_tokens += self._num_tokens(batch)
+                    self.clock.longest_step_seconds = max(
+                        self.clock.longest_step_seconds, time.monotonic() - begun
+                    )
+                    if self.step % self.config.log_every == 0:
+                        seconds = time.monotonic() - window_started
+                        self._log(metrics, window_tokens / seconds, seconds)
+                        window_started, window_tokens = time.monotonic(), 0
+                    upkeep = time.monotonic()
+                    self._keep_up()
+                    window_started += time.monotonic() - upkeep
+            self._keep_up(last=True)
+        finally:
+            self.report.close()
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """Update the weights once; returns the metrics of the step.
+
+        Raises:
+            TrainingError: If the loss is not finite.
+        """
+        progress = self.clock.progress(self.step)
+        factor = schedule.learning_rate_factor(self.config, self.step, progress)
+        self.optimisers.set_factor(factor)
+        self.optimisers.zero_grad()
+        loss = self._loss(batch)
+        loss.total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.config.clip_norm
+        ).item()
+        lpips = math.nan if loss.lpips is None else loss.lpips.item()
+        total, squared_error, lpips = self.processes.mean(
+            [loss.total.item(), loss.squared_error.item(), lpips]
+        )
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss is {total} at step {self.step}",
+                remedy="Resume from the last checkpoint with a lower learning rate, "
+                "such as --set learning_rate="
+                f"{self.config.learning_rate / 2:g}, or look at the data.",
+            )
+        if self._is_outlier(norm):
+            self._skip(norm)
+        else:
+            self.num_skipped_in_row = 0
+            self.optimisers.step()
+            decay = schedule.ema_decay_at(self.config, self.step)
+            self.mean.update(self.network, decay)
+        return {
+            "loss": total,
+            "psnr_db": psnr_db(squared_error),
+            "lpips": lpips,
+            "learning_rate": factor * self.config.learning_rate,
+            "gradient_norm": norm,
+        }
+
+    def state(self) -> TrainState:
+        """The run as it is now."""
+        return TrainState(
+            config=self.config,
+            step=self.step,
+            elapsed_seconds=self.clock.now(),
+            num_skipped=self.num_skipped,
+            network=self.network.state_dict(),
+            mean=self.mean.network.state_dict(),
+            optimisers=self.optimisers.state_dict(),
+            random=random_state(),
+        )
+
+    def about(self) -> dict[str, Any]:
+        """What is known about the weights, for an export."""
+        return {
+            "training": self.config.to_json(),
+            "steps": self.step,
+            "seconds": round(self.clock.now(), 1),
+            "machine": runtime.machine(self.processes.device),
+            "devices": self.processes.world,
+        }
+
+    def _loss(self, batch: Batch) -> Loss:
+        posed, split = batch.posed(), batch.num_inputs
+        with runtime.autocast(self.config, self.processes.device):
+            rendered = self.forward(
+                posed[:, :split], batch.image[:, :split], posed[:, split:]
+            )
+            return loss_of(
+                rendered,
+                batch.image[:, split:],
+                config=self.config,
+                step=self.step,
+                perceptual=self.perceptual,
+            )
+
+    def _is_outlier(self, norm: float) -> bool:
+        late = self.step >= self.config.skip_after
+        return not math.isfinite(norm) or (late and norm > self.config.skip_norm)
+
+    def _skip(self, norm: float) -> None:
+        self.num_skipped += 1
+        self.num_skipped_in_row += 1
+        self.report.say(f"step {self.step}  left out: gradient norm {norm:.3g}")
+        if self.num_skipped_in_row >= MAX_SKIPPED_IN_ROW:
+            raise TrainingError(
+                f"{MAX_SKIPPED_IN_ROW} steps in a row were left out, the last with a "
+                f"gradient norm of {norm:.3g}",
+                remedy="Resume from an earlier checkpoint with a lower learning rate "
+                "or a higher skip_norm.",
+            )
+
+    def _is_over(self, stop: threading.Event) -> bool:
+        elapsed, stopped = self.processes.of_first(
+            [self.clock.now(), float(stop.is_set())]
+        )
+        self.clock.elapsed_seconds = elapsed
+        if stopped:
+            self.report.say(f"step {self.step}  asked to stop")
+        return bool(stopped) or self.clock.is_over(self.step)
+
+    def _keep_up(self, *, last: bool = False) -> None:
+        """Write the checkpoint and the evaluation that are due."""
+        if not self.processes.is_first:
+            return
+        begun = time.monotonic()
+        due_checkpoint = last or self.step % self.config.checkpoint_every == 0
+        if due_checkpoint and self.saved_step != self.step:
+            save_state(self.folder, self.state())
+            self.saved_step = self.step
+        due_evaluation = last or self.step % self.config.heldout_every == 0
+        if due_evaluation and self.evaluated_step != self.step:
+            self._evaluate()
+            self.evaluated_step = self.step
+        seconds = time.monotonic() - begun
+        self.clock.upkeep_seconds = max(self.clock.upkeep_seconds, seconds)
+
+    def _evaluate(self) -> None:
+        index, _ = schedule.stage_at(self.config, self.clock.progress(self.step))
+        if index != self.heldout_stage:
+            self.heldout_stage = index
+            self.heldout = heldout.heldout_scenes(
+                self.config,
+                self.mixture,
+                self.config.stages[index],
+                self.heldout_set,
+                self.processes.device,
+            )
+        results = heldout.evaluate(
+            self.mean.network,
+            self.heldout,
+            runtime.autocast(self.config, self.processes.device),
+        )
+        self.report.heldout(self.step, index, self.clock.now(), results)
+
+    def _log(
+        self, metrics: dict[str, float], tokens_per_second: float, seconds: float
+    ) -> None:
+        if not self.processes.is_first:
+            return
+        progress = self.clock.progress(self.step)
+        stage, _ = schedule.stage_at(self.config, progress)
+        elapsed = self.clock.now()
+        self.report.step(
+            {
+                "step": self.step,
+                "seconds": round(elapsed, 1),
+                "stage": stage,
+                **{key: round(value, 6) for key, value in metrics.items()},
+                "skipped": self.num_skipped,
+                "tokens_per_second": round(tokens_per_second),
+            }
+        )
+        if self.config.steps is None:
+            assert self.config.time_budget_seconds is not None
+            left = max(self.config.time_budget_seconds - elapsed, 0.0)
+        else:
+            left = (self.config.steps - self.step) * seconds / self.config.log_every
+        self.report.say(
+            f"step {self.step}  {progress:4.0%}  PSNR {metrics['psnr_db']:.2f} dB  "
+            f"{tokens_per_second:,.0f} tokens/s  ETA {_duration(left)}"
+        )
+
+    def _num_tokens(self, batch: Batch) -> int:
+        height, width = batch.image.shape[-2:]
+        tokens_a_view = height * width // self.config.model.patch_size**2
+        return (
+            batch.image.shape[0]
+            * batch.image.shape[1]
+            * tokens_a_view
+            * (self.processes.world)
+        )
+
+    def _restore(self, state: TrainState) -> None:
+        self.step = state.step
+        self.num_skipped = state.num_skipped
+        self.network.load_state_dict(state.network)
+        self.mean.network.load_state_dict(state.mean)
+        self.optimisers.load_state_dict(state.optimisers)
+        restore_random_state(state.random)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m"
+
+
+@contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that a step is never cut in two."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {s: signal.signal(s, lambda *_: stop.set()) for s in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,107 @@
+"""Several sources with weights; each group of scenes comes from one of them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nvs.cameras.normalisation import Kind
+from nvs.errors import ConfigError
+from nvs.train.batch import Order, training_seed
+from nvs.train.config import TrainConfig
+from nvs.train.schedule import baseline_at, stage_at, view_counts
+from nvs.train.sets import SetSource
+from nvs.train.sources import Source, SyntheticSource
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixture:
+    """Sources and their weights."""
+
+    sources: Sequence[Source]
+    """Where scenes come from."""
+    weights: Sequence[float]
+    """How often each is drawn, in proportion."""
+
+    def orders(
+        self, config: TrainConfig, step: int, progress: float, *, rank: int, world: int
+    ) -> list[tuple[int, Order]]:
+        """What a device needs for a step, as (index of the source, order).
+
+        The groups of a step are numbered; a device takes every `world`-th, so that all
+        devices together always train on the same scenes.
+
+        Raises:
+            ConfigError: If the groups cannot be dealt evenly.
+        """
+        index, within = stage_at(config, progress)
+        stage = config.stages[index]
+        num_groups = stage.batch // config.scenes_per_group
+        if num_groups % world:
+            raise ConfigError(
+                f"{num_groups} groups of {config.scenes_per_group} scenes cannot be "
+                f"dealt evenly to {world} devices",
+                remedy="Choose stages[].batch and scenes_per_group so that the number "
+                "of groups is a multiple of the number of devices.",
+            )
+        num_inputs, num_targets = view_counts(config, step, stage)
+        orders: list[tuple[int, Order]] = []
+        for group in range(rank, num_groups, world):
+            seed = training_seed(config.seed, step, group)
+            draw = random.Random(f"source {seed}")
+            (source,) = draw.choices(range(len(self.sources)), self.weights)
+            order = Order(
+                seed=seed,
+                num_scenes=config.scenes_per_group,
+                num_inputs=num_inputs,
+                num_targets=num_targets,
+                height=stage.height,
+                width=stage.width,
+                field_of_view=stage.field_of_view,
+                baseline=baseline_at(stage, within),
+            )
+            orders.append((source, order))
+        return orders
+
+
+def parse_mixture(text: str, *, framing: Kind) -> Mixture:
+    """The mixture that `source=weight,source=weight` describes.
+
+    A source is `synthetic:object`, `synthetic:room`, or the path of posed sets as
+    `SetSource` reads them.
+
+    Raises:
+        ConfigError: If a source is unknown or a weight is not a positive number.
+        DatasetError: If a path holds no posed sets.
+    """
+    sources: list[Source] = []
+    weights: list[float] = []
+    for part in text.split(","):
+        name, _, weight = part.strip().rpartition("=")
+        try:
+            value = float(weight)
+        except ValueError:
+            value = math.nan
+        if not name or not 0 < value < math.inf:
+            raise ConfigError(
+                f"the data source {part.strip()!r} has no positive weight",
+                remedy="Write it as source=weight, such as synthetic:object=1.",
+            )
+        sources.append(_source(name, framing))
+        weights.append(value)
+    return Mixture(sources=sources, weights=weights)
+
+
+def _source(name: str, framing: Kind) -> Source:
+    prefix, colon, kind = name.partition(":")
+    if colon and prefix == "synthetic":
+        return SyntheticSource(kind)
+    if not Path(name).exists():
+        raise ConfigError(
+            f"there is no data source {name!r}",
+            remedy="Use synthetic:object, synthetic:room or the path of posed sets.",
+        )
+    return SetSource(Path(name), framing=framing)

@@ -1,0 +1,185 @@
+"""Named training runs: a table from name to configuration values.
+
+`object` and `scene` follow the paper's recipe and progressive stages (AdamW, weight
+decay 0.05, betas 0.9 and 0.95, cosine, perceptual loss from step 5000); they are meant
+for many accelerators. `small` is for one accelerator and `tiny` for two CPU cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nvs.config import preset as model_preset
+from nvs.errors import ConfigError
+from nvs.train.config import TrainConfig
+
+PAPER: dict[str, Any] = {
+    "optimiser": "adamw",
+    "learning_rate": 4e-4,
+    "warmup_steps": 4000,
+    "lpips_weight": 1.0,
+    "lpips_from": 5000,
+    "precision": "bfloat16",
+    "compile": True,
+    "activation_checkpointing": True,
+    "workers": 4,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "model": "lact_tiny",
+        "optimiser": "muon",
+        "learning_rate": 2e-3,
+        "warmup_steps": 100,
+        "decay": "tail",
+        "ema_decay": 0.99,
+        "newton_schulz_dtype": "float32",
+        "scenes_per_group": 4,
+        "checkpoint_every": 100,
+        "heldout_every": 200,
+        "stages": (dict(height=64, width=64, batch=8, inputs=(4, 6, 8), targets=(4,)),),
+    },
+    "small": {
+        "model": "lact_small",
+        "optimiser": "muon",
+        "learning_rate": 1e-3,
+        "warmup_steps": 500,
+        "decay": "tail",
+        "precision": "bfloat16",
+        "compile": True,
+        "scenes_per_group": 16,
+        "stages": (
+            dict(
+                share=0.6,
+                height=64,
+                width=64,
+                batch=128,
+                inputs=(2, 4, 6, 8, 12),
+                targets=(4,),
+            ),
+            dict(
+                share=0.3,
+                height=128,
+                width=128,
+                batch=64,
+                inputs=(2, 4, 6, 8, 12),
+                targets=(4,),
+            ),
+            dict(
+                share=0.1,
+                height=256,
+                width=256,
+                batch=32,
+                inputs=(2, 4, 6, 8, 12),
+                targets=(4,),
+            ),
+        ),
+    },
+    "object": PAPER
+    | {
+        "model": "lact_l24_d768_ttt2x",
+        "stages": (
+            dict(
+                share=0.8, height=256, width=256, batch=256, inputs=(8,), targets=(8,)
+            ),
+            dict(
+                share=0.15,
+                height=512,
+                width=512,
+                batch=64,
+                inputs=(8, 12, 16, 24),
+                targets=(8,),
+            ),
+            dict(
+                share=0.05,
+                height=1024,
+                width=1024,
+                batch=32,
+                inputs=(8, 16, 32, 48),
+                targets=(8,),
+            ),
+        ),
+    },
+    "scene": PAPER
+    | {
+        "model": "lact_l24_d768_ttt4x",
+        "framing": "mean_camera",
+        "data": "sets=1",
+        "stages": (
+            dict(
+                share=0.5,
+                height=128,
+                width=128,
+                batch=256,
+                inputs=(8, 12, 16),
+                targets=(8,),
+                field_of_view=0.6,
+                baseline=(0.2, 0.5),
+            ),
+            dict(
+                share=0.25,
+                height=144,
+                width=256,
+                batch=128,
+                inputs=(16, 24, 32),
+                targets=(8,),
+                baseline=(0.5, 1.0),
+            ),
+            dict(
+                share=0.15,
+                height=288,
+                width=512,
+                batch=64,
+                inputs=(16, 32, 48, 64),
+                targets=(8,),
+            ),
+            dict(
+                share=0.1,
+                height=536,
+                width=960,
+                batch=64,
+                inputs=(16, 32, 64, 128),
+                targets=(8,),
+            ),
+        ),
+    },
+}
+
+
+def preset(name: str, values: Mapping[str, Any] | None = None) -> TrainConfig:
+    """The configuration of a named run.
+
+    Args:
+        name: A key of `PRESETS`.
+        values: Other values, in the form of `TrainConfig.from_json`; `model` may be
+            the name of a network, and `model.key` changes one value of it.
+
+    Raises:
+        ConfigError: If there is no preset of that name, or a value cannot work.
+    """
+    if name not in PRESETS:
+        raise ConfigError(
+            f"there is no training preset {name!r}",
+            remedy=f"Use one of {', '.join(PRESETS)}.",
+        )
+    merged = {"preset": name} | PRESETS[name] | dict(values or {})
+    return TrainConfig.from_json(with_model(merged))
+
+
+def with_model(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with the network in full: its name looked up, `model.key` put in.
+
+    Raises:
+        ConfigError: If there is no network of that name.
+    """
+    plain = {k: v for k, v in values.items() if not k.startswith("model.")}
+    model = plain["model"]
+    if isinstance(model, str):
+        model = model_preset(model)
+    if not isinstance(model, Mapping):
+        model = model.to_json()
+    changes = {
+        k.removeprefix("model."): v for k, v in values.items() if k.startswith("model.")
+    }
+    return plain | {"model": {**model, **changes}}

@@ -1,0 +1,52 @@
+"""What changes over a run, as functions of the step and of its progress.
+
+Notation:
+    step        steps done before this one, 0 for the first
+    progress    position in the run, 0 at its start and 1 at its end: step / steps, or
+                elapsed / budget where only a time budget is given
+"""
+
+from __future__ import annotations
+
+import math
+import random
+
+from nvs.train.config import Stage, TrainConfig
+
+
+def learning_rate_factor(config: TrainConfig, step: int, progress: float) -> float:
+    """What the peak learning rates are multiplied by."""
+    warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    progress = min(max(progress, 0.0), 1.0)
+    if config.decay == "cosine":
+        return warmup * (1 + math.cos(math.pi * progress)) / 2
+    return warmup * min(1.0, (1 - progress) / config.decay_share)
+
+
+def stage_at(config: TrainConfig, progress: float) -> tuple[int, float]:
+    """Index of the stage at a progress, and the progress within that stage."""
+    total = sum(stage.share for stage in config.stages)
+    start = 0.0
+    for index, stage in enumerate(config.stages):
+        length = stage.share / total
+        if progress < start + length or index + 1 == len(config.stages):
+            return index, min(max((progress - start) / length, 0.0), 1.0)
+        start += length
+    raise AssertionError("a configuration has at least one stage")
+
+
+def view_counts(config: TrainConfig, step: int, stage: Stage) -> tuple[int, int]:
+    """Numbers of input and target views of a step, the same on every device."""
+    draw = random.Random(f"views {config.seed} {step}")
+    return draw.choice(stage.inputs), draw.choice(stage.targets)
+
+
+def baseline_at(stage: Stage, progress: float) -> float:
+    """Share of a set's views to draw from, at a progress within the stage."""
+    start, end = stage.baseline
+    return start + (end - start) * progress
+
+
+def ema_decay_at(config: TrainConfig, step: int) -> float:
+    """Decay of the running mean, shorter in the first steps."""
+    return min(config.ema_decay, (1 + step) / (10 + step))

@@ -1,0 +1,153 @@
+"""A session of a run: what to train, where from, and what to leave behind."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nvs.config import ModelConfig
+from nvs.errors import CheckpointError, OutputError
+from nvs.files import write_text
+from nvs.model.checkpoint import load_checkpoint
+from nvs.train.config import TrainConfig
+from nvs.train.distributed import processes
+from nvs.train.export import MANIFEST, WEIGHTS, export_weights, join_shards
+from nvs.train.heldout import HeldOutSet, choose_views
+from nvs.train.loop import Trainer
+from nvs.train.mixture import Mixture, parse_mixture
+from nvs.train.presets import preset, with_model
+from nvs.train.state import TrainState, list_states, load_state
+
+DEFAULT_PRESET = "tiny"
+
+
+def train(
+    out: Path,
+    *,
+    preset_name: str | None = None,
+    values: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    device: torch.device | None = None,
+    init: Path | None = None,
+    export: Path | None = None,
+    shard_bytes: int | None = None,
+    heldout_set: HeldOutSet | None = None,
+    mixture: Mixture | None = None,
+    quiet: bool = False,
+) -> Trainer:
+    """Train, from the start or from the last checkpoint, and export at the end.
+
+    Args:
+        out: The run's folder: checkpoints, metrics, pictures.
+        preset_name: A named run; `tiny`, or that of the checkpoint, if absent.
+        values: Other configuration values, over those of the preset or checkpoint.
+        resume: Go on from the last checkpoint in `out`, if there is one.
+        device: What to train on; under `torchrun`, only its type counts.
+        init: Weights to begin with: a file, or a folder that `export` wrote.
+        export: Folder for the trained weights (their running mean, in bfloat16).
+        shard_bytes: Largest size of an exported file.
+        heldout_set: A posed set to evaluate on beside the synthetic scenes.
+        mixture: Where scenes come from, instead of what the configuration says.
+        quiet: Print nothing.
+
+    Returns:
+        The trainer as it stands at the end.
+
+    Raises:
+        NvsError: Naming what is wrong and the remedy.
+    """
+    started = time.monotonic()
+    resumed = _last_state(out, resume=resume)
+    config = _config(preset_name, values or {}, resumed)
+    mixture = mixture or parse_mixture(config.data, framing=config.framing)
+    if heldout_set is not None:
+        choose_views(config, heldout_set)
+    initial = None
+    if init is not None and resumed is None:
+        initial = load_initial(init, config.model)
+    with processes(device or torch.device("cpu")) as group:
+        if group.is_first:
+            text = json.dumps(config.to_json(), indent=1) + "\n"
+            write_text(out / "config.json", text)
+        trainer = Trainer(
+            config,
+            out,
+            mixture=mixture,
+            processes=group,
+            heldout_set=heldout_set,
+            initial=initial,
+            resumed=resumed,
+            started=started,
+            quiet=quiet,
+        )
+        if resume:
+            where = (
+                f"step {resumed.step}" if resumed else "the start: no checkpoint yet"
+            )
+            trainer.report.say(f"{out}  going on from {where}")
+        trainer.run()
+        if export is not None and group.is_first:
+            paths = export_weights(
+                export,
+                config.model,
+                trainer.mean.network.state_dict(),
+                about=trainer.about(),
+                shard_bytes=shard_bytes,
+            )
+            trainer.report.say(f"weights: {', '.join(str(path) for path in paths)}")
+    return trainer
+
+
+def load_initial(path: Path, config: ModelConfig) -> dict[str, Tensor]:
+    """Weights to begin with, in float32.
+
+    Raises:
+        CheckpointError: If they are damaged or belong to another network.
+    """
+    if path.is_dir() and (path / MANIFEST).is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            join_shards(path / MANIFEST, Path(folder) / WEIGHTS)
+            return load_initial(Path(folder) / WEIGHTS, config)
+    if path.is_dir():
+        path = path / WEIGHTS
+    state = load_checkpoint(path, config).state
+    return {name: tensor.float() for name, tensor in state.items()}
+
+
+def _last_state(out: Path, *, resume: bool) -> TrainState | None:
+    states = list_states(out)
+    if states and not resume:
+        raise OutputError(
+            f"{out} already holds a run ({states[-1].name})",
+            remedy="Go on with --resume, or choose another folder.",
+        )
+    return load_state(states[-1]) if states else None
+
+
+def _config(
+    name: str | None, values: Mapping[str, Any], resumed: TrainState | None
+) -> TrainConfig:
+    if resumed is None:
+        return preset(name or DEFAULT_PRESET, values)
+    saved = resumed.config
+    if name is not None and name != saved.preset:
+        raise CheckpointError(
+            f"the run was started with preset {saved.preset}, not {name}",
+            remedy="Leave out --preset to resume, or choose another folder.",
+        )
+    config = TrainConfig.from_json(with_model(saved.to_json() | dict(values)))
+    for key in ("model", "optimiser"):
+        if getattr(config, key) != getattr(saved, key):
+            raise CheckpointError(
+                f"the run was started with {key} = {getattr(saved, key)}",
+                remedy="Leave it as it was, or choose another folder; weights can be "
+                "taken over with --init.",
+            )
+    return config

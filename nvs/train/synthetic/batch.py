@@ -1,0 +1,176 @@
+"""Batches of synthetic scenes, ready for a training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.cameras.camera import Camera
+from nvs.cameras.normalisation import PoseNormalisation
+from nvs.train.synthetic.draws import Draws
+from nvs.train.synthetic.objects import draw_objects
+from nvs.train.synthetic.photographs import shrink
+from nvs.train.synthetic.render import SceneBatch, render, render_depth
+from nvs.train.synthetic.rigs import orbit, walk
+from nvs.train.synthetic.rooms import FREE_SHARE, draw_rooms
+
+_OBJECT, _OBJECT_RIG, _ROOM, _ROOM_RIG = range(4)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SyntheticBatch:
+    """Pictures of synthetic scenes and the cameras that took them, on one device."""
+
+    image: Float[Tensor, "batch view 3 height width"]
+    """RGB in [0, 1]."""
+    world_from_camera: Float[Tensor, "batch view 4 4"]
+    """Poses in the frame the model expects."""
+    intrinsics: Float[Tensor, "batch view 4"]
+    """fx, fy, cx, cy in pixels; the same for all views of a scene."""
+    depth: Float[Tensor, "batch view height width"] | None
+    """Depth along z at the centre of each pixel, in units of the poses; infinite where
+    the background is seen. None where it was not asked for."""
+
+
+def object_batch(
+    *,
+    batch: int,
+    views: int,
+    height: int,
+    width: int,
+    seed: int,
+    device: torch.device | str,
+    supersample: int = 2,
+    photographs: Float[Tensor, "photo 3 side side"] | None = None,
+    with_depth: bool = False,
+) -> SyntheticBatch:
+    """Objects in the cube [−1, 1]³, z up, before white, seen from around.
+
+    Scene `index` depends on (seed, index) alone: not on the batch size, the number of
+    views, the picture size or, but for rounding, the device. More views extend fewer.
+
+    Args:
+        batch: Number of scenes.
+        views: Views of each; any of them will do as inputs or targets.
+        height: Picture height in pixels.
+        width: Picture width in pixels.
+        seed: Seed of the batch; use another for each training step.
+        device: Where to trace the rays and leave the result.
+        supersample: Samples along one side of a pixel.
+        photographs: From `load_photographs`; some parts then wear them.
+        with_depth: Also trace the depth, for about a quarter more work.
+    """
+    draws = Draws(seed, batch, stream=_OBJECT)
+    scenes = draw_objects(draws, photographs=photographs is not None)
+    rig = Draws(seed, batch, stream=_OBJECT_RIG)
+    poses, intrinsics = orbit(rig, views, height=height, width=width)
+    return _render(
+        scenes.to(device),
+        poses.float().to(device),
+        intrinsics.float().to(device),
+        height=height,
+        width=width,
+        supersample=supersample,
+        photographs=photographs,
+        with_depth=with_depth,
+    )
+
+
+def room_batch(
+    *,
+    batch: int,
+    views: int,
+    height: int,
+    width: int,
+    seed: int,
+    device: torch.device | str,
+    supersample: int = 2,
+    photographs: Float[Tensor, "photo 3 side side"] | None = None,
+    with_depth: bool = False,
+    framing_views: int | None = None,
+) -> SyntheticBatch:
+    """Rooms and courtyards seen by a camera that walks inside and looks about.
+
+    Poses and depth are in the frame of scene models: mean camera at the origin, camera
+    centres within [−1, 1]³. Scene `index` is as reproducible as in `object_batch`, and
+    so is its world; its frame depends on the views that define it.
+
+    Args:
+        batch: Number of scenes.
+        views: Views of each; any of them will do as inputs or targets.
+        height: Picture height in pixels.
+        width: Picture width in pixels.
+        seed: Seed of the batch; use another for each training step.
+        device: Where to trace the rays and leave the result.
+        supersample: Samples along one side of a pixel.
+        photographs: From `load_photographs`; some surfaces then wear them.
+        with_depth: Also trace the depth, for about a quarter more work.
+        framing_views: How many of the first views define the frame: the inputs, where
+            targets must not leak into it. All of them if absent.
+    """
+    draws = Draws(seed, batch, stream=_ROOM)
+    scenes, size = draw_rooms(draws, photographs=photographs is not None)
+    rig = Draws(seed, batch, stream=_ROOM_RIG)
+    poses, intrinsics = walk(
+        rig, views, size, free_share=FREE_SHARE, height=height, width=width
+    )
+    traced = _render(
+        scenes.to(device),
+        poses.float().to(device),
+        intrinsics.float().to(device),
+        height=height,
+        width=width,
+        supersample=supersample,
+        photographs=photographs,
+        with_depth=with_depth,
+    )
+    framed, scales = [], []
+    for pose, lens in zip(poses, intrinsics, strict=True):
+        camera = Camera(
+            world_from_camera=pose, intrinsics=lens, height=height, width=width
+        )
+        defining = range(views if framing_views is None else framing_views)
+        frame = PoseNormalisation.from_mean_camera(camera, defining)
+        framed.append(frame.apply(camera).world_from_camera)
+        scales.append(frame.scale)
+    depth = traced.depth
+    if depth is not None:
+        depth = depth * depth.new_tensor(scales)[:, None, None, None]
+    return replace(
+        traced,
+        world_from_camera=torch.stack(framed).float().to(device),
+        depth=depth,
+    )
+
+
+def _render(
+    scenes: SceneBatch,
+    poses: Float[Tensor, "batch view 4 4"],
+    intrinsics: Float[Tensor, "batch view 4"],
+    *,
+    height: int,
+    width: int,
+    supersample: int,
+    photographs: Float[Tensor, "photo 3 side side"] | None,
+    with_depth: bool,
+) -> SyntheticBatch:
+    if photographs is not None:
+        photographs = shrink(photographs.to(poses.device), width * supersample // 2)
+    image = render(
+        scenes,
+        poses,
+        intrinsics,
+        height=height,
+        width=width,
+        supersample=supersample,
+        photographs=photographs,
+    )
+    depth = None
+    if with_depth:
+        depth = render_depth(scenes, poses, intrinsics, height=height, width=width)
+    return SyntheticBatch(
+        image=image, world_from_camera=poses, intrinsics=intrinsics, depth=depth
+    )

@@ -1,0 +1,93 @@
+"""Random numbers that depend on the seed and the scene alone, on the CPU."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+def mix(*words: int) -> int:
+    """One well-stirred 63-bit seed from several integers (SplitMix64's finaliser)."""
+    state = 0
+    for word in words:
+        state = (state + word + _GOLDEN) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state >> 1
+
+
+class Draws:
+    """One generator a scene; every call draws the same shape from each of them.
+
+    Scene `index` of seed `seed` sees the same numbers whatever the batch around it.
+
+    Args:
+        seed: Seed of the batch.
+        batch: Number of scenes.
+        stream: Keeps draws for different purposes apart.
+    """
+
+    def __init__(self, seed: int, batch: int, *, stream: int) -> None:
+        self.batch = batch
+        self._generators = [
+            torch.Generator().manual_seed(mix(seed, index, stream))
+            for index in range(batch)
+        ]
+
+    def uniform(
+        self, *shape: int, low: float = 0.0, high: float = 1.0
+    ) -> Float[Tensor, "batch ..."]:
+        """Float64 numbers in [low, high)."""
+        unit = [
+            torch.rand(shape, generator=generator, dtype=torch.float64)
+            for generator in self._generators
+        ]
+        return low + (high - low) * torch.stack(unit)
+
+    def integer(self, *shape: int, count: int) -> Int[Tensor, "batch ..."]:
+        """Integers in [0, count)."""
+        return (self.uniform(*shape) * count).long().clamp(max=count - 1)
+
+    def chance(self, *shape: int, probability: float) -> Bool[Tensor, "batch ..."]:
+        """True with the given probability."""
+        return self.uniform(*shape) < probability
+
+    def choice(self, *shape: int, weights: list[float]) -> Int[Tensor, "batch ..."]:
+        """Indices into `weights`, drawn in proportion to them."""
+        bounds = torch.tensor(weights, dtype=torch.float64).cumsum(0)
+        unit = self.uniform(*shape) * bounds[-1]
+        return torch.bucketize(unit, bounds, right=True).clamp(max=len(weights) - 1)
+
+    def direction(self, *shape: int) -> Float[Tensor, "batch ... 3"]:
+        """Unit vectors, uniform on the sphere."""
+        height = self.uniform(*shape, low=-1.0, high=1.0)
+        azimuth = self.uniform(*shape, high=2 * math.pi)
+        radius = (1 - height**2).sqrt()
+        return torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), height], -1)
+
+    def rotation(self, *shape: int) -> Float[Tensor, "batch ... 3 3"]:
+        """Rotations about a uniform axis by a uniform angle."""
+        axis = self.direction(*shape)
+        angle = self.uniform(*shape, low=-math.pi, high=math.pi)
+        return rotation_about(axis, angle)
+
+
+def rotation_about(
+    axis: Float[Tensor, "*#shape 3"], angle_radians: Float[Tensor, "*#shape"]
+) -> Float[Tensor, "*shape 3 3"]:
+    """Rotations about unit axes (Rodrigues): I + sin a [n]× + (1 − cos a) [n]×²."""
+    axis, angle = torch.broadcast_tensors(axis, angle_radians[..., None])
+    x, y, z = axis.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1)
+    cross = cross.unflatten(-1, (3, 3))
+    angle = angle[..., :1, None]
+    identity = torch.eye(3, dtype=axis.dtype)
+    return identity + angle.sin() * cross + (1 - angle.cos()) * (cross @ cross)

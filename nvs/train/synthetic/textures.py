@@ -1,0 +1,252 @@
+"""Colours of surfaces: solid patterns and projected marks, in the frame of each part.
+
+Notation:
+    q           texture coordinates in cycles: `texture_from_local` · p
+    footprint   spacing of the samples on the surface, in cycles
+    value       0 for the first of a texture's two colours, 1 for the second
+
+Every pattern is softened over one footprint at its edges and fades to its mean where
+its cycles are no longer resolved, so what aliasing is left is below what supersampling
+removes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+PLAIN, WAVES, CHECKER, STRIPES, GRADIENT, MARKS, PHOTOGRAPH = range(7)
+
+_OCTAVES = (
+    (0.83, 0.47, 0.30, 1.0),
+    (-0.52, 1.46, 1.20, 0.6),
+    (2.11, -1.70, 2.85, 0.36),
+    (3.50, 4.72, -5.30, 0.22),
+)
+"""Direction in cycles and weight of each wave."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Textures:
+    """Textures of a batch of scenes, one a slot; see the module's notation."""
+
+    kind: Int[Tensor, "scene slot"]
+    texture_from_local: Float[Tensor, "scene slot 3 4"]
+    """Affine map from a part's frame to cycles."""
+    frequency: Float[Tensor, "scene slot"]
+    """Cycles per world unit."""
+    colors: Float[Tensor, "scene slot 2 3"]
+    """The two colours, in [0, 1]."""
+    contrast: Float[Tensor, "scene slot"]
+    """In [0, 1): how sharp waves are, how wavy stripes are, how full of marks."""
+    number: Int[Tensor, "scene slot"]
+    """Which marks, or which photograph."""
+    gloss: Float[Tensor, "scene slot"]
+    """Strength of the highlight; 0 is matte."""
+
+    def to(self, device: torch.device | str) -> Textures:
+        """Move all tensors."""
+        moved = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Textures(**{name: value.to(device) for name, value in moved.items()})
+
+    def take(self, slot: Int[Tensor, "scene other"]) -> Textures:
+        """Textures of chosen slots of each scene, repeated where they are."""
+        scene = torch.arange(len(slot), device=slot.device)[:, None]
+        taken = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Textures(**{name: v[scene, slot] for name, v in taken.items()})
+
+
+def albedo(
+    textures: Textures,
+    slot: Int[Tensor, "hit"],
+    point: Float[Tensor, "3 hit"],
+    normal: Float[Tensor, "3 hit"],
+    footprint: Float[Tensor, "hit"],
+    photographs: Float[Tensor, "photo 3 side side"] | None,
+) -> Float[Tensor, "3 hit"]:
+    """Colours at surface points.
+
+    Args:
+        textures: Textures of all scenes.
+        slot: Index into (scene, slot), flattened.
+        point: Points in the frame of their part.
+        normal: Normals along the axes of that frame, which choose the side that marks
+            and photographs are projected from.
+        footprint: Spacing of the samples on the surface, in world units.
+        photographs: What textures of kind `PHOTOGRAPH` show.
+    """
+    kind = textures.kind.flatten().index_select(0, slot)
+    table = torch.cat(
+        [
+            textures.texture_from_local.flatten(2),
+            textures.frequency[..., None],
+            textures.contrast[..., None],
+        ],
+        dim=-1,
+    )
+    table = table.flatten(0, 1).T.contiguous()
+    number = textures.number.flatten()
+    value = torch.zeros_like(footprint)
+    for solid, pattern in _PATTERNS.items():
+        here = (kind == solid).nonzero()[:, 0]
+        where = slot.index_select(0, here)
+        q, frequency, contrast = _look_up(table, where, point.index_select(1, here))
+        wide = footprint.index_select(0, here) * frequency
+        value.index_copy_(0, here, pattern(q, wide, contrast))
+    here, where, u, v, wide, contrast = _project(
+        table, slot, point, normal, footprint, kind == MARKS
+    )
+    marks = _marks(u, v, wide, contrast, number.index_select(0, where))
+    value.index_copy_(0, here, marks)
+    colors = textures.colors.flatten(0, 1).flatten(1).T.contiguous()
+    colors = colors.index_select(1, slot)
+    color = colors[:3] + (colors[3:] - colors[:3]) * value
+    if photographs is not None:
+        here, where, u, v, *_ = _project(
+            table, slot, point, normal, footprint, kind == PHOTOGRAPH
+        )
+        which = number.index_select(0, where) % len(photographs)
+        color.index_copy_(1, here, _photograph(photographs, which, u, v))
+    return color
+
+
+def _look_up(
+    table: Float[Tensor, "14 slot"], slot: Tensor, point: Tensor
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    """q, frequency and contrast of points on parts with the textures of `slot`."""
+    *rows, frequency, contrast = table.index_select(1, slot)
+    x, y, z = point
+    q = tuple(
+        rows[i] * x + rows[i + 1] * y + rows[i + 2] * z + rows[i + 3] for i in (0, 4, 8)
+    )
+    return q, frequency, contrast
+
+
+def _project(
+    table: Tensor,
+    slot: Tensor,
+    point: Tensor,
+    normal: Tensor,
+    footprint: Tensor,
+    chosen: Tensor,
+) -> tuple[Tensor, ...]:
+    """Texture coordinates of chosen hits, projected from the side each one faces.
+
+    Returns:
+        Indices and slots of the chosen hits, the two coordinates across the axis
+        nearest to the normal, the footprint in cycles and the contrast.
+    """
+    here = chosen.nonzero()[:, 0]
+    where = slot.index_select(0, here)
+    q, frequency, contrast = _look_up(table, where, point.index_select(1, here))
+    x, y, z = normal.index_select(1, here).abs()
+    along_x = (x > y) & (x > z)
+    along_y = ~along_x & (y > z)
+    u = torch.where(along_x, q[1], q[0])
+    v = torch.where(along_x | along_y, q[2], q[1])
+    return here, where, u, v, footprint.index_select(0, here) * frequency, contrast
+
+
+def _square(phase: Tensor, wide: Tensor) -> Tensor:
+    """A square wave of period 1 between −1 and 1 with edges one footprint wide."""
+    triangle = 4 * (phase - phase.floor() - 0.5).abs() - 1
+    edge = (triangle / (2 * wide).clamp_min(1e-4)).clamp(-1, 1)
+    return edge * (1.5 - 1.5 * wide).clamp(0, 1)
+
+
+def _waves(q: tuple[Tensor, ...], wide: Tensor, contrast: Tensor) -> Tensor:
+    total = torch.zeros_like(wide)
+    for x, y, z, weight in _OCTAVES:
+        cycles = math.sqrt(x * x + y * y + z * z)
+        fade = (1.5 - 1.5 * wide * cycles).clamp(0, 1)
+        # Each octave is bent by the ones before it.
+        phase = q[0] * x + q[1] * y + q[2] * z + 0.35 * total
+        total = total + weight * fade * (2 * math.pi * phase).sin()
+    return (0.5 + total * 0.4 / (1.02 - contrast)).clamp(0, 1)
+
+
+def _checker(q: tuple[Tensor, ...], wide: Tensor, contrast: Tensor) -> Tensor:
+    x, y, z = (_square(phase, wide) for phase in q)
+    return 0.5 + 0.5 * x * y * z
+
+
+def _stripes(q: tuple[Tensor, ...], wide: Tensor, contrast: Tensor) -> Tensor:
+    bend = 0.4 * contrast * (math.pi * q[1]).sin()
+    return 0.5 + 0.5 * _square(q[0] + bend, wide)
+
+
+def _gradient(q: tuple[Tensor, ...], wide: Tensor, contrast: Tensor) -> Tensor:
+    return 0.5 + 0.5 * (2 * math.pi * q[0]).sin()
+
+
+_PATTERNS = {
+    WAVES: _waves,
+    CHECKER: _checker,
+    STRIPES: _stripes,
+    GRADIENT: _gradient,
+}
+
+
+def _marks(
+    u: Tensor, v: Tensor, wide: Tensor, contrast: Tensor, number: Tensor
+) -> Tensor:
+    """Letter-like marks, one a unit cell: three strokes on a 3×3 grid."""
+    column, row = u.floor(), v.floor()
+    x, y = u - column, v - row
+    word = _hash(column.long() * 92821 + row.long() * 68917 + number * 7919)
+    distance = torch.full_like(u, 1.0)
+    for stroke in range(3):
+        bits = word >> (8 * stroke)
+        ax, ay = _grid(bits & 3), _grid((bits >> 2) & 3)
+        bx, by = _grid((bits >> 4) & 3), _grid((bits >> 6) & 3)
+        dx, dy = bx - ax, by - ay
+        t = ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy).clamp_min(1e-6)
+        t = t.clamp(0, 1)
+        gap = ((x - ax - t * dx) ** 2 + (y - ay - t * dy) ** 2).sqrt()
+        distance = torch.minimum(distance, gap)
+    half = 0.05 + 0.05 * contrast
+    ink = ((half - distance) / wide.clamp_min(1e-4) + 0.5).clamp(0, 1)
+    written = ((word >> 24) & 255).float() < 130 + 120 * contrast
+    mean = 0.25
+    return mean + (ink * written - mean) * (1.5 - 3 * wide).clamp(0, 1)
+
+
+def _grid(bits: Tensor) -> Tensor:
+    """0.2, 0.5 or 0.8 from two bits (the ends twice as often share one value)."""
+    return 0.2 + 0.3 * bits.clamp(max=2).float()
+
+
+def _hash(word: Tensor) -> Tensor:
+    """Thirty-two stirred bits of each integer."""
+    word = word & 0xFFFFFFFF
+    word = ((word ^ (word >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
+    word = ((word ^ (word >> 16)) * 0x45D9F3B) & 0xFFFFFFFF
+    return word ^ (word >> 16)
+
+
+def _photograph(
+    photographs: Tensor, number: Tensor, u: Tensor, v: Tensor
+) -> Float[Tensor, "3 hit"]:
+    """Bilinear look-up of photographs repeated as mirror images."""
+    side = photographs.shape[-1]
+    flat = photographs.permute(1, 0, 2, 3).flatten(1)
+
+    def mirrored(phase: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        place = (phase - 2 * torch.floor(phase / 2) - 1).abs() * (side - 1)
+        low = place.floor().long().clamp(0, side - 1)
+        return low, (low + 1).clamp(max=side - 1), place - low
+
+    x0, x1, x = mirrored(u)
+    y0, y1, y = mirrored(v)
+    base = number * side * side
+    upper = (
+        flat[:, base + y0 * side + x0] * (1 - x) + flat[:, base + y0 * side + x1] * x
+    )
+    lower = (
+        flat[:, base + y1 * side + x0] * (1 - x) + flat[:, base + y1 * side + x1] * x
+    )
+    return upper * (1 - y) + lower * y

@@ -1,0 +1,120 @@
+"""The loss, its perceptual part, and what is said when that cannot be had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+
+from nvs.errors import WeightsUnavailableError
+from nvs.train.config import TrainConfig
+from nvs.train.losses import loss_of, psnr_db
+from nvs.train.perceptual import Perceptual
+
+MakeConfig = Callable[..., TrainConfig]
+VGG_CHANNELS = {
+    0: (3, 64),
+    2: (64, 64),
+    5: (64, 128),
+    7: (128, 128),
+    10: (128, 256),
+    12: (256, 256),
+    14: (256, 256),
+    17: (256, 512),
+    19: (512, 512),
+    21: (512, 512),
+    24: (512, 512),
+    26: (512, 512),
+    28: (512, 512),
+}
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if find_spec("lpips") is None:
+        pytest.skip("lpips is not installed")
+    draw = torch.Generator().manual_seed(0)
+    state: dict[str, torch.Tensor] = {}
+    for index, (inside, outside) in VGG_CHANNELS.items():
+        weight = torch.randn(outside, inside, 3, 3, generator=draw)
+        state[f"features.{index}.weight"] = weight * math.sqrt(2 / (9 * inside))
+        state[f"features.{index}.bias"] = torch.zeros(outside)
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
+    torch.save(state, path)
+    return path
+
+
+def test_psnr_of_known_errors() -> None:
+    assert psnr_db(0.01) == pytest.approx(20)
+    assert psnr_db(0.001) == pytest.approx(30)
+    assert psnr_db(0.0) == math.inf
+
+
+def test_lpips_counts_from_its_step_on(make_config: MakeConfig, backbone: Path) -> None:
+    perceptual = Perceptual(backbone)
+    config = make_config(lpips_weight=0.5, lpips_from=10)
+    truth = torch.rand(1, 2, 3, 32, 32)
+    rendered = torch.rand(1, 2, 3, 32, 32, requires_grad=True)
+    options = {"config": config, "perceptual": perceptual}
+    early = loss_of(rendered, truth, step=9, **options)
+    late = loss_of(rendered, truth, step=10, **options)
+    assert early.lpips is None
+    assert torch.equal(early.total, early.squared_error)
+    assert late.lpips is not None
+    torch.testing.assert_close(late.total, late.squared_error + 0.5 * late.lpips)
+    (gradient,) = torch.autograd.grad(late.lpips, rendered)
+    assert gradient.abs().sum() > 0
+    assert not any(p.requires_grad for p in perceptual.parameters())
+
+
+def test_lpips_of_equal_images_is_zero(backbone: Path) -> None:
+    image = torch.rand(2, 3, 32, 32)
+    perceptual = Perceptual(backbone)
+    assert perceptual(image, image).item() == 0
+    assert perceptual(image, 1 - image).item() > 0
+
+
+def test_the_backbone_s_weights_are_the_ones_given(backbone: Path) -> None:
+    state = torch.load(backbone, weights_only=True)
+    held = Perceptual(backbone).network.net.state_dict()
+    assert torch.equal(held["slice1.0.weight"], state["features.0.weight"])
+    assert torch.equal(held["slice5.28.bias"], state["features.28.bias"])
+
+
+def test_without_a_network_the_file_to_fetch_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if find_spec("lpips") is None:
+        pytest.skip("lpips is not installed")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    with pytest.raises(WeightsUnavailableError) as caught:
+        Perceptual()
+    assert "cannot be downloaded (<urlopen error no route to host>)" in str(
+        caught.value
+    )
+    assert "vgg16-397923af.pth" in caught.value.remedy
+    assert "--set lpips_weight=0" in caught.value.remedy
+
+
+def test_a_wrong_backbone_is_named(backbone: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailableError, match=r"there is no file .*gone.pth"):
+        Perceptual(tmp_path / "gone.pth")
+    text = tmp_path / "text.pth"
+    text.write_text("not weights")
+    with pytest.raises(WeightsUnavailableError, match="is not a plain tensor file"):
+        Perceptual(text)
+    state = torch.load(backbone, weights_only=True)
+    del state["features.28.bias"]
+    torch.save(state, tmp_path / "short.pth")
+    with pytest.raises(WeightsUnavailableError, match=r"features.28.bias is missing"):
+        Perceptual(tmp_path / "short.pth")

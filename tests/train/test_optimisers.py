@@ -1,0 +1,54 @@
+"""Which optimiser has which weight, and what decays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from nvs.train.config import TrainConfig
+from nvs.train.optimisers import Optimisers
+from nvs.train.runtime import build_network
+
+MakeConfig = Callable[..., TrainConfig]
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_every_weight_has_one_optimiser(
+    make_config: MakeConfig, optimiser: str
+) -> None:
+    config = make_config(optimiser=optimiser)
+    network = build_network(config)
+    held = [
+        id(parameter)
+        for each in Optimisers(network, config).all
+        for group in each.param_groups
+        for parameter in group["params"]
+    ]
+    assert sorted(held) == sorted(id(p) for p in network.parameters())
+
+
+def test_muon_has_the_hidden_matrices(make_config: MakeConfig) -> None:
+    config = make_config(optimiser="muon")
+    network = build_network(config)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    _, muon = Optimisers(network, config).all
+    held = {names[id(p)] for group in muon.param_groups for p in group["params"]}
+    parts = ("attention.qkv", "attention.output", "lact.qkv", "lact.output")
+    parts += ("mlp.expand", "mlp.output")
+    assert held == {f"blocks.{b}.{part}.weight" for b in range(2) for part in parts}
+
+
+def test_only_matrices_decay(make_config: MakeConfig) -> None:
+    config = make_config(optimiser="adamw", weight_decay=0.5, learning_rate=0.1)
+    network = build_network(config)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    optimisers = Optimisers(network, config)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimisers.set_factor(0.5)
+    optimisers.step()
+    for name, parameter in network.named_parameters():
+        kept = 1 - 0.05 * 0.5 if parameter.ndim >= 2 else 1.0
+        torch.testing.assert_close(parameter.detach(), before[name] * kept)

@@ -1,0 +1,121 @@
+"""Laws of the schedules, and of the clock they run by."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+
+import pytest
+
+from nvs.errors import ConfigError
+from nvs.train.clock import Clock, parse_duration
+from nvs.train.config import TrainConfig
+from nvs.train.presets import preset
+from nvs.train.schedule import (
+    baseline_at,
+    ema_decay_at,
+    learning_rate_factor,
+    stage_at,
+    view_counts,
+)
+
+MakeConfig = Callable[..., TrainConfig]
+
+
+@pytest.mark.parametrize("decay", ["cosine", "tail"])
+def test_learning_rate_rises_then_falls_to_zero(
+    make_config: MakeConfig, decay: str
+) -> None:
+    config = make_config(steps=1000, warmup_steps=10, decay=decay)
+    factors = [learning_rate_factor(config, t, t / 1000) for t in range(1001)]
+    assert factors[0] == pytest.approx(0.1, abs=1e-6)
+    assert max(factors) <= 1
+    assert factors[-1] == pytest.approx(0, abs=1e-12)
+    assert all(a < b for a, b in itertools.pairwise(factors[:10]))
+    assert all(a >= b for a, b in itertools.pairwise(factors[10:]))
+    middle = factors[500]
+    assert middle == pytest.approx(0.5 if decay == "cosine" else 1.0, abs=1e-6)
+
+
+def test_tail_decays_over_its_share_only(make_config: MakeConfig) -> None:
+    config = make_config(decay="tail", decay_share=0.25, warmup_steps=0)
+    assert learning_rate_factor(config, 0, 0.75) == 1
+    assert learning_rate_factor(config, 0, 0.875) == pytest.approx(0.5)
+
+
+def test_stages_take_their_shares_in_order() -> None:
+    config = preset("small", {"steps": 1000})
+    indices = [stage_at(config, t / 1000)[0] for t in range(1000)]
+    assert indices == sorted(indices)
+    assert [indices.count(i) for i in range(3)] == [600, 300, 100]
+    for t in range(1001):
+        assert 0 <= stage_at(config, t / 1000)[1] <= 1
+    assert stage_at(config, 0.75) == (1, pytest.approx(0.5))
+
+
+def test_baseline_moves_from_start_to_end() -> None:
+    stage = preset("scene", {"steps": 1, "data": "synthetic:object=1"}).stages[0]
+    assert (baseline_at(stage, 0), baseline_at(stage, 1)) == stage.baseline
+
+
+def test_view_counts_are_drawn_evenly_from_the_choices(make_config: MakeConfig) -> None:
+    config = make_config()
+    (stage,) = config.stages
+    counts = [view_counts(config, step, stage) for step in range(400)]
+    assert counts == [view_counts(config, step, stage) for step in range(400)]
+    for pair in itertools.product(stage.inputs, stage.targets):
+        assert 60 < counts.count(pair) < 140
+    assert counts != [view_counts(make_config(seed=1), s, stage) for s in range(400)]
+
+
+def test_running_mean_forgets_the_first_steps_fast(make_config: MakeConfig) -> None:
+    config = make_config(ema_decay=0.99)
+    decays = [ema_decay_at(config, step) for step in range(2000)]
+    assert decays[0] == 0.1
+    assert decays == sorted(decays)
+    assert decays[-1] == 0.99
+
+
+def test_steps_decide_progress_and_the_end(make_config: MakeConfig) -> None:
+    clock = Clock(make_config(steps=8), elapsed_seconds=0.0, started=time.monotonic())
+    assert clock.progress(4) == 0.5
+    assert not clock.is_over(7)
+    assert clock.is_over(8)
+
+
+def test_a_time_budget_decides_progress_where_no_steps_do(
+    make_config: MakeConfig,
+) -> None:
+    config = make_config(steps=None, time_budget_seconds=100)
+    clock = Clock(config, elapsed_seconds=49.0, started=time.monotonic())
+    assert clock.progress(123) == pytest.approx(0.5)
+    clock.elapsed_seconds = 97
+    assert not clock.is_over(123)
+    clock.longest_step_seconds = 2
+    clock.upkeep_seconds = 3
+    assert clock.is_over(123), "the next step and the last checkpoint would be late"
+    assert clock.progress(123) == 1
+
+
+def test_with_steps_a_time_budget_is_for_each_session(make_config: MakeConfig) -> None:
+    config = make_config(steps=1000, time_budget_seconds=100)
+    clock = Clock(config, elapsed_seconds=5000.0, started=time.monotonic())
+    assert clock.progress(500) == 0.5
+    assert not clock.is_over(500)
+    clock.elapsed_seconds = 5099
+    assert clock.is_over(500)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90m", 5400), ("1h30m", 5400), ("45s", 45), ("600", 600), ("1.5h", 5400)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3m", "0s", "1.2.3m"])
+def test_no_durations(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"is no duration. Write it like 90m"):
+        parse_duration(text)
