@@ -7,7 +7,7 @@ pieces of work, and is cancelled by an exception from the report.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +163,7 @@ class ColmapRun:
         return model
 
     @contextmanager
-    def database(self) -> Iterator[Any]:
+    def database(self) -> Generator[Any, None, None]:
         """The open database."""
         database = self.colmap.Database.open(self.database_path)
         try:
@@ -198,7 +198,7 @@ def import_pycolmap() -> Any:
 
 
 @contextmanager
-def quiet(colmap: Any) -> Iterator[None]:
+def quiet(colmap: Any) -> Generator[None, None, None]:
     """Keep COLMAP's running commentary off the terminal; errors still show."""
     before = colmap.logging.minloglevel
     colmap.logging.minloglevel = colmap.logging.ERROR.value

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nvs.errors import ConfigError, DatasetError
 from nvs.scene.dataset_files import inside
@@ -110,7 +110,7 @@ def _is_intact(path: Path, file: RepoFile) -> bool:
 
 
 @contextmanager
-def _readable_errors(scene: str, repository: str) -> Iterator[None]:
+def _readable_errors(scene: str, repository: str) -> Generator[None]:
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HfHubHTTPError,
@@ -118,7 +118,8 @@ def _readable_errors(scene: str, repository: str) -> Iterator[None]:
         RepositoryNotFoundError,
     )
 
-    transport_error = HfHubHTTPError.__bases__[0]  # of the hub's own HTTP library
+    # The base of all errors of the HTTP library that the hub's client uses.
+    transport_error = cast("type[Exception]", HfHubHTTPError.__bases__[0])
     try:
         yield
     except RepositoryNotFoundError as error:

@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from nvs.errors import DatasetError, ImageError
+from nvs.scene.dataset_files import IMAGE_SUFFIXES
 from nvs.scene.images import FORMATS, MAX_PIXELS
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 ORIENTATION_TAG = 0x0112
 JPEG_QUALITY = 95
 """For photographs that must be turned: losses are below their own noise."""
@@ -27,11 +27,11 @@ def list_photos(folder: Path) -> list[Path]:
         raise DatasetError(
             f"{folder} is not a folder", remedy="Give the folder with the photographs."
         )
-    photos = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
+    photos = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES]
     if not photos:
         raise DatasetError(
             f"{folder} holds no photographs",
-            remedy=f"Put files there that end in {', '.join(SUFFIXES)}.",
+            remedy=f"Put files there that end in {', '.join(IMAGE_SUFFIXES)}.",
         )
     return sorted(photos, key=lambda file: (_natural(file.name), file.name))
 

@@ -23,7 +23,8 @@ Intrinsics = tuple[float, float, float, float]
 """fx, fy, cx, cy in pixels; (0.5, 0.5) is the centre of the top-left pixel."""
 
 LARGEST_HALF_ANGLE_RADIANS = math.radians(60)
-LARGEST_MAGNIFICATION = 8.0
+LARGEST_MAGNIFICATION = 2.0
+"""A lens that leaves less than half of the view cannot be as it is described."""
 _SLACK_PX = 1e-6
 _ROWS_AT_ONCE = 64
 

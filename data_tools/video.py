@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
-import imageio.v2 as imageio
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
@@ -65,6 +63,11 @@ def survey(video: Path | str) -> VideoSurvey:
         step = 0.0 if before is None else _moved_px(before, small) / max(small.shape)
         movement.append(step + (movement[-1] if movement else 0.0))
         before = small
+    if not sharpness:
+        raise DatasetError(
+            f"{video} is no video that can be decoded, or has no frames",
+            remedy="Give an mp4, mov or webm file that plays.",
+        )
     return VideoSurvey(sharpness=np.array(sharpness), movement=np.array(movement))
 
 
@@ -105,7 +108,7 @@ def extract_frames(
     """Write sharp, well-spread frames of a video as JPEG photographs.
 
     Args:
-        video: A file that ffmpeg reads.
+        video: A file that FFmpeg, as built into OpenCV, decodes.
         folder: Where to write them, named by frame number; made if absent.
         count: How many, evenly spread in time; or
         baseline: How far the image moves between neighbours, over its longer side:
@@ -178,7 +181,7 @@ def pose_video(
     video, out = Path(video), Path(out)
     note = out / "frames.json"
     chosen_by = {"video": video.name, "count": count, "baseline": baseline}
-    begun = read_json(note) if note.exists() else {"chosen_by": chosen_by}
+    begun: Any = read_json(note) if note.exists() else {"chosen_by": chosen_by}
     if begun.get("chosen_by") != chosen_by:
         raise DatasetError(
             f"{out} holds frames chosen by {begun.get('chosen_by')}",
@@ -202,32 +205,29 @@ def pose_video(
 def _frames(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     if not video.is_file():
         raise DatasetError(f"there is no video {video}", remedy="Check the path.")
-    num_frames = 0
+    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
     try:
-        with closing(imageio.get_reader(video, format="FFMPEG")) as reader:
-            for frame in reader:
-                num_frames += 1
-                yield np.asarray(frame)
-    except (OSError, ValueError, RuntimeError, StopIteration) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DatasetError(
-            f"{video} is no video that ffmpeg reads ({reason[-1]})",
-            remedy="Give an mp4, mov or webm file that plays.",
-        ) from error
-    if not num_frames:
-        raise DatasetError(f"{video} has no frames", remedy="Copy the video again.")
+        while True:
+            decoded, frame = capture.read()
+            if not decoded:
+                return
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    finally:
+        capture.release()
 
 
 def _moved_px(
     before: UInt8[np.ndarray, "height width"], after: UInt8[np.ndarray, "height width"]
 ) -> float:
     """Median movement of corners between two frames (pyramidal Lucas-Kanade)."""
-    corners = cv2.goodFeaturesToTrack(
+    corners: Any = cv2.goodFeaturesToTrack(
         before, maxCorners=MAX_CORNERS, qualityLevel=0.01, minDistance=8
     )
     if corners is None:
         return 0.0
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, corners, np.empty_like(corners)
+    )
     steps = np.linalg.norm((moved - corners).reshape(-1, 2), axis=-1)[found[:, 0] == 1]
     median = float(np.median(steps)) if len(steps) else 0.0
     return median if median >= STILL_PX else 0.0

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from nvs.errors import OutputError
 
 
 @contextmanager
-def atomic_output(path: Path | str) -> Iterator[Path]:
+def atomic_output(path: Path | str) -> Generator[Path]:
     """Yield a temporary path that becomes `path` if the block succeeds.
 
     The temporary file or folder lies beside `path` and keeps its suffix; it is synced

@@ -26,7 +26,7 @@ from nvs.errors import CameraError, DatasetError
 from nvs.scene.dataset_files import find_image, inverse
 from nvs.scene.frames import Dataset, Frame
 
-MODEL_FOLDERS = ("sparse/0", "sparse", ".")
+MODEL_FOLDERS = ("sparse/0", "sparse", "0", ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ColmapLens:
 
 
 class ColmapReader:
-    """Reads a model in `sparse/0`, in `sparse` or in the folder itself.
+    """Reads a model in `sparse/0`, `sparse`, `0` or the folder itself.
 
     Images lie in the folder `images` beside `sparse`; their cameras are those of the
     model, in order of the image ids.

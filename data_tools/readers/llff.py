@@ -57,8 +57,10 @@ def _read_rows(file: Path) -> Float64[np.ndarray, "view 17"]:
     try:
         # Mapped, so that a header that promises too much is refused, not allocated.
         rows = np.load(file, mmap_mode="r", allow_pickle=False)
-        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 17:
-            raise ValueError("it is not an array of 17 columns")
+        if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
+            raise ValueError("it is not an array of numbers")
+        if rows.ndim != 2 or rows.shape[1] != 17:
+            raise ValueError(f"its shape is {rows.shape}")
         return np.array(rows, dtype=np.float64)
     except (
         *(OSError, ValueError, TypeError, SyntaxError, ArithmeticError, EOFError),

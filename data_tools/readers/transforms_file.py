@@ -155,7 +155,7 @@ def _lens(fields: Mapping[str, Any], where: str) -> Lens | None:
     if model in FISHEYE_MODELS:
         keys = ("k1", "k2", "k3", "k4")
         return FisheyeLens(
-            **{key: number(fields, key, where, default=0) for key in keys}
+            **{key: number(fields, key, where, default=0.0) for key in keys}
         )
     if model not in PERSPECTIVE_MODELS:
         raise CameraError(
@@ -163,12 +163,12 @@ def _lens(fields: Mapping[str, Any], where: str) -> Lens | None:
             remedy=f"Known: {', '.join((*PERSPECTIVE_MODELS, *FISHEYE_MODELS))}.",
         )
     for key in ("k4", "k5", "k6"):
-        if number(fields, key, where, default=0) != 0:
+        if number(fields, key, where, default=0.0) != 0:
             raise CameraError(
                 f"{where}: {key} is {fields[key]} for a perspective camera",
                 remedy="Tools disagree on what it means; undistort the images first, "
                 "or give the COLMAP model.",
             )
     keys = ("k1", "k2", "p1", "p2", "k3")
-    lens = BrownLens(**{key: number(fields, key, where, default=0) for key in keys})
+    lens = BrownLens(**{key: number(fields, key, where, default=0.0) for key in keys})
     return None if lens == BrownLens() else lens

@@ -113,7 +113,8 @@ def _check_orbit(
             *TRAINING_ELEVATIONS_DEGREES,
             TRAINING_ELEVATIONS_DEGREES[0] - ELEVATION_SLACK_DEGREES,
             TRAINING_ELEVATIONS_DEGREES[1] + ELEVATION_SLACK_DEGREES,
-            "Give the up axis if the estimate is wrong, or leave these views out.",
+            "Leave these views out; or, if the up axis found here is wrong, give yours "
+            "when the scene is made.",
         ),
     ]:
         outside = ((values < slack_low) | (values > slack_high)).nonzero()[:, 0]

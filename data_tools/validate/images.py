@@ -17,9 +17,10 @@ BLACK_MEAN = 10 / 255
 EMPTY_CONTRAST = 3 / 255
 """Standard deviation of brightness under which an image is of one colour: that of
 sensor noise."""
-BLURRED_SHARPNESS = 2.0
-"""Sharpness under which an image is blurred: by a Gaussian of 1.3 pixels or more where
-the longer side has 512. Sharp photographs and renders have 5 to 15."""
+BLURRED_SHARPNESS = 4.0
+"""Sharpness under which an image is blurred: by a Gaussian of 0.7 pixels, or a movement
+of 5 in any direction, where the longer side has 512. Sharp photographs and renders have
+6 to 15, and none of these 4."""
 NEAR_CENTER = 0.01
 """Distance of near-duplicates, over the spread of all cameras."""
 NEAR_DEGREES = 1.0

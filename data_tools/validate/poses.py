@@ -24,6 +24,8 @@ which it is another image's: lenses are off by 0.03, and halved intrinsics by 0.
 FOV_DEGREES = (3.0, 150.0)
 """Fields of view of the longer side outside which a focal length is another image's: a
 600 mm lens has 3.4°, a pinhole model wider than 150° magnifies its corners 15 times."""
+ONE_PLACE = 1e-5
+"""Spread of centres, over their size, that is rounding of what was in float32."""
 PIXEL_ASPECT = 1.25
 """fx / fy, or its inverse, beyond which pixels are not square: anamorphic video has up
 to 1.5, but then it is worth a look."""
@@ -175,6 +177,8 @@ def check_looking_away(
     """
     center, z = sound[:, :3, 3], sound[:, :3, 2]
     origin = center.mean(dim=0)
+    if (center - origin).abs().max() <= ONE_PLACE * center.abs().max():
+        return None  # framing says so
     across = torch.eye(3, dtype=z.dtype) - z[:, :, None] * z[:, None]
     system = across.mean(dim=0)
     if torch.linalg.eigvalsh(system)[0] < PARALLEL:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,7 +152,7 @@ def _plot(capture: Survey, worst: Sequence[str]) -> UInt8[np.ndarray, "height wi
     finite = np.isfinite(poses).all(axis=(1, 2))
     figure = Figure(figsize=(8, 6), dpi=110, layout="tight")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot(projection="3d")
+    axes: Any = figure.add_subplot(projection="3d")
     if finite.any():
         spread = poses[finite, :3, 3].std(axis=0).max()
         length = ARROW * (spread if spread > 0 else 1.0)

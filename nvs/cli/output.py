@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -43,7 +43,7 @@ def say(line: str) -> None:
 @contextmanager
 def progress(
     description: str, *, total: int | None = None, unit: str = "it"
-) -> Iterator[Callable[[int, int | None], None]]:
+) -> Generator[Callable[[int, int | None], None]]:
     """A bar on standard error with count, elapsed time, rate and ETA.
 
     Yields:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -36,6 +37,11 @@ class LaCTNetwork(nn.Module):
         self.output = nn.Linear(config.dim, 3 * patch_area, bias=False)
         self.initialise()
 
+    @property
+    def layers(self) -> list[Block]:
+        """The blocks, in order."""
+        return cast("list[Block]", list(self.blocks))
+
     @torch.no_grad()
     def initialise(self) -> None:
         """Draw new weights: linears N(0, 0.02), residual outputs and fast weights."""
@@ -44,15 +50,15 @@ class LaCTNetwork(nn.Module):
             if isinstance(module, nn.Linear):
                 residual = name.startswith("blocks.") and name.endswith(".output")
                 nn.init.normal_(module.weight, std=residual_std if residual else 0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+                for bias in (p for p in module.parameters() if p.ndim == 1):
+                    nn.init.zeros_(bias)
             elif isinstance(module, nn.ParameterList):
                 for weight in module:
                     nn.init.normal_(weight, std=math.sqrt(2 / weight.shape[-2]))
 
     def set_newton_schulz_dtype(self, dtype: torch.dtype) -> None:
         """Precision of the orthogonalisation in every layer (bfloat16 as released)."""
-        for block in self.blocks:
+        for block in self.layers:
             block.lact.newton_schulz_dtype = dtype
 
     def embed(
@@ -84,7 +90,7 @@ class LaCTNetwork(nn.Module):
         x = torch.cat([inputs, self.embed(target_posed, None)], dim=1)
         num_views, num_tokens = inputs.shape[1:3]
         schedule = inputs_then_all(num_views * num_tokens, x.shape[1] * num_tokens)
-        for block in self.blocks:
+        for block in self.layers:
             x, _ = block(x, schedule)
         height, width = target_posed.shape[-2:]
         return self.decode(x[:, num_views:], height=height, width=width)
@@ -102,7 +108,7 @@ class LaCTNetwork(nn.Module):
         num_tokens = x.shape[1] * x.shape[2]
         schedule = inputs_then_all(num_tokens, num_tokens)
         scene: list[FastWeights] = []
-        for block in self.blocks:
+        for block in self.layers:
             x, weights = block(x, schedule)
             scene.append(weights)
         return tuple(scene)
@@ -114,7 +120,7 @@ class LaCTNetwork(nn.Module):
     ) -> Float[Tensor, "batch view 3 height width"]:
         """Images of cameras from the fast weights of a scene."""
         x = self.embed(posed, None)
-        for block, weights in zip(self.blocks, scene, strict=True):
+        for block, weights in zip(self.layers, scene, strict=True):
             x = block.render(x, weights)
         height, width = posed.shape[-2:]
         return self.decode(x, height=height, width=width)

@@ -1,7 +1,7 @@
 """Orthogonalisation by Newton–Schulz iteration, the core of the Muon update (Eq. 9).
 
 Notation:
-    g       a gradient, (…, rows, columns)
+    g       gradients, (batch, …, rows, columns)
     x       the iterate; its singular values are driven towards 1
     x ← a·x + (b·x·xᵀ + c·(x·xᵀ)²)·x
 
@@ -20,8 +20,8 @@ NORM_EPSILON = 1e-7
 
 
 def orthogonalise(
-    g: Float[Tensor, "*batch rows columns"], *, num_steps: int, dtype: torch.dtype
-) -> Float[Tensor, "*batch rows columns"]:
+    g: Float[Tensor, "batch *more rows columns"], *, num_steps: int, dtype: torch.dtype
+) -> Float[Tensor, "batch *more rows columns"]:
     """Move the singular values of each matrix close to 1.
 
     Args:
@@ -34,10 +34,11 @@ def orthogonalise(
     """
     a, b, c = COEFFICIENTS
     transposed = g.shape[-2] > g.shape[-1]
-    x = g.mT if transposed else g
-    x = x.to(dtype)
+    x = (g.mT if transposed else g).to(dtype).flatten(0, -3)
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + NORM_EPSILON)
     for _ in range(num_steps):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    x = x.unflatten(0, g.shape[:-2])
     return x.mT if transposed else x

@@ -46,7 +46,7 @@ def prefill_in_groups(
         slice(start, min(start + group_size, num_views))
         for start in range(0, num_views, group_size)
     ]
-    total = len(groups) * 2 * len(network.blocks)
+    total = len(groups) * 2 * len(network.layers)
     done = 0
 
     def count() -> None:
@@ -65,7 +65,7 @@ def prefill_in_groups(
         count()
     assert stream is not None, "PosedViews holds at least one view"
 
-    for index, block in enumerate(network.blocks):
+    for index, block in enumerate(network.layers):
         initial = block.lact.initial_weights(stream.shape[0])
         total_gradient: FastWeights | None = None
         for group in groups:
@@ -81,7 +81,7 @@ def prefill_in_groups(
         assert total_gradient is not None, "there is at least one group"
         weights = block.lact.step(initial, total_gradient)
         yield weights
-        if index + 1 == len(network.blocks):
+        if index + 1 == len(network.layers):
             break
         for group in groups:
             read = block.read(stream[:, group], weights)

@@ -181,7 +181,7 @@ def _download(repository: str, file: str) -> Path:
     folder = cache_folder()
     try:
         return Path(hf_hub_download(repository, file, local_dir=folder))
-    except (transport_error, OSError) as error:
+    except (transport_error, OSError) as error:  # pyright: ignore
         raise WeightsUnavailableError(
             f"cannot download {file} of {repository} ({type(error).__name__}: "
             f"{str(error).splitlines()[0]})",

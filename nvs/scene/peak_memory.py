@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class PeakMemory:
 
 
 @contextmanager
-def peak_memory(device: torch.device) -> Iterator[PeakMemory]:
+def peak_memory(device: torch.device) -> Generator[PeakMemory]:
     """Measure allocated CUDA memory, or the process's resident memory on Linux."""
     result = PeakMemory()
     if device.type == "cuda":

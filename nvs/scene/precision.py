@@ -51,7 +51,7 @@ class Precision:
     def prepare(self, network: LaCTNetwork) -> None:
         """Cast the weights of matrix products in place."""
         network.set_newton_schulz_dtype(self.newton_schulz)
-        rates = {block.lact.learning_rate for block in network.blocks}
+        rates = {block.lact.learning_rate for block in network.layers}
         for module in network.modules():
             if isinstance(module, nn.Linear) and module not in rates:
                 module.to(self.compute)

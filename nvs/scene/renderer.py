@@ -24,6 +24,8 @@ from nvs.scene.views import PosedViews
 
 DEFAULT_BUDGET_BYTES = 2**30
 THUMBNAIL_PX = 96
+RENDER_BATCH = 16
+"""Most cameras rendered at once: enough to fill a device, few enough to stream."""
 
 
 class Renderer:
@@ -212,7 +214,7 @@ class Renderer:
         blocks: list[FastWeights] = [
             tuple(weight[None] for weight in block) for block in scene.fast_weights
         ]
-        size = self.group_size(camera.height, camera.width)
+        size = min(RENDER_BATCH, self.group_size(camera.height, camera.width))
         for start in range(0, len(camera), size):
             group = camera[start : start + size].to(self.device, torch.float32)
             with self.precision.autocast(self.device):

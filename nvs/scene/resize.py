@@ -46,11 +46,22 @@ class CoverCrop:
         self, image: UInt8[np.ndarray, "source_height source_width channel"]
     ) -> Float32[np.ndarray, "height width 3"]:
         """The pixels of the result in [0, 1], Lanczos-filtered, alpha on white."""
-        scaled = Image.fromarray(image).resize(
-            (self.scaled_width, self.scaled_height), Image.Resampling.LANCZOS
-        )
+        per_x = image.shape[1] / self.scaled_width
+        per_y = image.shape[0] / self.scaled_height
         right, bottom = self.left + self.width, self.top + self.height
-        pixels = np.asarray(scaled.crop((self.left, self.top, right, bottom)))
+        # Only what the crop keeps is scaled: a thin image covers at an immense size.
+        pixels = np.asarray(
+            Image.fromarray(image).resize(
+                (self.width, self.height),
+                Image.Resampling.LANCZOS,
+                box=(
+                    self.left * per_x,
+                    self.top * per_y,
+                    right * per_x,
+                    bottom * per_y,
+                ),
+            )
+        )
         return on_white(pixels)
 
 

@@ -9,11 +9,16 @@ from nvs.errors import ConfigError
 from nvs.train.config import TrainConfig
 
 RESERVE_SHARE = 0.02
-"""Share of a time budget kept for the last evaluation, checkpoint and export."""
+"""Least share of a time budget that is kept for the end of a session."""
+FADING = 0.9
+"""How much of the longest step so far is still expected a step later."""
 
 
 class Clock:
     """Time and progress of a session.
+
+    Processes must agree on the time, so what `read` gives on the first of them is
+    `set` on all.
 
     Args:
         config: The run.
@@ -28,18 +33,40 @@ class Clock:
         self.earlier_seconds = elapsed_seconds
         self.started = started
         self.elapsed_seconds = elapsed_seconds
-        self.longest_step_seconds = 0.0
+        self.reserve_seconds = 0.0
+        self.step_seconds = 0.0
         self.upkeep_seconds = 0.0
+        self.timed_progress = 0.0
+
+    def took_step(self, seconds: float) -> None:
+        """Learn how long a step may take."""
+        self.step_seconds = max(seconds, FADING * self.step_seconds)
+
+    def took_upkeep(self, seconds: float) -> None:
+        """Learn how long a checkpoint and an evaluation may take."""
+        self.upkeep_seconds = max(seconds, self.upkeep_seconds)
 
     def now(self) -> float:
         """Seconds trained, over all sessions."""
         return self.earlier_seconds + time.monotonic() - self.started
 
+    def read(self) -> tuple[float, float]:
+        """Seconds trained, and seconds that the next step and the end will take."""
+        return self.now(), 1.5 * self.step_seconds + self.upkeep_seconds
+
+    def set(self, elapsed_seconds: float, reserve_seconds: float) -> None:
+        """Take over what `read` gave."""
+        self.elapsed_seconds = elapsed_seconds
+        self.reserve_seconds = reserve_seconds
+        if self.config.steps is None:
+            share = min(elapsed_seconds / self._horizon_seconds(), 1.0)
+            self.timed_progress = max(share, self.timed_progress)
+
     def progress(self, step: int) -> float:
-        """Progress at a step: of the steps, or else of the time as last agreed on."""
+        """Progress at a step: of the steps, or else of the time."""
         if self.config.steps is not None:
             return step / self.config.steps
-        return min(self.elapsed_seconds / self._horizon_seconds(), 1.0)
+        return self.timed_progress
 
     def is_over(self, step: int) -> bool:
         """Whether the run is done or its time is up."""
@@ -53,14 +80,10 @@ class Clock:
         return elapsed >= self._horizon_seconds()
 
     def _horizon_seconds(self) -> float:
-        """The time budget less what the end of the run will take."""
-        assert self.config.time_budget_seconds is not None
+        """The time budget less what is kept for the end."""
         budget = self.config.time_budget_seconds
-        reserve = max(
-            RESERVE_SHARE * budget,
-            1.5 * self.longest_step_seconds + self.upkeep_seconds,
-        )
-        return max(budget - reserve, 1e-3)
+        assert budget is not None, "a run has steps or a time budget"
+        return max(budget - max(RESERVE_SHARE * budget, self.reserve_seconds), 1e-3)
 
 
 def parse_duration(text: str) -> float:

@@ -18,6 +18,6 @@ class RunningMean:
     @torch.no_grad()
     def update(self, network: LaCTNetwork, decay: float) -> None:
         """Mean ← decay · mean + (1 − decay) · weights."""
-        torch._foreach_lerp_(
-            list(self.network.parameters()), list(network.parameters()), 1 - decay
-        )
+        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
+        for mean, weight in pairs:
+            mean.lerp_(weight, 1 - decay)

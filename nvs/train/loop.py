@@ -131,9 +131,7 @@ class Trainer:
                     metrics = self.train_step(batch)
                     self.step += 1
                     window_tokens += self._num_tokens(batch)
-                    self.clock.longest_step_seconds = max(
-                        self.clock.longest_step_seconds, time.monotonic() - begun
-                    )
+                    self.clock.took_step(time.monotonic() - begun)
                     if self.step % self.config.log_every == 0:
                         seconds = time.monotonic() - window_started
                         self._log(metrics, window_tokens / seconds, seconds)
@@ -240,10 +238,10 @@ class Trainer:
             )
 
     def _is_over(self, stop: threading.Event) -> bool:
-        elapsed, stopped = self.processes.of_first(
-            [self.clock.now(), float(stop.is_set())]
+        elapsed, reserve, stopped = self.processes.of_first(
+            [*self.clock.read(), float(stop.is_set())]
         )
-        self.clock.elapsed_seconds = elapsed
+        self.clock.set(elapsed, reserve)
         if stopped:
             self.report.say(f"step {self.step}  asked to stop")
         return bool(stopped) or self.clock.is_over(self.step)
@@ -261,8 +259,7 @@ class Trainer:
         if due_evaluation and self.evaluated_step != self.step:
             self._evaluate()
             self.evaluated_step = self.step
-        seconds = time.monotonic() - begun
-        self.clock.upkeep_seconds = max(self.clock.upkeep_seconds, seconds)
+        self.clock.took_upkeep(time.monotonic() - begun)
 
     def _evaluate(self) -> None:
         index, _ = schedule.stage_at(self.config, self.clock.progress(self.step))
@@ -295,7 +292,10 @@ class Trainer:
                 "step": self.step,
                 "seconds": round(elapsed, 1),
                 "stage": stage,
-                **{key: round(value, 6) for key, value in metrics.items()},
+                **{
+                    key: "" if math.isnan(value) else round(value, 6)
+                    for key, value in metrics.items()
+                },
                 "skipped": self.num_skipped,
                 "tokens_per_second": round(tokens_per_second),
             }

@@ -86,6 +86,7 @@ class Report:
     def _append(self, name: str, row: Mapping[str, int | float | str]) -> None:
         path = self.folder / name
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
             with path.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(row))

@@ -13,6 +13,9 @@ import random
 
 from nvs.train.config import Stage, TrainConfig
 
+ROUNDING = 1e-9
+"""Of sums of shares: a step within it of a stage's end belongs to the next stage."""
+
 
 def learning_rate_factor(config: TrainConfig, step: int, progress: float) -> float:
     """What the peak learning rates are multiplied by."""
@@ -29,7 +32,8 @@ def stage_at(config: TrainConfig, progress: float) -> tuple[int, float]:
     start = 0.0
     for index, stage in enumerate(config.stages):
         length = stage.share / total
-        if progress < start + length or index + 1 == len(config.stages):
+        is_last = index + 1 == len(config.stages)
+        if progress < start + length - ROUNDING or is_last:
             return index, min(max((progress - start) / length, 0.0), 1.0)
         start += length
     raise AssertionError("a configuration has at least one stage")

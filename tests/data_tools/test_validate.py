@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import weakref
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 
 import cv2
@@ -30,12 +32,16 @@ from nvs.scene.frames import Frame
 SIZE = 96
 
 
+@cache
 def picture(view):
-    """A picture with soft blobs and sharp dots, another for each view."""
+    """Discs of random colours on top of each other, others for each view."""
     random = np.random.default_rng(view)
-    blobs = cv2.resize(random.random((8, 8, 3)), (SIZE, SIZE))
-    dots = (random.random((SIZE, SIZE, 1)) > 0.8) * 0.5
-    return np.rint(255 * np.clip(blobs - dots, 0, 1)).astype(np.uint8)
+    image = np.full((2 * SIZE, 2 * SIZE, 3), 128, np.uint8)
+    for _ in range(150):
+        center, radius = random.integers(0, 2 * SIZE, 2), random.integers(4, 28)
+        colour = random.integers(0, 256, 3).tolist()
+        cv2.circle(image, center.tolist(), int(radius), colour, -1)
+    return cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
 
 def frames_of(camera):
@@ -148,6 +154,10 @@ FOCAL_PX = SIZE / 2 / math.tan(math.radians(25))
 HALF = SIZE / 2
 ALL = range(64)
 
+ERRORS = {
+    *("image", "not-finite", "not-rigid", "scaled", "reflected", "intrinsics"),
+    *("looking-away", "framing", "repeated-image"),
+}
 FAULTS = {
     "nan pose": (lambda f: with_poses(f, nan, {5}), "not-finite", (5,)),
     "scaled rotation": (lambda f: with_poses(f, scaled, {1, 9}), "scaled", (1, 9)),
@@ -226,6 +236,11 @@ FAULTS = {
         "blurred",
         (30,),
     ),
+    "diagonal motion blur": (
+        lambda f: with_images(f, lambda i: cv2.filter2D(i, -1, np.eye(9) / 9), {30}),
+        "blurred",
+        (30,),
+    ),
     "damaged image": (
         lambda f: [*f[:6], replace(f[6], load=unreadable), *f[7:]],
         "image",
@@ -259,19 +274,8 @@ def test_fault_is_found_and_only_that(good, fault):
     assert findings[0].remedy
     for view in views[:1]:
         assert f"{view % 64:02d}.png" in findings[0].message or view == 64
-    assert exit_code(findings) == (2 if findings[0].severity == "error" else 1)
-
-
-def test_every_fault_of_the_table_is_told_apart_by_severity(good):
-    errors = {
-        kind
-        for inject, kind, _ in FAULTS.values()
-        if validate(inject(good))[0].severity == "error"
-    }
-    assert errors == {
-        *("image", "not-finite", "not-rigid", "scaled", "reflected", "intrinsics"),
-        *("looking-away", "framing", "repeated-image"),
-    }
+    assert findings[0].severity == ("error" if kind in ERRORS else "warning")
+    assert exit_code(findings) == (2 if kind in ERRORS else 1)
 
 
 def test_two_faults_at_once_are_both_found(good):
@@ -342,23 +346,17 @@ def test_scene_view_that_stands_alone_is_found(change, views):
 
 
 def test_images_are_decoded_once_and_one_at_a_time(good):
-    alive, calls = [], []
-
-    class Pixels(np.ndarray):
-        def __del__(self):
-            alive.remove(id(self))
+    loaded, most_alive = [], []
 
     def load():
-        pixels = picture(len(calls)).view(Pixels)
-        calls.append(1)
-        alive.append(id(pixels))
-        most.append(len(alive))
+        most_alive.append(sum(ref() is not None for ref in loaded))
+        pixels = picture(len(loaded)).copy()
+        loaded.append(weakref.ref(pixels))
         return pixels
 
-    most = []
     survey([replace(frame, load=load) for frame in good])
-    assert len(calls) == 64
-    assert max(most) <= 8
+    assert len(loaded) == 64
+    assert max(most_alive) == 0
 
 
 @pytest.mark.parametrize("gain", [0.2, 1.0])
@@ -367,7 +365,7 @@ def test_sharpness_ignores_contrast_and_falls_with_blur(gain):
     values = [sharpness(cv2.GaussianBlur(grey, None, s)) for s in (0.5, 1, 1.5, 2, 3)]
     assert values == sorted(values, reverse=True)
     assert sharpness(grey) == pytest.approx(sharpness(grey / gain + 1))
-    assert sharpness(grey) > 2 * BLURRED_SHARPNESS
+    assert sharpness(grey) > BLURRED_SHARPNESS > values[1]
     assert values[-1] > 1
     assert sharpness(np.full((20, 20), gain)) == 0
 
@@ -378,14 +376,14 @@ def test_blur_of_a_real_photograph_is_found(shared):
     pixels = read_image(shared / "data/fox/images/0001.jpg")
     camera = gso_rig(*pixels.shape[:2])[:3]
     found = {}
-    for sigma in (0.0, 8.0):
+    for sigma in (0.0, 4.0):
         image = cv2.GaussianBlur(pixels, None, sigma) if sigma else pixels
         frames = [
             replace(frame, load=lambda image=image: image)
             for frame in frames_of(camera)
         ]
         found[sigma] = any(f.kind == "blurred" for f in validate(frames))
-    assert found == {0.0: False, 8.0: True}
+    assert found == {0.0: False, 4.0: True}
 
 
 def test_no_frames_are_refused():

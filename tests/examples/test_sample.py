@@ -11,7 +11,7 @@ from PIL import Image
 
 from nvs.cameras.camera import Camera
 
-SAMPLE = Path(__file__).resolve().parents[2] / "examples/sample"
+SAMPLE = Path(__file__).resolve().parents[2] / "nvs/assets/sample"
 
 
 def test_the_sample_is_small_complete_and_split() -> None:

@@ -6,7 +6,7 @@ import torch
 from nvs.model.newton_schulz import COEFFICIENTS, NORM_EPSILON, orthogonalise
 
 
-@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (2, 3, 6, 6)])
+@pytest.mark.parametrize("shape", [(1, 5, 9), (2, 9, 5), (2, 3, 6, 6)])
 def test_acts_on_singular_values_alone(shape: tuple[int, ...]) -> None:
     g = torch.randn(shape, dtype=torch.float64)
     u, s, vh = torch.linalg.svd(g, full_matrices=False)
@@ -20,7 +20,7 @@ def test_acts_on_singular_values_alone(shape: tuple[int, ...]) -> None:
 
 
 def test_singular_values_end_near_one() -> None:
-    g = torch.randn(32, 64)
+    g = torch.randn(1, 32, 64)
     found = orthogonalise(g, num_steps=5, dtype=torch.float32)
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.5
@@ -28,7 +28,7 @@ def test_singular_values_end_near_one() -> None:
 
 
 def test_transposition_commutes() -> None:
-    g = torch.randn(4, 7, dtype=torch.float64)
+    g = torch.randn(2, 4, 7, dtype=torch.float64)
     found = orthogonalise(g.mT, num_steps=5, dtype=torch.float64)
     torch.testing.assert_close(
         found, orthogonalise(g, num_steps=5, dtype=torch.float64).mT
@@ -36,5 +36,5 @@ def test_transposition_commutes() -> None:
 
 
 def test_zero_stays_zero() -> None:
-    found = orthogonalise(torch.zeros(3, 4), num_steps=5, dtype=torch.float32)
-    assert torch.equal(found, torch.zeros(3, 4))
+    found = orthogonalise(torch.zeros(1, 3, 4), num_steps=5, dtype=torch.float32)
+    assert torch.equal(found, torch.zeros(1, 3, 4))

@@ -56,7 +56,7 @@ def test_stages_take_their_shares_in_order() -> None:
 
 def test_baseline_moves_from_start_to_end() -> None:
     stage = preset("scene", {"steps": 1, "data": "synthetic:object=1"}).stages[0]
-    assert (baseline_at(stage, 0), baseline_at(stage, 1)) == stage.baseline
+    assert (baseline_at(stage, 0.0), baseline_at(stage, 1.0)) == stage.baseline
 
 
 def test_view_counts_are_drawn_evenly_from_the_choices(make_config: MakeConfig) -> None:
@@ -88,14 +88,27 @@ def test_a_time_budget_decides_progress_where_no_steps_do(
     make_config: MakeConfig,
 ) -> None:
     config = make_config(steps=None, time_budget_seconds=100)
-    clock = Clock(config, elapsed_seconds=49.0, started=time.monotonic())
-    assert clock.progress(123) == pytest.approx(0.5)
-    clock.elapsed_seconds = 97
+    clock = Clock(config, elapsed_seconds=48.9, started=time.monotonic())
+    clock.set(*clock.read())
+    assert clock.progress(123) == pytest.approx(0.5, abs=0.01)
+    clock.set(97.0, 1.0)
     assert not clock.is_over(123)
-    clock.longest_step_seconds = 2
-    clock.upkeep_seconds = 3
+    clock.set(97.0, 4.0)
     assert clock.is_over(123), "the next step and the last checkpoint would be late"
     assert clock.progress(123) == 1
+    clock.set(97.0, 1.0)
+    assert clock.progress(123) == 1, "progress never goes back"
+
+
+def test_the_reserve_covers_a_step_and_the_upkeep(make_config: MakeConfig) -> None:
+    config = make_config(steps=None, time_budget_seconds=100)
+    clock = Clock(config, elapsed_seconds=0.0, started=time.monotonic())
+    clock.took_step(20.0)
+    clock.took_upkeep(3.0)
+    assert clock.read()[1] == pytest.approx(33)
+    for _ in range(40):
+        clock.took_step(2.0)
+    assert clock.read()[1] == pytest.approx(6), "a slow first step is forgotten"
 
 
 def test_with_steps_a_time_budget_is_for_each_session(make_config: MakeConfig) -> None:
@@ -103,7 +116,7 @@ def test_with_steps_a_time_budget_is_for_each_session(make_config: MakeConfig) -
     clock = Clock(config, elapsed_seconds=5000.0, started=time.monotonic())
     assert clock.progress(500) == 0.5
     assert not clock.is_over(500)
-    clock.elapsed_seconds = 5099
+    clock.set(5099.0, 0.0)
     assert clock.is_over(500)
 
 

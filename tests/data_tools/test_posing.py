@@ -1,0 +1,329 @@
+"""Posing: known cameras come back, and what cannot be posed is said clearly."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import cv2
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data_tools.alignment import pose_errors
+from data_tools.photo_pairs import photo_pairs
+from data_tools.photos import list_photos, prepare_photos
+from data_tools.posing import pose
+from data_tools.video import pose_video
+from nvs.cameras import Camera, rays
+from nvs.errors import ConfigError, DatasetError, ImageError
+from nvs.scene.datasets import load_views, read_dataset
+
+pycolmap = pytest.importorskip("pycolmap")
+
+HEIGHT, WIDTH = 240, 320
+ROOM = np.array([2.5, 3.0, 1.5])
+"""Half the sides of a room with its middle at the origin."""
+SETTINGS = {"camera_model": "PINHOLE", "num_threads": 1, "max_image_px": WIDTH}
+
+
+def walk(num_views):
+    """Cameras through the room, looking at its far wall."""
+    s = torch.linspace(-1, 1, num_views, dtype=torch.float64)
+    eye = torch.stack([1.4 * s, -2.2 + 0.6 * s.square(), 0.5 * (3 * s).sin()], dim=-1)
+    target = torch.stack([-0.6 * s, 3 + 0 * s, 0.3 * (2 * s).cos()], dim=-1)
+    return Camera.look_at(
+        eye,
+        target,
+        up=eye.new_tensor([0.0, 0.0, 1.0]),
+        hfov_radians=math.radians(65),
+        height=HEIGHT,
+        width=WIDTH,
+    )
+
+
+@cache
+def wallpaper(seed, size=1024):
+    """Blobs of all sizes."""
+    random = np.random.default_rng(seed)
+    paper = sum(
+        cv2.resize(
+            random.random((n, n, 3)), (size, size), interpolation=cv2.INTER_CUBIC
+        )
+        for n in (8, 32, 96, 256)
+    )
+    return np.rint(255 * np.clip(paper / 4 * 2 - 0.5, 0, 1)).astype(np.uint8)
+
+
+def photograph(camera):
+    """The room as one camera sees it: each ray meets one of six papered walls."""
+    origin, direction = (ray[0].permute(1, 2, 0).numpy() for ray in rays(camera))
+    distance = (np.sign(direction) * ROOM - origin) / direction
+    axis = distance.argmin(axis=-1)
+    point = origin + distance.min(axis=-1, keepdims=True) * direction
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    for wall in range(6):
+        on_wall = (axis == wall // 2) & (direction[..., wall // 2] > 0) == bool(
+            wall % 2
+        )
+        on_wall &= axis == wall // 2
+        u, v = (point[..., i] for i in range(3) if i != wall // 2)
+        uv = [((side + 3) / 6 * 1023).astype(np.float32) for side in (u, v)]
+        paper = cv2.remap(wallpaper(wall), *uv, cv2.INTER_LINEAR)
+        image[on_wall] = paper[on_wall]
+    return image
+
+
+def found_errors(folder, camera_of_name):
+    """Errors of a posed folder against cameras by image name."""
+    found = read_dataset(folder).frames
+    expected = [camera_of_name(Path(frame.name).name) for frame in found]
+    size = {"height": HEIGHT, "width": WIDTH}
+    cameras = [
+        Camera.cat([replace(camera, **size) for camera in side])
+        for side in ([frame.camera for frame in found], expected)
+    ]
+    return pose_errors(*(camera.to(dtype=torch.float64) for camera in cameras))
+
+
+class CancelledError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def posed(tmp_path_factory):
+    """Ten photographs, a plain and a foreign one; cancelled once and resumed."""
+    photos, out = (tmp_path_factory.mktemp(name) for name in ("photos", "out"))
+    for view, camera in enumerate(walk(10)):
+        Image.fromarray(photograph(camera)).save(photos / f"view {view}.png")
+    Image.new("RGB", (WIDTH, HEIGHT), "grey").save(photos / "plain.png")
+    foreign = wallpaper(77)[:HEIGHT, :WIDTH]
+    Image.fromarray(foreign).save(photos / "foreign.png")
+    before, after = [], []
+
+    def cancel(progress):
+        before.append(progress)
+        if progress.stage == "mapping" and progress.done == 3:
+            raise CancelledError
+
+    with pytest.raises(CancelledError):
+        pose(photos, out, **SETTINGS, progress=cancel)
+    assert not (out / "sparse").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pycolmap, "extract_features", None)  # features are kept
+        report = pose(photos, out, **SETTINGS, progress=after.append)
+    return {
+        "out": out,
+        "photos": photos,
+        "report": report,
+        "before": before,
+        "after": after,
+    }
+
+
+def test_known_cameras_come_back(posed):
+    camera = walk(10)
+    errors = found_errors(posed["out"], lambda name: camera[int(name[5])])
+    assert len(errors.center) == 10
+    assert errors.rotation_radians.max() < math.radians(0.3)
+    assert errors.center_relative.max() < 0.01
+    found = read_dataset(posed["out"]).frames[0].camera
+    assert torch.allclose(found.intrinsics[0], camera.intrinsics[0], rtol=0.01)
+
+
+def test_report_lists_registered_and_dropped_photographs(posed):
+    report = posed["report"]
+    assert [photo.name for photo in report.registered] == [
+        f"view_{view}.png" for view in range(10)
+    ]
+    assert all(0 < photo.error_px < 1 for photo in report.registered)
+    assert all(photo.num_points > 30 for photo in report.registered)
+    errors = [photo.error_px for photo in report.registered]
+    assert min(errors) <= report.mean_error_px <= max(errors)
+    assert [(photo.name, photo.reason) for photo in report.dropped] == [
+        ("foreign.png", "matches no other photograph"),
+        ("plain.png", "has only 0 features: plain or blurred"),
+    ]
+    written = json.loads((posed["out"] / "posing.json").read_text())
+    assert len(written["registered"]) == 10
+    assert {photo["name"] for photo in written["dropped"]} == {
+        "foreign.png",
+        "plain.png",
+    }
+
+
+def test_posed_folder_is_a_dataset(posed):
+    views = load_views(posed["out"], size=64)
+    assert len(views) == 10
+    assert views.names[0].endswith("view_0.png")
+
+
+def test_progress_runs_through_the_stages(posed):
+    stages = ["features", "matching", "mapping"]
+    for reports in (posed["before"], posed["after"]):
+        order = [stages.index(progress.stage) for progress in reports]
+        assert order == sorted(order)
+        assert set(order) == {0, 1, 2}
+        for stage in stages:
+            done = [p.done for p in reports if p.stage == stage]
+            assert done == sorted(done)
+    for stage, total in (("features", 12), ("matching", 66)):
+        last = [p for p in posed["after"] if p.stage == stage][-1]
+        assert (last.done, last.total) == (total, total)
+
+
+def test_resuming_with_other_settings_is_refused(posed):
+    with pytest.raises(DatasetError, match="other values of max_image_px"):
+        pose(posed["photos"], posed["out"], **{**SETTINGS, "max_image_px": 999})
+
+
+def test_photographs_that_do_not_match_are_refused(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for seed in range(3):
+        Image.fromarray(wallpaper(seed)[:HEIGHT, :WIDTH]).save(
+            tmp_path / "photos" / f"{seed}.png"
+        )
+    with pytest.raises(DatasetError, match="cannot be posed: 0 pairs match"):
+        pose(tmp_path / "photos", tmp_path / "out", **SETTINGS)
+    assert not (tmp_path / "out" / "sparse").exists()
+
+
+@pytest.mark.parametrize(
+    ("count", "message"), [(0, "holds no photographs"), (1, r"only 1 photograph\(s\)")]
+)
+def test_too_few_photographs_are_refused(tmp_path, count, message):
+    for index in range(count):
+        Image.new("RGB", (64, 64)).save(tmp_path / f"{index}.png")
+    (tmp_path / "notes.txt").write_text("no photograph")
+    with pytest.raises(DatasetError, match=message):
+        pose(tmp_path, tmp_path / "out", **SETTINGS)
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="nowhere is not a folder"):
+        pose(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_damaged_photograph_is_named(tmp_path):
+    for index in range(3):
+        Image.new("RGB", (64, 64)).save(tmp_path / f"{index}.png")
+    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:40])
+    with pytest.raises(ImageError, match=r"1\.png is not a readable photograph"):
+        pose(tmp_path, tmp_path / "out", **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"matching": "some"},
+        {"camera_model": "FISHEYE"},
+        {"max_image_px": 10},
+        {"num_threads": 0},
+    ],
+)
+def test_wrong_argument_is_refused(tmp_path, wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        pose(tmp_path, tmp_path / "out", **wrong)
+
+
+def test_photographs_are_listed_with_numbers_in_order(tmp_path):
+    for name in ("img10.jpg", "img9.JPG", "img1.png", "readme.md"):
+        (tmp_path / name).touch()
+    names = [file.name for file in list_photos(tmp_path)]
+    assert names == ["img1.png", "img9.JPG", "img10.jpg"]
+
+
+def test_photograph_held_sideways_is_turned_upright(tmp_path):
+    sideways = np.zeros((40, 60, 3), np.uint8)
+    sideways[:, 45:] = 255
+    image = Image.fromarray(sideways)
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    exif[0x010F] = "Maker"
+    image.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    (name,) = prepare_photos([tmp_path / "a.jpg"], tmp_path / "out")
+    with Image.open(tmp_path / "out" / name) as upright:
+        pixels = np.asarray(upright)
+        assert upright.getexif().get(0x0112, 1) == 1
+        assert upright.getexif()[0x010F] == "Maker"
+    assert pixels.shape == (60, 40, 3)
+    assert pixels[50:].min() > 200
+    assert pixels[:40].max() < 50
+
+
+def test_upright_photograph_is_copied_byte_for_byte_and_webp_converted(tmp_path):
+    image = Image.fromarray(wallpaper(0, 64))
+    image.save(tmp_path / "a b.jpg")
+    image.save(tmp_path / "c.webp", lossless=True)
+    names = prepare_photos([tmp_path / "a b.jpg", tmp_path / "c.webp"], tmp_path / "o")
+    assert names == ["a_b.jpg", "c.png"]
+    copied = (tmp_path / "o" / "a_b.jpg").read_bytes()
+    assert copied == (tmp_path / "a b.jpg").read_bytes()
+    with Image.open(tmp_path / "o" / "c.png") as converted:
+        assert np.array_equal(np.asarray(converted), np.asarray(image))
+
+
+def test_photographs_of_one_name_are_refused(tmp_path):
+    image = Image.new("RGB", (64, 64))
+    image.save(tmp_path / "a b.png")
+    image.save(tmp_path / "a_b.png")
+    with pytest.raises(DatasetError, match=r"both become a_b\.png"):
+        prepare_photos(list_photos(tmp_path), tmp_path / "out")
+
+
+def test_pairs_are_unique_and_close_loops():
+    names = [f"{index}" for index in range(400)]
+    assert len(photo_pairs(names[:20], "exhaustive")) == 190
+    assert photo_pairs(names[:20], "auto") == photo_pairs(names[:20], "exhaustive")
+    pairs = photo_pairs(names, "auto")
+    assert pairs == photo_pairs(names, "sequential")
+    assert len(set(pairs)) == len(pairs) < 0.07 * 400 * 399 / 2
+    assert {(f"{i}", f"{i + 1}") for i in range(399)} <= set(pairs)
+    assert ("0", "390") in pairs
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_photographs_of_the_fox_give_its_published_cameras(shared, tmp_path):
+    """Every second photograph: 0.7° and 0.2 % of the cameras' spread in the median.
+
+    The rotations are off by the same 0.65° in all views because the principal point,
+    which posing keeps in the middle, is 15 pixels beside it in the published cameras.
+    """
+    fox = shared / "data" / "fox"
+    (tmp_path / "photos").mkdir()
+    for photo in list_photos(fox / "images")[::2]:
+        shutil.copy(photo, tmp_path / "photos")
+    report = pose(
+        tmp_path / "photos", tmp_path / "out", max_image_px=800, num_threads=1
+    )
+    assert len(report.registered) >= 24
+    assert report.mean_error_px < 1.3
+    published = {
+        Path(frame.name).name: frame.camera for frame in read_dataset(fox).frames
+    }
+    errors = found_errors(tmp_path / "out", published.__getitem__)
+    assert errors.rotation_radians.max() < math.radians(1.0)
+    assert errors.rotation_radians.std() < math.radians(0.15)
+    assert errors.center_relative.median() < 0.004
+    assert errors.center_relative.max() < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_video_of_a_walk_gives_its_cameras(tmp_path):
+    camera = walk(60)
+    with imageio.get_writer(tmp_path / "walk.mp4", fps=30, quality=9) as writer:
+        for view in camera:
+            writer.append_data(photograph(view))
+    report = pose_video(tmp_path / "walk.mp4", tmp_path / "out", count=15, **SETTINGS)
+    assert len(report.registered) == 15
+    errors = found_errors(tmp_path / "out", lambda name: camera[int(Path(name).stem)])
+    assert errors.rotation_radians.max() < math.radians(1.0)
+    assert errors.center_relative.max() < 0.03

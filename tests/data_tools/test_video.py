@@ -1,0 +1,160 @@
+"""Frames of a video: sharp, spread by time or by movement, and bad videos refused."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_tools.video import choose_frames, extract_frames, pose_video, survey
+from nvs.errors import ConfigError, DatasetError
+
+HEIGHT, WIDTH = 96, 160
+
+
+@pytest.fixture(scope="module")
+def panorama():
+    random = np.random.default_rng(0)
+    layers = [
+        cv2.resize(random.random((n // 4, n, 3)), (1600, HEIGHT))
+        for n in (40, 160, 500)
+    ]
+    return np.rint(255 * sum(layers) / 3).astype(np.uint8)
+
+
+def write_video(file, images):
+    with imageio.get_writer(file, fps=20, quality=9, macro_block_size=16) as writer:
+        for image in images:
+            writer.append_data(image)
+    return file
+
+
+def window(panorama, left):
+    return np.ascontiguousarray(panorama[:, left : left + WIDTH])
+
+
+@pytest.fixture(scope="module")
+def steady(panorama, tmp_path_factory):
+    """Sixty frames, eight pixels apart; those not divisible by three are blurred."""
+    images = [window(panorama, 8 * index) for index in range(60)]
+    for index, image in enumerate(images):
+        if index % 3:
+            images[index] = cv2.GaussianBlur(image, None, 2)
+    return write_video(tmp_path_factory.mktemp("steady") / "video.mp4", images)
+
+
+@pytest.fixture(scope="module")
+def pausing(panorama, tmp_path_factory):
+    """Moves for twenty frames, rests for twenty, and moves twice as fast for twenty."""
+    left = np.cumsum([0] + [8] * 19 + [0] * 20 + [16] * 20)
+    images = [window(panorama, int(position)) for position in left]
+    return write_video(tmp_path_factory.mktemp("pausing") / "video.mp4", images)
+
+
+def test_survey_measures_blur_and_movement(steady):
+    found = survey(steady)
+    assert len(found.sharpness) == len(found.movement) == 60
+    sharp = np.arange(60) % 3 == 0
+    assert found.sharpness[sharp].min() > 2 * found.sharpness[~sharp].max()
+    assert found.movement[0] == 0
+    assert np.diff(found.movement) == pytest.approx(8 / WIDTH, rel=0.15)
+
+
+def test_chosen_frames_are_sharp_and_written_as_they_were(steady, panorama, tmp_path):
+    files = extract_frames(steady, tmp_path, count=8)
+    index = [int(file.stem) for file in files]
+    assert len(index) == 8
+    assert all(i % 3 == 0 for i in index)
+    assert sorted(tmp_path.iterdir()) == files
+    for i, file in zip(index, files, strict=True):
+        with Image.open(file) as image:
+            pixels = np.asarray(image).astype(float)
+        differences = [
+            np.abs(pixels - window(panorama, 8 * other)).mean()
+            for other in range(max(i - 2, 0), i + 3)
+        ]
+        assert np.argmin(differences) == min(i, 2)
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 25])
+def test_neighbours_are_half_to_one_and_a_half_windows_apart(count):
+    random = np.random.default_rng(count)
+    chosen = choose_frames(np.arange(100.0), random.random(100), count)
+    assert len(chosen) == count
+    gaps = np.diff(chosen) * count / 99
+    assert np.all(gaps >= 0.5 - 1e-9)
+    assert np.all(gaps <= 1.5 + 1e-9)
+
+
+def test_the_sharpest_of_each_window_is_chosen():
+    sharpness = np.zeros(40)
+    sharpness[[4, 15, 26, 33]] = 1
+    sharpness[[0, 9, 39]] = 2  # near the ends of a window
+    assert choose_frames(np.arange(40.0), sharpness, 4) == [4, 15, 26, 33]
+
+
+def test_movement_spreads_frames_where_time_repeats_them(pausing, tmp_path):
+    by_time = extract_frames(pausing, tmp_path / "time", count=12)
+    by_movement = extract_frames(pausing, tmp_path / "movement", baseline=0.2)
+    still = range(20, 40)
+    assert sum(int(file.stem) in still for file in by_time) == 4
+    assert sum(int(file.stem) in still for file in by_movement) <= 1
+    movement = survey(pausing).movement[[int(file.stem) for file in by_movement]]
+    assert np.diff(movement).min() >= 0.1 - 0.02
+    assert np.diff(movement).max() <= 0.3 + 0.02
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "count is None and baseline is None"),
+        ({"count": 3, "baseline": 0.1}, "count is 3 and baseline is 0.1"),
+        ({"count": 0}, "count is 0"),
+        ({"baseline": -1.0}, "baseline is -1"),
+    ],
+)
+def test_wrong_choice_is_refused(steady, tmp_path, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        extract_frames(steady, tmp_path, **arguments)
+
+
+def test_too_many_frames_are_refused(steady, tmp_path):
+    with pytest.raises(DatasetError, match="has 60 frames, too few to choose 31"):
+        extract_frames(steady, tmp_path, count=31)
+
+
+def test_still_video_has_no_baseline(panorama, tmp_path):
+    video = write_video(tmp_path / "still.mp4", [window(panorama, 0)] * 12)
+    with pytest.raises(DatasetError, match=r"less than the baseline of 0\.05"):
+        extract_frames(video, tmp_path / "out", baseline=0.05)
+
+
+def test_missing_video_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match=r"there is no video .*gone\.mp4"):
+        extract_frames(tmp_path / "gone.mp4", tmp_path, count=2)
+
+
+def test_what_is_no_video_is_refused(tmp_path):
+    (tmp_path / "text.mp4").write_text("no video " * 100)
+    with pytest.raises(DatasetError, match=r"text\.mp4 is no video"):
+        extract_frames(tmp_path / "text.mp4", tmp_path, count=2)
+
+
+def test_posing_again_keeps_frames_and_refuses_another_choice(steady, tmp_path):
+    pytest.importorskip("pycolmap")
+    (tmp_path / "images").mkdir()
+    image = Image.new("RGB", (64, 64))
+    image.save(tmp_path / "images" / "000001.jpg")
+    chosen_by = {"video": "video.mp4", "count": 6, "baseline": None}
+    (tmp_path / "frames.json").write_text(
+        json.dumps({"chosen_by": chosen_by, "frames": ["000001.jpg"]})
+    )
+    with pytest.raises(DatasetError, match="only 1 photograph"):
+        pose_video(steady, tmp_path, count=6)
+    assert len(list((tmp_path / "images").iterdir())) == 1
+    with pytest.raises(DatasetError, match="holds frames chosen by"):
+        pose_video(steady, tmp_path, count=7)

@@ -1,0 +1,55 @@
+"""Two processes train as one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from nvs.train import session
+from nvs.train.config import TrainConfig
+from nvs.train.runtime import build_network
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from nvs.train import session
+session.train(
+    Path(sys.argv[1]), values=json.loads(sys.argv[2]), resume=True, quiet=True
+)
+"""
+
+
+def test_two_processes_equal_one_and_can_go_on_as_one(
+    make_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    config = make_config(steps=3, optimiser="adamw", checkpoint_every=1)
+    values = config.to_json()
+    del values["preset"]
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    shorter = json.dumps(values | {"steps": 2})
+    done = subprocess.run(
+        [sys.executable, *launcher, str(script), str(tmp_path / "two"), shorter],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    two = session.train(tmp_path / "two", values={"steps": 3}, resume=True, quiet=True)
+    one = session.train(tmp_path / "one", values=values, quiet=True)
+    assert one.step == two.step == 3
+    initial = build_network(config).state_dict()
+    moved, apart = (
+        torch.stack([(one.network.state_dict()[n] - other[n]).norm() for n in initial])
+        for other in (initial, two.network.state_dict())
+    )
+    assert apart.norm() < 1e-3 * moved.norm()

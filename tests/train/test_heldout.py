@@ -1,0 +1,79 @@
+"""Held-out scenes: which views, the same scenes for every run, and their PSNR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+
+from nvs.errors import DatasetError
+from nvs.train.config import TrainConfig
+from nvs.train.heldout import HeldOutSet, choose_views, evaluate, heldout_scenes
+from nvs.train.mixture import Mixture, parse_mixture
+from nvs.train.runtime import build_network
+
+MakeConfig = Callable[..., TrainConfig]
+WriteSet = Callable[..., Path]
+CPU = torch.device("cpu")
+
+
+def test_views_are_spread_or_as_given(
+    make_config: MakeConfig, posed_set: WriteSet
+) -> None:
+    folder, config = posed_set(num_views=16), make_config(heldout_inputs=4)
+    assert choose_views(config, HeldOutSet(folder=folder)) == (
+        [0, 4, 8, 12],
+        [2, 6, 10, 14],
+    )
+    given = HeldOutSet(folder=folder, inputs="8:16:4", targets="9:16:4")
+    assert choose_views(config, given) == ([8, 12], [9, 13])
+
+
+@pytest.mark.parametrize("text", ["3", "20:30", "a:b", "::0", "1:2:3:4"])
+def test_a_range_without_views_is_explained(
+    make_config: MakeConfig, posed_set: WriteSet, text: str
+) -> None:
+    given = HeldOutSet(folder=posed_set(num_views=16), inputs=text)
+    with pytest.raises(DatasetError, match="selects none of the 16 views"):
+        choose_views(make_config(), given)
+
+
+def test_inputs_are_no_targets(make_config: MakeConfig, posed_set: WriteSet) -> None:
+    given = HeldOutSet(folder=posed_set(), inputs="0:4:1", targets="3:6:1")
+    with pytest.raises(DatasetError, match=r"views \[3\] are held out as inputs and"):
+        choose_views(make_config(), given)
+
+
+def test_synthetic_scenes_do_not_depend_on_the_run(make_config: MakeConfig) -> None:
+    mixture = parse_mixture("synthetic:object=1", framing="none")
+    values = {"heldout_scenes": 2, "heldout_inputs": 2, "heldout_targets": 1}
+    first, second = (
+        heldout_scenes(config, mixture, config.stages[0], None, CPU)
+        for config in (make_config(**values), make_config(seed=5, **values))
+    )
+    assert [scene.name for scene in first] == [
+        "synthetic:object/0",
+        "synthetic:object/1",
+    ]
+    for mine, other in zip(first, second, strict=True):
+        assert torch.equal(mine.batch.image, other.batch.image)
+    assert not torch.equal(first[0].batch.image, first[1].batch.image)
+
+
+def test_psnr_is_the_mean_over_target_views(
+    make_config: MakeConfig, painted: Mixture, posed_set: WriteSet
+) -> None:
+    config = make_config(heldout_inputs=3)
+    given = HeldOutSet(folder=posed_set())
+    scenes = heldout_scenes(config, painted, config.stages[0], given, CPU)
+    network = build_network(config)
+    (result,) = evaluate(network, scenes, nullcontext())
+    truth = scenes[0].batch.image[0, 3:]
+    errors = (result.rendered - truth).square().mean((1, 2, 3))
+    assert result.name == "set"
+    assert result.psnr_db == pytest.approx(
+        (-10 * errors.log10()).mean().item(), rel=1e-5
+    )

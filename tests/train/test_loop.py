@@ -1,0 +1,281 @@
+"""Laws of the training loop: it learns, and stopping it changes nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nvs.errors import CheckpointError, OutputError, TrainingError
+from nvs.train import runtime, session
+from nvs.train.batch import Batch, Order
+from nvs.train.config import TrainConfig
+from nvs.train.distributed import Processes
+from nvs.train.loop import Trainer
+from nvs.train.losses import psnr_db
+from nvs.train.mixture import Mixture
+from nvs.train.state import list_states, load_state
+
+MakeConfig = Callable[..., TrainConfig]
+CPU = torch.device("cpu")
+FIXED = [{"height": 16, "width": 16, "batch": 2, "inputs": [3], "targets": [2]}]
+
+
+def trainer_of(
+    config: TrainConfig, folder: Path, mixture: Mixture, **options: Any
+) -> Trainer:
+    processes = Processes(device=CPU)
+    return Trainer(
+        config, folder, mixture=mixture, processes=processes, quiet=True, **options
+    )
+
+
+def one_batch(config: TrainConfig, mixture: Mixture) -> Batch:
+    ((_, order), *_) = mixture.orders(config, 0, 0.0, rank=0, world=1)
+    return mixture.sources[0].load(order, CPU)
+
+
+def assert_equal_runs(left: Trainer, right: Trainer) -> None:
+    assert left.step == right.step
+    for name, one, other in (
+        ("weights", left.network, right.network),
+        ("mean", left.mean.network, right.mean.network),
+    ):
+        for key, tensor in one.state_dict().items():
+            assert torch.equal(tensor, other.state_dict()[key]), f"{name} {key}"
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path, optimiser: str
+) -> None:
+    config = make_config(optimiser=optimiser)
+    whole = trainer_of(config, tmp_path / "whole", painted)
+    whole.run()
+
+    killed = trainer_of(config, tmp_path / "killed", painted)
+    train_step = killed.train_step
+
+    def dies_in_step_5(batch: Batch) -> dict[str, float]:
+        if killed.step == 5:
+            raise KeyboardInterrupt
+        return train_step(batch)
+
+    killed.train_step = dies_in_step_5
+    with pytest.raises(KeyboardInterrupt):
+        killed.run()
+    last = list_states(tmp_path / "killed")[-1]
+    assert last.name == "checkpoint-00000004.pt"
+    resumed = trainer_of(config, tmp_path / "killed", painted, resumed=load_state(last))
+    assert resumed.step == 4
+    resumed.run()
+    assert_equal_runs(whole, resumed)
+    for run in ("whole", "killed"):
+        lines = (tmp_path / run / "metrics.csv").read_text().splitlines()
+        assert [line.split(",")[0] for line in lines[1:]] == list("123456")
+
+
+def test_a_session_resumes_from_its_folder(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+) -> None:
+    values = {k: v for k, v in make_config().to_json().items() if k != "preset"}
+    options: dict[str, Any] = {"mixture": painted, "quiet": True, "device": CPU}
+    whole = session.train(tmp_path / "whole", values=values, **options)
+    half = tmp_path / "half"
+    session.train(half, values=values | {"time_budget_seconds": 1e-3}, **options)
+    with pytest.raises(
+        OutputError, match=r"already holds a run .* Go on with --resume"
+    ):
+        session.train(half, values=values, **options)
+    resumed = session.train(
+        half, values={"time_budget_seconds": None}, resume=True, **options
+    )
+    assert resumed.step == 6
+    assert_equal_runs(whole, resumed)
+    with pytest.raises(
+        CheckpointError, match="was started with preset tiny, not small"
+    ):
+        session.train(half, preset_name="small", resume=True, **options)
+    with pytest.raises(CheckpointError, match="was started with optimiser = muon"):
+        session.train(half, values={"optimiser": "adamw"}, resume=True, **options)
+
+
+def test_it_learns(make_config: MakeConfig, painted: Mixture, tmp_path: Path) -> None:
+    config = make_config(steps=80, stages=FIXED, warmup_steps=5, ema_decay=0.9)
+    batch = one_batch(config, painted)
+    trainer = trainer_of(config, tmp_path, painted)
+    psnr: list[float] = []
+    for trainer.step in range(80):
+        psnr.append(trainer.train_step(batch)["psnr_db"])
+    assert psnr[0] < 17
+    assert psnr[-1] > psnr[0] + 12
+    posed = batch.posed()
+    with torch.no_grad():
+        rendered = trainer.mean.network(posed[:, :3], batch.image[:, :3], posed[:, 3:])
+    error = (rendered - batch.image[:, 3:]).square().mean().item()
+    assert psnr_db(error) > psnr[0] + 12, "the running mean has learned too"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_tiny_overfits_one_scene(tmp_path: Path) -> None:
+    from nvs.train.mixture import parse_mixture
+    from nvs.train.presets import preset
+
+    stage = {"height": 64, "width": 64, "batch": 1, "inputs": [6], "targets": [4]}
+    values = {"steps": 1000, "stages": [stage], "scenes_per_group": 1}
+    config = preset("tiny", values | {"tensorboard": False, "warmup_steps": 20})
+    mixture = parse_mixture(config.data, framing="none")
+    batch = one_batch(config, mixture)
+    trainer = trainer_of(config, tmp_path, mixture)
+    deadline = time.monotonic() + 300
+    psnr = 0.0
+    while psnr < 30 and time.monotonic() < deadline:
+        psnr = trainer.train_step(batch)["psnr_db"]
+        trainer.step = min(trainer.step + 1, 699)
+    assert psnr > 30
+
+
+def test_joint_gradients_equal_those_through_prefill_and_render(
+    make_config: MakeConfig, painted: Mixture
+) -> None:
+    config = make_config(stages=FIXED)
+    batch = one_batch(config, painted)
+    posed = batch.posed()
+    network = runtime.build_network(config)
+    joint = network(posed[:, :3], batch.image[:, :3], posed[:, 3:])
+    scene = network.prefill(posed[:, :3], batch.image[:, :3])
+    parts = network.render(scene, posed[:, 3:])
+    torch.testing.assert_close(joint, parts)
+    weights = list(network.parameters())
+    truth = batch.image[:, 3:]
+    left = torch.autograd.grad((joint - truth).square().mean(), weights)
+    right = torch.autograd.grad((parts - truth).square().mean(), weights)
+    largest = max(gradient.abs().max().item() for gradient in left)
+    for (name, _), one, other in zip(
+        network.named_parameters(), left, right, strict=True
+    ):
+        scale = one.abs().max().item()
+        assert scale > 0, name
+        difference = (one - other).abs().max().item()
+        assert difference < 1e-4 * scale + 1e-7 * largest, name
+
+
+def test_recomputed_activations_change_no_gradient(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+) -> None:
+    gradients: list[dict[str, torch.Tensor]] = []
+    for recompute in (False, True):
+        config = make_config(stages=FIXED, activation_checkpointing=recompute)
+        trainer = trainer_of(config, tmp_path, painted)
+        trainer._loss(one_batch(config, painted)).total.backward()
+        gradients.append(
+            {
+                n: p.grad
+                for n, p in trainer.network.named_parameters()
+                if p.grad is not None
+            }
+        )
+    plain, recomputed = gradients
+    assert plain.keys() == recomputed.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(recomputed[name], gradient, msg=name)
+
+
+def test_bfloat16_stays_near_float32(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+) -> None:
+    """Loss within 2 %, and the whole gradient within 15 degrees."""
+    losses, gradients = [], []
+    for precision in ("float32", "bfloat16"):
+        config = make_config(stages=FIXED, precision=precision)
+        trainer = trainer_of(config, tmp_path, painted)
+        loss = trainer._loss(one_batch(config, painted)).total
+        loss.backward()
+        losses.append(loss.item())
+        flat = [p.grad.flatten() for p in trainer.network.parameters()]
+        gradients.append(torch.cat(flat))
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != losses[0]
+    cosine = torch.nn.functional.cosine_similarity(*gradients, dim=0).item()
+    assert cosine > math.cos(math.radians(15))
+
+
+class Broken:
+    """A source whose colours turn into NaN."""
+
+    name = "broken"
+    on_device = False
+
+    def __init__(self, mixture: Mixture, healthy: int) -> None:
+        self.source = mixture.sources[0]
+        self.healthy = healthy
+
+    def load(self, order: Order, device: torch.device) -> Batch:
+        batch = self.source.load(order, device)
+        self.healthy -= 1
+        if self.healthy < 0:
+            batch.image.fill_(math.nan)
+        return batch
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+) -> None:
+    mixture = Mixture(sources=[Broken(painted, 3 * 2)], weights=[1.0])
+    trainer = trainer_of(make_config(), tmp_path, mixture)
+    with pytest.raises(TrainingError) as caught:
+        trainer.run()
+    assert caught.value.problem == "the loss is nan at step 3"
+    assert "--set learning_rate=0.001" in caught.value.remedy
+    assert load_state(list_states(tmp_path)[-1]).step == 2
+
+
+def test_outliers_are_left_out_and_too_many_stop_the_run(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+) -> None:
+    config = make_config(steps=100, skip_norm=1e-9, skip_after=2)
+    trainer = trainer_of(config, tmp_path, painted)
+    batch = one_batch(config, painted)
+    for trainer.step in range(2):
+        trainer.train_step(batch)
+    before = {n: t.clone() for n, t in trainer.network.state_dict().items()}
+    trainer.step = 2
+    trainer.train_step(batch)
+    assert trainer.num_skipped == 1
+    for name, tensor in trainer.network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    for trainer.step in range(3, 51):
+        trainer.train_step(batch)
+    with pytest.raises(TrainingError, match="50 steps in a row were left out"):
+        trainer.train_step(batch)
+
+
+def test_a_time_budget_ends_the_run_in_time(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+) -> None:
+    started = time.monotonic()
+    config = make_config(steps=None, time_budget_seconds=4.0)
+    trainer = trainer_of(config, tmp_path, painted, started=started)
+    trainer.run()
+    assert 2 < time.monotonic() - started < 4
+    assert trainer.step > 3
+    assert trainer.clock.progress(trainer.step) == 1
+    assert load_state(list_states(tmp_path)[-1]).step == trainer.step
+
+
+def test_the_seed_decides_the_initial_weights_and_nothing_else_does(
+    make_config: MakeConfig,
+) -> None:
+    first = runtime.build_network(make_config())
+    torch.manual_seed(123)
+    second = runtime.build_network(make_config())
+    other = runtime.build_network(make_config(seed=1))
+    name = "blocks.0.lact.qkv.weight"
+    assert torch.equal(first.state_dict()[name], second.state_dict()[name])
+    assert not torch.equal(first.state_dict()[name], other.state_dict()[name])
