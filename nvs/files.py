@@ -32,6 +32,8 @@ def atomic_output(path: Path | str) -> Generator[Path]:
     temporary = folder / path.name
     try:
         yield temporary
+        if temporary.is_file():
+            temporary.chmod(_usual_mode(folder))
         _sync(temporary)
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)
@@ -47,6 +49,13 @@ def write_text(path: Path | str, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_output(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _usual_mode(folder: Path) -> int:
+    """Permissions that a new file gets here; some writers make private ones."""
+    probe = folder / ".mode"
+    probe.touch()
+    return probe.stat().st_mode & 0o777
 
 
 def _sync(path: Path) -> None:

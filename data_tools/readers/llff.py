@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ def _read_rows(file: Path) -> Float64[np.ndarray, "view 17"]:
         return np.array(rows, dtype=np.float64)
     except (
         *(OSError, ValueError, TypeError, SyntaxError, ArithmeticError, EOFError),
-        *(MemoryError, RecursionError, LookupError, zipfile.BadZipFile),
+        *(MemoryError, RecursionError, LookupError, zipfile.BadZipFile, TokenError),
     ) as error:
         raise DatasetError(
             f"{file} is not a readable array of poses ({error})",

@@ -10,8 +10,9 @@ Notation, used throughout the project:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -127,10 +128,14 @@ class Camera:
                 orthonormal and right-handed within 1e-3, or whose focal length or
                 principal point is impossible.
         """
-        for index in range(len(self)):
-            name = names[index] if names is not None else f"view {index}"
-            _check_pose(self.world_from_camera[index].detach().double().cpu(), name)
-            _check_intrinsics(self.intrinsics[index].detach().double().cpu(), name)
+        problems = [*_pose_problems(self), *_intrinsics_problems(self)]
+        failing = torch.stack([bad for bad, _, _ in problems])
+        if bool(failing.any()):
+            view = int(failing.any(0).nonzero()[0])
+            name = names[view] if names is not None else f"view {view}"
+            for bad, describe, remedy in problems:
+                if bad[view]:
+                    raise CameraError(f"{name}: {describe(view)}", remedy=remedy)
         return self
 
     @staticmethod
@@ -190,40 +195,55 @@ class Camera:
         )
 
 
-def _check_pose(pose: Float[Tensor, "4 4"], name: str) -> None:
-    if not torch.isfinite(pose).all():
-        raise CameraError(
-            f"{name}: the pose holds NaN or infinite values",
-            remedy="Remove the view or give it a finite world_from_camera matrix.",
-        )
-    if (pose[3] - pose.new_tensor([0.0, 0.0, 0.0, 1.0])).abs().max() > 1e-6:
-        raise CameraError(
-            f"{name}: the last row of the pose is {pose[3].tolist()}",
-            remedy="It must be 0 0 0 1; is the matrix transposed?",
-        )
-    rotation = pose[:3, :3]
-    error = (rotation.T @ rotation - torch.eye(3, dtype=pose.dtype)).abs().max().item()
-    if error > ORTHONORMAL_TOLERANCE:
-        raise CameraError(
-            f"{name}: the rotation is not orthonormal (off by {error:.2g})",
-            remedy="Remove scale and shear from the pose; translation may be any size.",
-        )
-    if torch.linalg.det(rotation) < 0:
-        raise CameraError(
-            f"{name}: the rotation is left-handed (a reflection)",
-            remedy="Axes must be x right, y down, z forward; check for a flipped axis.",
-        )
+Problem: TypeAlias = tuple[Tensor, Callable[[int], str], str]
+"""Which views have it, how to describe that of one view, and the remedy."""
 
 
-def _check_intrinsics(intrinsics: Float[Tensor, "4"], name: str) -> None:
-    fx, fy, cx, cy = intrinsics.tolist()
-    if not torch.isfinite(intrinsics).all():
-        raise CameraError(
-            f"{name}: fx, fy, cx, cy are {fx}, {fy}, {cx}, {cy}",
-            remedy="Intrinsics must be finite, in pixels of the image.",
-        )
-    if fx <= 0 or fy <= 0:
-        raise CameraError(
-            f"{name}: focal lengths fx, fy are {fx:g}, {fy:g}",
-            remedy="They must be positive, in pixels of the image.",
-        )
+def _pose_problems(camera: Camera) -> list[Problem]:
+    pose = camera.world_from_camera.detach().double().cpu()
+    rotation = pose[:, :3, :3]
+    identity = torch.eye(3, dtype=pose.dtype)
+    error = (rotation.mT @ rotation - identity).abs().amax((1, 2))
+    bottom = pose[:, 3]
+    return [
+        (
+            ~pose.isfinite().all(2).all(1),
+            lambda view: "the pose holds NaN or infinite values",
+            "Remove the view or give it a finite world_from_camera matrix.",
+        ),
+        (
+            (bottom - bottom.new_tensor([0.0, 0.0, 0.0, 1.0])).abs().amax(1) > 1e-6,
+            lambda view: f"the last row of the pose is {bottom[view].tolist()}",
+            "It must be 0 0 0 1; is the matrix transposed?",
+        ),
+        (
+            error > ORTHONORMAL_TOLERANCE,
+            lambda view: f"the rotation is not orthonormal (off by {error[view]:.2g})",
+            "Remove scale and shear from the pose; translation may be any size.",
+        ),
+        (
+            torch.linalg.det(rotation.nan_to_num()) < 0,
+            lambda view: "the rotation is left-handed (a reflection)",
+            "Axes must be x right, y down, z forward; check for a flipped axis.",
+        ),
+    ]
+
+
+def _intrinsics_problems(camera: Camera) -> list[Problem]:
+    intrinsics = camera.intrinsics.detach().double().cpu()
+
+    def shown(view: int, count: int) -> str:
+        return ", ".join(f"{value:g}" for value in intrinsics[view, :count].tolist())
+
+    return [
+        (
+            ~intrinsics.isfinite().all(1),
+            lambda view: f"fx, fy, cx, cy are {shown(view, 4)}",
+            "Intrinsics must be finite, in pixels of the image.",
+        ),
+        (
+            (intrinsics[:, :2] <= 0).any(1),
+            lambda view: f"focal lengths fx, fy are {shown(view, 2)}",
+            "They must be positive, in pixels of the image.",
+        ),
+    ]

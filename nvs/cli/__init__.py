@@ -10,6 +10,7 @@ from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.errors import NvsError
 
 INTERRUPTED = 130
+"""Exit code that typer gives Ctrl-C."""
 
 app = typer.Typer(
     help="Novel view synthesis: photographs in, a scene file out, any camera rendered.",
@@ -34,6 +35,7 @@ def main() -> None:
     except NvsError as error:
         sys.stderr.write(f"nvs: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("nvs: interrupted; nothing half-written was left\n")
-        sys.exit(INTERRUPTED)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            sys.stderr.write("nvs: interrupted; nothing half-written was left\n")
+        raise

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError
+from nvs.errors import CameraError, DatasetError, ImageError
 from nvs.scene.frames import Dataset, Reader
+from nvs.scene.images import MAX_PIXELS
 from nvs.scene.opencv_layout import OpenCVReader
 from nvs.scene.resize import CoverCrop, fitting_size
 from nvs.scene.views import PosedViews
@@ -132,6 +133,12 @@ def load_views(
         if index == 0:  # only now is it known that the declared size is real
             image = torch.empty(len(frames), 3, height, width)
         plan = CoverCrop.plan(expected, (height, width))
+        if plan.scaled_height * plan.scaled_width > MAX_PIXELS:
+            raise ImageError(
+                f"{frame.name} is {expected[0]}×{expected[1]} pixels, too thin to "
+                f"cover {height}×{width}",
+                remedy="Drop the frame or ask for a smaller size.",
+            )
         image[index] = torch.from_numpy(plan.image(pixels)).permute(2, 0, 1)
         cameras.append(plan.camera(frame.camera).to(dtype=torch.float32))
     return PosedViews(

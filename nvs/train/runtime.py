@@ -15,8 +15,6 @@ from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-MAX_VARIANTS = 64
-"""Compiled versions of a block, one for each number of views and image size."""
 
 
 def build_network(config: TrainConfig) -> LaCTNetwork:
@@ -32,8 +30,6 @@ def prepare(
     network: LaCTNetwork, config: TrainConfig, processes: Processes
 ) -> nn.Module:
     """The network as it is called in training; its weights and names stay the same."""
-    if config.compile:
-        torch._dynamo.config.recompile_limit = MAX_VARIANTS
     for block in network.blocks:
         forward = block.forward
         if config.compile:

@@ -35,7 +35,7 @@ ODD_TOKENS = [
 ]
 
 fuzz = settings(
-    max_examples=300,
+    max_examples=1500,
     deadline=None,
     derandomize=False,
     database=None,

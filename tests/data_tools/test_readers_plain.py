@@ -110,3 +110,15 @@ def test_llff_files_are_never_unpickled(make_layout: Make, tmp_path: Path) -> No
     np.save(folder / "poses_bounds.npy", objects, allow_pickle=True)
     with pytest.raises(DatasetError, match="not a readable array"):
         read_dataset(folder)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"}", b" "), (b"(3", b"((")])
+def test_llff_headers_may_be_damaged(
+    make_layout: Make, tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    file = make_layout("llff", tmp_path / "set") / "poses_bounds.npy"
+    content = file.read_bytes()
+    assert old in content
+    file.write_bytes(content.replace(old, new, 1))
+    with pytest.raises(DatasetError, match="not a readable array"):
+        read_dataset(file.parent)
