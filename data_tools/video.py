@@ -23,6 +23,7 @@ from data_tools.colmap_run import Progress
 from data_tools.photo_pairs import Matching
 from data_tools.posing import CameraModel, PosingReport, pose
 from nvs.errors import ConfigError, DatasetError
+from nvs.files import atomic_output
 from nvs.scene.dataset_files import read_json
 
 SHARPNESS_PX = 640
@@ -188,7 +189,14 @@ def pose_video(
             remedy="Repeat that to resume it, or choose another output folder.",
         )
     if "frames" not in begun:
-        files = extract_frames(video, out / "images", count=count, baseline=baseline)
+        images = out / "images"
+        if images.is_dir() and any(images.iterdir()):
+            raise DatasetError(
+                f"{images} holds images that were not chosen from a video",
+                remedy="Remove them, or choose another output folder.",
+            )
+        with atomic_output(images) as folder:
+            files = extract_frames(video, folder, count=count, baseline=baseline)
         begun["frames"] = [file.name for file in files]
         note.write_text(json.dumps(begun, indent=1), encoding="utf-8")
     return pose(

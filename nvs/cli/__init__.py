@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from nvs.cli import bench, build, demo, info, render, train, weights
+from nvs.cli import bench, build, data, demo, info, render, train, weights
 from nvs.errors import NvsError
 
 INTERRUPTED = 130
@@ -26,6 +26,7 @@ app.command()(info.info)
 app.command()(bench.bench)
 app.command()(train.train)
 app.add_typer(weights.app, name="weights")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

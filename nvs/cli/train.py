@@ -65,8 +65,8 @@ def train(
     from nvs.scene.precision import pick_device
     from nvs.train import session
     from nvs.train.clock import parse_duration
-    from nvs.train.config import parse_overrides
     from nvs.train.heldout import HeldOutSet
+    from nvs.train.presets import parse_overrides
 
     values: dict[str, Any] = parse_overrides(settings or [])
     given = {"steps": steps, "data": data, "seed": seed}

@@ -47,7 +47,8 @@ def get(
 ) -> None:
     """Download named weights (resumes), record their hash and print where they are."""
     from nvs.errors import CheckpointError
-    from nvs.model.weights import file_hash, get_weights, recorded_hash_path
+    from nvs.model.download import file_hash, recorded_hash_path
+    from nvs.model.weights import get_weights
 
     path = get_weights(name)
     found = file_hash(path)

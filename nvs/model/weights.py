@@ -6,7 +6,6 @@ package, the download cache, the hub.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from platformdirs import user_cache_path
 
 from nvs.assets import WEIGHTS
 from nvs.errors import CheckpointError, WeightsUnavailableError
-from nvs.files import write_text
 from nvs.model.checkpoint import Checkpoint, load_checkpoint
+from nvs.model.download import download
 
 RELEASED_REPOSITORY = "airsplay/lact_nvs"
 DEFAULT_WEIGHTS = "lact_tiny"
@@ -99,8 +98,8 @@ def local_path(name: str) -> Path | None:
 def get_weights(name: str) -> Path:
     """The file of named weights, downloaded if it is not here yet.
 
-    Downloads show a progress bar and resume where they stopped. The SHA-256 of a
-    download is recorded beside it, and checked when the weights are fetched again.
+    Downloads show a progress bar and resume where they stopped; see
+    `nvs.model.download`.
 
     Raises:
         WeightsUnavailableError: If the name is unknown or the hub cannot be reached.
@@ -119,9 +118,7 @@ def get_weights(name: str) -> Path:
             f"the packaged weights {name} are missing at {WEIGHTS / known.file}",
             remedy="Reinstall lact-nvs.",
         )
-    path = _download(known.repository, known.file)
-    write_text(recorded_hash_path(path), file_hash(path) + "\n")
-    return path
+    return download(known.repository, known.file, cache_folder())
 
 
 def load_weights(name: str | None = None) -> tuple[Checkpoint, str, Poses]:
@@ -160,31 +157,3 @@ def describe(name: str) -> dict[str, Any]:
         "source": "package" if known.repository is None else known.repository,
         "path": None if path is None else str(path),
     }
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def recorded_hash_path(path: Path) -> Path:
-    """Where the hash of a download is recorded."""
-    return path.with_name(path.name + ".sha256")
-
-
-def _download(repository: str, file: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    transport_error = HfHubHTTPError.__bases__[0]  # of the hub's own HTTP library
-    folder = cache_folder()
-    try:
-        return Path(hf_hub_download(repository, file, local_dir=folder))
-    except (transport_error, OSError) as error:  # pyright: ignore
-        raise WeightsUnavailableError(
-            f"cannot download {file} of {repository} ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]})",
-            remedy="Check the network connection and try again (a started download "
-            f"resumes), or copy the file to {folder / file}.",
-        ) from error

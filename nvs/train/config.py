@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from nvs.cameras.normalisation import Kind
 from nvs.config import ModelConfig
 from nvs.errors import ConfigError
+from nvs.train.fields import Cast, is_list_of, require, typed
 
 Optimiser = Literal["adamw", "muon"]
 Decay = Literal["cosine", "tail"]
@@ -56,10 +56,10 @@ class Stage:
     def __post_init__(self) -> None:
         for key in ("share", "height", "width", "batch"):
             value = getattr(self, key)
-            _require(value > 0, f"stages.{key}", value, "It must be positive.")
+            require(value > 0, f"stages.{key}", value, "It must be positive.")
         for key in ("inputs", "targets"):
             counts = getattr(self, key)
-            _require(
+            require(
                 bool(counts) and min(counts) > 0,
                 f"stages.{key}",
                 counts,
@@ -68,7 +68,7 @@ class Stage:
         for key in ("field_of_view", "baseline"):
             value = getattr(self, key)
             shares = value if isinstance(value, tuple) else (value,)
-            _require(
+            require(
                 all(0 < share <= 1 for share in shares),
                 f"stages.{key}",
                 value,
@@ -168,15 +168,15 @@ class TrainConfig:
             )
         for key in POSITIVE:
             value = getattr(self, key)
-            _require(value is None or value > 0, key, value, "It must be positive.")
+            require(value is None or value > 0, key, value, "It must be positive.")
         for key in NOT_NEGATIVE:
             value = getattr(self, key)
-            _require(value >= 0, key, value, "It must not be negative.")
+            require(value >= 0, key, value, "It must not be negative.")
         remedy = "It must be in [0, 1), like 0.999."
-        _require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, remedy)
+        require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, remedy)
         remedy = "It must be above 0 and at most 1."
-        _require(0 < self.decay_share <= 1, "decay_share", self.decay_share, remedy)
-        _require(bool(self.stages), "stages", [], "Give at least one stage.")
+        require(0 < self.decay_share <= 1, "decay_share", self.decay_share, remedy)
+        require(bool(self.stages), "stages", [], "Give at least one stage.")
         for index, stage in enumerate(self.stages):
             self._check_stage(index, stage)
 
@@ -206,101 +206,18 @@ class TrainConfig:
         Raises:
             ConfigError: If a key is unknown or missing, or a value cannot work.
         """
-        return TrainConfig(**_typed(TrainConfig, values, ""))
+        return TrainConfig(**typed(TrainConfig, values, nested=NESTED))
 
 
-def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
-    """Values of `key=value` arguments; a value is JSON, or else a plain string.
-
-    `model.key=value` changes one value of the network.
-
-    Raises:
-        ConfigError: If an argument has no `=`.
-    """
-    values: dict[str, Any] = {}
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key:
-            raise ConfigError(
-                f"{assignment!r} sets nothing", remedy="Write it as key=value."
-            )
-        try:
-            values[key] = json.loads(text)
-        except ValueError:
-            values[key] = text
-    return values
+def _stages(values: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
+    return tuple(Stage(**typed(Stage, value, prefix="stages.")) for value in values)
 
 
-def _typed(
-    kind: type[Stage] | type[TrainConfig], values: Mapping[str, Any], prefix: str
-) -> dict[str, Any]:
-    """Values of the fields' own types, once every key is known and none is missing."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for key in values:
-        if key not in fields:
-            raise ConfigError(
-                f"unknown training key {prefix + key!r}",
-                remedy=f"Known keys: {', '.join(fields)}.",
-            )
-    for name, field in fields.items():
-        if name not in values and field.default is dataclasses.MISSING:
-            raise ConfigError(
-                f"training key {prefix + name!r} is missing",
-                remedy="Add it, or start from a preset.",
-            )
-    hints = get_type_hints(kind)
-    return {key: _cast(v, hints[key], prefix + key) for key, v in values.items()}
-
-
-CASTS: dict[Any, tuple[Callable[[Any], bool], Callable[[Any], Any], str]] = {
-    bool: (lambda v: isinstance(v, bool), bool, "Use true or false."),
-    int: (lambda v: type(v) is int, int, "It must be a whole number."),
-    float: (lambda v: type(v) in (int, float), float, "It must be a number."),
-    str: (lambda v: isinstance(v, str), str, "It must be text."),
+NESTED: dict[Any, Cast] = {
     ModelConfig: (
-        lambda v: isinstance(v, Mapping),
+        lambda value: isinstance(value, Mapping),
         ModelConfig.from_json,
         "Name a network or give its configuration.",
     ),
-    tuple[int, ...]: (
-        lambda v: isinstance(v, list | tuple) and all(type(n) is int for n in v),
-        tuple,
-        "It must be a list of whole numbers.",
-    ),
-    tuple[float, float]: (
-        lambda v: (
-            isinstance(v, list | tuple)
-            and len(v) == 2
-            and all(type(n) in (int, float) for n in v)
-        ),
-        lambda v: tuple(float(n) for n in v),
-        "It must be a list of two numbers.",
-    ),
-    tuple[Stage, ...]: (
-        lambda v: (
-            isinstance(v, list | tuple) and all(isinstance(s, Mapping) for s in v)
-        ),
-        lambda v: tuple(Stage(**_typed(Stage, s, "stages.")) for s in v),
-        "It must be a list of stages.",
-    ),
+    tuple[Stage, ...]: (is_list_of(dict), _stages, "It must be a list of stages."),
 }
-"""By type of a field: what fits it, how that becomes its value, what to say if not."""
-
-
-def _cast(value: Any, hint: Any, name: str) -> Any:
-    options = get_args(hint)
-    if get_origin(hint) is Literal:
-        _require(value in options, name, value, f"Use one of {', '.join(options)}.")
-        return value
-    if type(None) in options:
-        if value is None:
-            return None
-        hint = options[0]
-    fits, cast, remedy = CASTS[hint]
-    _require(fits(value), name, value, remedy)
-    return cast(value)
-
-
-def _require(fits: bool, name: str, value: Any, remedy: str) -> None:
-    if not fits:
-        raise ConfigError(f"{name} is {value!r}", remedy=remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class Processes:
 
 
 @contextmanager
-def processes(device: torch.device) -> Iterator[Processes]:
+def processes(device: torch.device) -> Generator[Processes]:
     """Join the group that `torchrun` describes in the environment, if there is one."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:

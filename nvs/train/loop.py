@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: data in, steps, and what is due between them."""
 
 from __future__ import annotations
 
@@ -6,39 +6,27 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor
 
-from nvs.errors import TrainingError
 from nvs.train import heldout, runtime, schedule
 from nvs.train.batch import Batch
 from nvs.train.clock import Clock
 from nvs.train.config import TrainConfig
 from nvs.train.data import batches
 from nvs.train.distributed import Processes
-from nvs.train.ema import RunningMean
-from nvs.train.losses import Loss, loss_of, psnr_db
+from nvs.train.learner import Learner
 from nvs.train.mixture import Mixture
-from nvs.train.optimisers import Optimisers
-from nvs.train.perceptual import Perceptual
 from nvs.train.report import Report
-from nvs.train.state import (
-    TrainState,
-    random_state,
-    restore_random_state,
-    save_state,
-)
-
-MAX_SKIPPED_IN_ROW = 50
+from nvs.train.state import TrainState, random_state, restore_random_state, save_state
 
 
 class Trainer:
-    """A run: networks, optimisers and data, advanced step by step.
+    """A run: a learner and its data, advanced step by step.
 
     Args:
         config: The run.
@@ -63,7 +51,7 @@ class Trainer:
         mixture: Mixture,
         processes: Processes,
         heldout_set: heldout.HeldOutSet | None = None,
-        initial: dict[str, torch.Tensor] | None = None,
+        initial: Mapping[str, Tensor] | None = None,
         resumed: TrainState | None = None,
         started: float | None = None,
         quiet: bool = False,
@@ -73,26 +61,15 @@ class Trainer:
         self.mixture = mixture
         self.processes = processes
         self.heldout_set = heldout_set
-        self.step = 0
-        self.num_skipped = 0
-        self.num_skipped_in_row = 0
-        network = runtime.build_network(config)
-        if initial is not None:
-            network.load_state_dict(initial)
-        self.network = network.to(processes.device)
-        self.mean = RunningMean(self.network)
-        self.optimisers = Optimisers(self.network, config)
-        self.perceptual: Perceptual | None = None
-        if config.lpips_weight > 0:
-            self.perceptual = Perceptual(config.lpips_backbone).to(processes.device)
+        self.step = resumed.step if resumed else 0
+        self.learner = Learner(config, processes, initial=initial, resumed=resumed)
         self.clock = Clock(
             config,
             elapsed_seconds=resumed.elapsed_seconds if resumed else 0.0,
             started=time.monotonic() if started is None else started,
         )
         if resumed is not None:
-            self._restore(resumed)
-        self.forward: nn.Module = runtime.prepare(self.network, config, processes)
+            restore_random_state(resumed.random)
         self.heldout: list[heldout.HeldOutScene] = []
         self.heldout_stage: int | None = None
         self.saved_step: int | None = self.step if resumed else None
@@ -128,8 +105,7 @@ class Trainer:
                 while not self._is_over(stop):
                     begun = time.monotonic()
                     batch = next(stream)
-                    metrics = self.train_step(batch)
-                    self.step += 1
+                    metrics = self._advance(batch)
                     window_tokens += self._num_tokens(batch)
                     self.clock.took_step(time.monotonic() - begun)
                     if self.step % self.config.log_every == 0:
@@ -143,57 +119,16 @@ class Trainer:
         finally:
             self.report.close()
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
-        """Update the weights once; returns the metrics of the step.
-
-        Raises:
-            TrainingError: If the loss is not finite.
-        """
-        progress = self.clock.progress(self.step)
-        factor = schedule.learning_rate_factor(self.config, self.step, progress)
-        self.optimisers.set_factor(factor)
-        self.optimisers.zero_grad()
-        loss = self._loss(batch)
-        loss.total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.network.parameters(), self.config.clip_norm
-        ).item()
-        lpips = math.nan if loss.lpips is None else loss.lpips.item()
-        total, squared_error, lpips = self.processes.mean(
-            [loss.total.item(), loss.squared_error.item(), lpips]
-        )
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"the loss is {total} at step {self.step}",
-                remedy="Resume from the last checkpoint with a lower learning rate, "
-                "such as --set learning_rate="
-                f"{self.config.learning_rate / 2:g}, or look at the data.",
-            )
-        if self._is_outlier(norm):
-            self._skip(norm)
-        else:
-            self.num_skipped_in_row = 0
-            self.optimisers.step()
-            decay = schedule.ema_decay_at(self.config, self.step)
-            self.mean.update(self.network, decay)
-        return {
-            "loss": total,
-            "psnr_db": psnr_db(squared_error),
-            "lpips": lpips,
-            "learning_rate": factor * self.config.learning_rate,
-            "gradient_norm": norm,
-        }
-
     def state(self) -> TrainState:
         """The run as it is now."""
         return TrainState(
             config=self.config,
             step=self.step,
             elapsed_seconds=self.clock.now(),
-            num_skipped=self.num_skipped,
-            network=self.network.state_dict(),
-            mean=self.mean.network.state_dict(),
-            optimisers=self.optimisers.state_dict(),
+            num_skipped=self.learner.num_skipped,
+            network=self.learner.network.state_dict(),
+            mean=self.learner.mean.network.state_dict(),
+            optimisers=self.learner.optimisers.state_dict(),
             random=random_state(),
         )
 
@@ -207,35 +142,15 @@ class Trainer:
             "devices": self.processes.world,
         }
 
-    def _loss(self, batch: Batch) -> Loss:
-        posed, split = batch.posed(), batch.num_inputs
-        with runtime.autocast(self.config, self.processes.device):
-            rendered = self.forward(
-                posed[:, :split], batch.image[:, :split], posed[:, split:]
-            )
-            return loss_of(
-                rendered,
-                batch.image[:, split:],
-                config=self.config,
-                step=self.step,
-                perceptual=self.perceptual,
-            )
-
-    def _is_outlier(self, norm: float) -> bool:
-        late = self.step >= self.config.skip_after
-        return not math.isfinite(norm) or (late and norm > self.config.skip_norm)
-
-    def _skip(self, norm: float) -> None:
-        self.num_skipped += 1
-        self.num_skipped_in_row += 1
-        self.report.say(f"step {self.step}  left out: gradient norm {norm:.3g}")
-        if self.num_skipped_in_row >= MAX_SKIPPED_IN_ROW:
-            raise TrainingError(
-                f"{MAX_SKIPPED_IN_ROW} steps in a row were left out, the last with a "
-                f"gradient norm of {norm:.3g}",
-                remedy="Resume from an earlier checkpoint with a lower learning rate "
-                "or a higher skip_norm.",
-            )
+    def _advance(self, batch: Batch) -> dict[str, float]:
+        num_skipped = self.learner.num_skipped
+        progress = self.clock.progress(self.step)
+        metrics = self.learner.train_step(batch, self.step, progress)
+        if self.learner.num_skipped > num_skipped:
+            norm = metrics["gradient_norm"]
+            self.report.say(f"step {self.step}  left out: gradient norm {norm:.3g}")
+        self.step += 1
+        return metrics
 
     def _is_over(self, stop: threading.Event) -> bool:
         elapsed, reserve, stopped = self.processes.of_first(
@@ -273,7 +188,7 @@ class Trainer:
                 self.processes.device,
             )
         results = heldout.evaluate(
-            self.mean.network,
+            self.learner.mean.network,
             self.heldout,
             runtime.autocast(self.config, self.processes.device),
         )
@@ -296,7 +211,7 @@ class Trainer:
                     key: "" if math.isnan(value) else round(value, 6)
                     for key, value in metrics.items()
                 },
-                "skipped": self.num_skipped,
+                "skipped": self.learner.num_skipped,
                 "tokens_per_second": round(tokens_per_second),
             }
         )
@@ -311,22 +226,9 @@ class Trainer:
         )
 
     def _num_tokens(self, batch: Batch) -> int:
-        height, width = batch.image.shape[-2:]
+        scenes, views, _, height, width = batch.image.shape
         tokens_a_view = height * width // self.config.model.patch_size**2
-        return (
-            batch.image.shape[0]
-            * batch.image.shape[1]
-            * tokens_a_view
-            * (self.processes.world)
-        )
-
-    def _restore(self, state: TrainState) -> None:
-        self.step = state.step
-        self.num_skipped = state.num_skipped
-        self.network.load_state_dict(state.network)
-        self.mean.network.load_state_dict(state.mean)
-        self.optimisers.load_state_dict(state.optimisers)
-        restore_random_state(state.random)
+        return scenes * views * tokens_a_view * self.processes.world
 
 
 def _duration(seconds: float) -> str:
@@ -335,7 +237,7 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
+def _stop_signal() -> Generator[threading.Event]:
     """An event that SIGINT and SIGTERM set, so that a step is never cut in two."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -7,7 +7,8 @@ for many accelerators. `small` is for one accelerator and `tiny` for two CPU cor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nvs.config import preset as model_preset
@@ -196,3 +197,25 @@ def with_model(values: Mapping[str, Any]) -> dict[str, Any]:
         k.removeprefix("model."): v for k, v in values.items() if k.startswith("model.")
     }
     return plain | {"model": {**model, **changes}}
+
+
+def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """Values of `key=value` arguments; a value is JSON, or else a plain string.
+
+    `model.key=value` changes one value of the network.
+
+    Raises:
+        ConfigError: If an argument has no `=`.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                f"{assignment!r} sets nothing", remedy="Write it as key=value."
+            )
+        try:
+            values[key] = json.loads(text)
+        except ValueError:
+            values[key] = text
+    return values

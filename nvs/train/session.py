@@ -97,7 +97,7 @@ def train(
             paths = export_weights(
                 export,
                 config.model,
-                trainer.mean.network.state_dict(),
+                trainer.learner.mean.network.state_dict(),
                 about=trainer.about(),
                 shard_bytes=shard_bytes,
             )

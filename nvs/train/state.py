@@ -112,9 +112,8 @@ def load_state(path: Path) -> TrainState:
         )
     try:
         values = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-        return TrainState(
-            **{**values, "config": TrainConfig.from_json(values["config"])}
-        )
+        config = TrainConfig.from_json(values.pop("config"))
+        return TrainState(config=config, **values)
     except (RuntimeError, TypeError, KeyError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"{path} is of another version ({str(error).splitlines()[0]})",

@@ -28,7 +28,6 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), HubHandler)
         self.content = content
-        self.break_after: int | None = None
         self.ranges: list[str | None] = []
 
 
@@ -55,11 +54,7 @@ class HubHandler(BaseHTTPRequestHandler):
         body = self.server.content[start:]
         self._head(len(body), 206 if start else 200, start)
         self.end_headers()
-        cut = self.server.break_after
-        self.server.break_after = None
-        self.wfile.write(body if cut is None else body[:cut])
-        if cut is not None:
-            self.connection.close()
+        self.wfile.write(body)
 
     def _head(self, length: int, status: int = 200, start: int = 0) -> None:
         total = len(self.server.content)
@@ -132,14 +127,34 @@ def test_download_records_the_hash(hub: Hub, tmp_path: Path) -> None:
     assert "changed since it was downloaded" in changed.stderr
 
 
-def test_broken_download_resumes(hub: Hub, tmp_path: Path) -> None:
+def test_killed_download_resumes(hub: Hub, tmp_path: Path) -> None:
     endpoint = f"http://127.0.0.1:{hub.server_port}"
-    hub.break_after = 15_000_000
-    get("obj_res256", tmp_path, endpoint)
+    folder = tmp_path / "lact-nvs" / "weights"
+    folder.mkdir(parents=True)
+    digest = hashlib.sha256(hub.content).hexdigest()
+    partial = folder / f"obj_res256.pt.{digest[:16]}.partial"
+    partial.write_bytes(hub.content[:15_000_000])
     done = get("obj_res256", tmp_path, endpoint)
     assert done.returncode == 0, done.stderr
     assert Path(json.loads(done.stdout)["path"]).read_bytes() == hub.content
-    assert any(wanted is not None for wanted in hub.ranges), "no range was asked for"
+    assert hub.ranges == ["bytes=15000000-"]
+    assert not partial.exists()
+
+
+def test_broken_download_is_kept_and_damage_is_noticed(
+    hub: Hub, tmp_path: Path
+) -> None:
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    folder = tmp_path / "lact-nvs" / "weights"
+    folder.mkdir(parents=True)
+    digest = hashlib.sha256(hub.content).hexdigest()
+    partial = folder / f"obj_res256.pt.{digest[:16]}.partial"
+    partial.write_bytes(b"?" * 15_000_000)
+    done = get("obj_res256", tmp_path, endpoint)
+    assert done.returncode == 2
+    assert "arrived damaged" in done.stderr
+    assert not partial.exists(), "the next try must start anew"
+    assert not (folder / "obj_res256.pt").exists()
 
 
 def test_offline_message(tmp_path: Path) -> None:

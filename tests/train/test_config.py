@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nvs.errors import ConfigError
-from nvs.train.config import TrainConfig, parse_overrides
-from nvs.train.presets import PRESETS, preset
+from nvs.train.config import TrainConfig
+from nvs.train.presets import PRESETS, parse_overrides, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)

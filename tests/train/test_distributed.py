@@ -48,8 +48,7 @@ def test_two_processes_equal_one_and_can_go_on_as_one(
     one = session.train(tmp_path / "one", values=values, quiet=True)
     assert one.step == two.step == 3
     initial = build_network(config).state_dict()
-    moved, apart = (
-        torch.stack([(one.network.state_dict()[n] - other[n]).norm() for n in initial])
-        for other in (initial, two.network.state_dict())
-    )
+    end, other_end = (run.learner.network.state_dict() for run in (one, two))
+    moved = torch.stack([(end[name] - initial[name]).norm() for name in initial])
+    apart = torch.stack([(end[name] - other_end[name]).norm() for name in initial])
     assert apart.norm() < 1e-3 * moved.norm()

@@ -92,6 +92,7 @@ def test_without_a_network_the_file_to_fetch_is_named(
     if find_spec("lpips") is None:
         pytest.skip("lpips is not installed")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr("nvs.perceptual.backbones.offline_file", lambda net: None)
 
     def refuse(*_: object, **__: object) -> None:
         raise URLError("no route to host")

@@ -1,0 +1,37 @@
+# make demo   install what rendering needs, build the sample scene, render it into out/
+# make test   install everything, run the default test suite
+# make check  lint, types, import layers
+# make slow   the tests that take minutes
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test check slow clean
+
+demo: $(VENV)/.core
+	$(BIN)/nvs demo --output out
+
+test: $(VENV)/.all
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.all
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.all: $(VENV)/.core
+	$(PIP) --editable '.[data,dev,eval,train]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,141 @@
+"""One training step: loss, gradient, update, running mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nvs.errors import TrainingError
+from nvs.train import runtime, schedule
+from nvs.train.batch import Batch
+from nvs.train.config import TrainConfig
+from nvs.train.distributed import Processes
+from nvs.train.ema import RunningMean
+from nvs.train.losses import Loss, loss_of, psnr_db
+from nvs.train.optimisers import Optimisers
+from nvs.train.perceptual import Perceptual
+from nvs.train.state import TrainState
+
+MAX_SKIPPED_IN_ROW = 50
+
+
+class Learner:
+    """A network with everything that changes its weights.
+
+    Args:
+        config: The run.
+        processes: This process among those that train together.
+        initial: Weights to begin with instead of new ones.
+        resumed: A checkpoint to go on from.
+
+    Raises:
+        MissingExtraError, WeightsUnavailableError: If the run wants LPIPS in vain.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        processes: Processes,
+        *,
+        initial: Mapping[str, Tensor] | None = None,
+        resumed: TrainState | None = None,
+    ) -> None:
+        self.config = config
+        self.processes = processes
+        network = runtime.build_network(config)
+        if initial is not None:
+            network.load_state_dict(dict(initial))
+        self.network = network.to(processes.device)
+        self.mean = RunningMean(self.network)
+        self.optimisers = Optimisers(self.network, config)
+        self.num_skipped = 0
+        self.num_skipped_in_row = 0
+        if resumed is not None:
+            self.network.load_state_dict(dict(resumed.network))
+            self.mean.network.load_state_dict(dict(resumed.mean))
+            self.optimisers.load_state_dict(resumed.optimisers)
+            self.num_skipped = resumed.num_skipped
+        self.perceptual: Perceptual | None = None
+        if config.lpips_weight > 0:
+            self.perceptual = Perceptual(config.lpips_backbone).to(processes.device)
+        self.forward: nn.Module = runtime.prepare(self.network, config, processes)
+
+    def train_step(self, batch: Batch, step: int, progress: float) -> dict[str, float]:
+        """Update the weights once.
+
+        Args:
+            batch: This device's scenes.
+            step: Steps done before.
+            progress: Position in the run, which decides the learning rates.
+
+        Returns:
+            The metrics of the step.
+
+        Raises:
+            TrainingError: If the loss is not finite, or outliers do not end.
+        """
+        factor = schedule.learning_rate_factor(self.config, step, progress)
+        self.optimisers.set_factor(factor)
+        self.optimisers.zero_grad()
+        loss = self.loss(batch, step)
+        loss.total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.config.clip_norm
+        ).item()
+        lpips = math.nan if loss.lpips is None else loss.lpips.item()
+        total, squared_error, lpips = self.processes.mean(
+            [loss.total.item(), loss.squared_error.item(), lpips]
+        )
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss is {total} at step {step}",
+                remedy="Resume from the last checkpoint with a lower learning rate, "
+                "such as --set learning_rate="
+                f"{self.config.learning_rate / 2:g}, or look at the data.",
+            )
+        if self._is_outlier(norm, step):
+            self._skip(norm)
+        else:
+            self.num_skipped_in_row = 0
+            self.optimisers.step()
+            self.mean.update(self.network, schedule.ema_decay_at(self.config, step))
+        return {
+            "loss": total,
+            "psnr_db": psnr_db(squared_error),
+            "lpips": lpips,
+            "learning_rate": factor * self.config.learning_rate,
+            "gradient_norm": norm,
+        }
+
+    def loss(self, batch: Batch, step: int) -> Loss:
+        """The loss of the weights as they are."""
+        posed, split = batch.posed(), batch.num_inputs
+        with runtime.autocast(self.config, self.processes.device):
+            rendered = self.forward(
+                posed[:, :split], batch.image[:, :split], posed[:, split:]
+            )
+            return loss_of(
+                rendered,
+                batch.image[:, split:],
+                config=self.config,
+                step=step,
+                perceptual=self.perceptual,
+            )
+
+    def _is_outlier(self, norm: float, step: int) -> bool:
+        late = step >= self.config.skip_after
+        return not math.isfinite(norm) or (late and norm > self.config.skip_norm)
+
+    def _skip(self, norm: float) -> None:
+        self.num_skipped += 1
+        self.num_skipped_in_row += 1
+        if self.num_skipped_in_row >= MAX_SKIPPED_IN_ROW:
+            raise TrainingError(
+                f"{MAX_SKIPPED_IN_ROW} steps in a row were left out, the last with a "
+                f"gradient norm of {norm:.3g}",
+                remedy="Resume from an earlier checkpoint with a lower learning rate "
+                "or a higher skip_norm.",
+            )
