@@ -27,9 +27,14 @@ def test_an_exception_leaves_the_old_file(
 ) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
-    with pytest.raises(error), atomic_output(path) as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def interrupted() -> None:
+        with atomic_output(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

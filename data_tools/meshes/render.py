@@ -8,7 +8,7 @@ surface has nearly the same colour in all views. Surfaces have two sides.
 from __future__ import annotations
 
 import ctypes.util
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,7 @@ def clip_from_world(
 
 
 @contextmanager
-def _context() -> Iterator[moderngl.Context]:
+def _context() -> Generator[moderngl.Context]:
     try:
         import moderngl
     except ImportError as error:

@@ -1,0 +1,101 @@
+"""A tiny object on the GSO rig, tiny weights, and metrics without LPIPS."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_tools.rigs import gso_rig
+from data_tools.writers import write_dataset
+from eval.metrics import Metrics
+from nvs.cameras import Camera, rays
+from nvs.cli import main
+from nvs.config import ModelConfig
+from nvs.errors import WeightsUnavailableError
+from nvs.model.checkpoint import random_checkpoint, save_checkpoint
+from nvs.scene.frames import Frame
+
+MakeObject = Callable[[str], Path]
+
+
+def sphere_pictures(camera: Camera, hue: float) -> np.ndarray:
+    """RGBA pictures of a unit sphere coloured by its normals."""
+    origin, direction = rays(camera)
+    along = (origin * direction).sum(1)
+    root = along.square() - origin.square().sum(1) + 1
+    distance = -along - root.clamp(min=0).sqrt()
+    point = origin + distance[:, None] * direction
+    colour = (point * 0.5 + 0.5).clamp(0, 1) * (1 - hue) + hue * 0.5
+    rgba = torch.cat([colour, (root > 0).float()[:, None]], dim=1)
+    return (rgba * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def frames_of(camera: Camera, pictures: np.ndarray) -> list[Frame]:
+    return [
+        Frame(name=f"{index:04d}.png", camera=one, load=lambda p=pixels: p)
+        for index, (one, pixels) in enumerate(zip(camera, pictures, strict=True))
+    ]
+
+
+@pytest.fixture
+def make_object(tmp_path: Path) -> MakeObject:
+    """Writes a sphere on the rig into `objects/NAME`."""
+
+    def make(name: str) -> Path:
+        camera = gso_rig(40, 40)
+        hue = (sum(name.encode()) % 10) / 20
+        folder = tmp_path / "objects" / name
+        folder.parent.mkdir(exist_ok=True)
+        frames = frames_of(camera, sphere_pictures(camera, hue))
+        write_dataset(frames, folder, format="opencv")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    config = ModelConfig(dim=32, num_blocks=2, attention_head_dim=16, fast_head_dim=32)
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(path, config, random_checkpoint(config).state, about={})
+    return path
+
+
+@pytest.fixture
+def no_lpips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without backbones, on which everything else is quick."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise WeightsUnavailableError("no backbone here", remedy="Fetch it.")
+
+    monkeypatch.setattr("eval.metrics.suite.Lpips", refuse)
+
+
+@pytest.fixture
+def plain_metrics(no_lpips: None) -> Metrics:
+    return Metrics(torch.device("cpu"))
+
+
+@pytest.fixture
+def nvs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command line here; returns its exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nvs", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
