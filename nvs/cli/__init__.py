@@ -7,6 +7,7 @@ import sys
 import typer
 
 from nvs.cli import bench, build, data, demo, info, render, train, weights
+from nvs.cli.eval import app as eval_app
 from nvs.errors import NvsError
 
 INTERRUPTED = 130
@@ -23,10 +24,11 @@ app.command()(demo.demo)
 app.command()(build.build)
 app.command()(render.render)
 app.command()(info.info)
-app.command()(bench.bench)
 app.command()(train.train)
+app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
 app.add_typer(data.app, name="data")
+app.add_typer(eval_app, name="eval")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`nvs bench`: how fast this machine prefills and renders, beside its floor."""
+"""`nvs bench`: how fast this machine prefills, renders and makes training data."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import typer
 
 from nvs.cli import options, output
 
+app = typer.Typer(help="Measure prefill and render, or (`data`) synthetic scenes.")
 
+
+@app.callback(invoke_without_command=True)
 def bench(
+    context: typer.Context,
     weights: options.Weights = None,
     preset: Annotated[
         str | None,
@@ -26,6 +30,8 @@ def bench(
     json: options.Json = False,
 ) -> None:
     """Measure prefill and render, and their share of a matrix-product ceiling."""
+    if context.invoked_subcommand is not None:
+        return
     from nvs.config import preset as preset_config
     from nvs.errors import ConfigError
     from nvs.model.checkpoint import random_checkpoint
@@ -60,3 +66,39 @@ def bench(
         repeats=repeats,
     )
     output.print_result(result.to_json(), as_json=json, title="nvs bench")
+
+
+@app.command("data")
+def data(
+    kind: Annotated[str, typer.Option(help="object or room.")] = "object",
+    scenes: Annotated[int, typer.Option(help="Scenes a batch.")] = 8,
+    views: Annotated[int, typer.Option(help="Views of each scene.")] = 10,
+    size: options.Size = "64x64",
+    repeats: Annotated[int, typer.Option(help="Timed batches.")] = 3,
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Measure how fast synthetic training scenes are made."""
+    from nvs.errors import ConfigError
+    from nvs.scene.precision import pick_device
+    from nvs.train.synthetic.bench import bench_scenes
+
+    parsed = options.parse_size(size)
+    if not isinstance(parsed, tuple):
+        parsed = (parsed or 64, parsed or 64)
+    if kind not in ("object", "room") or min(scenes, views, repeats) < 1:
+        raise ConfigError(
+            f"--kind is {kind}, --scenes {scenes}, --views {views}, "
+            f"--repeats {repeats}",
+            remedy="The kind is object or room; the others are at least 1.",
+        )
+    result = bench_scenes(
+        kind,
+        scenes=scenes,
+        views=views,
+        height=parsed[0],
+        width=parsed[1],
+        repeats=repeats,
+        device=pick_device(device),
+    )
+    output.print_result(result, as_json=json, title="nvs bench data")

@@ -78,10 +78,12 @@ def bench(
     ceiling = matmul_flops_per_second(device, renderer.precision.compute)
     with peak_memory(device) as prefill_memory:
         scene = renderer.prefill(views).to(device, renderer.precision.compute)
-    prefill = _times(device, lambda: renderer.prefill(views), repeats)
+    prefill = time_repeats(device, lambda: renderer.prefill(views), repeats)
     with peak_memory(device) as render_memory:
         renderer.render(scene, camera[0])
-    render = _times(device, lambda: renderer.render(scene, camera[0]), 3 * repeats)
+    render = time_repeats(
+        device, lambda: renderer.render(scene, camera[0]), 3 * repeats
+    )
     prefill_seconds = statistics.median(prefill)
     render_seconds = statistics.median(render)
     prefill_rate = (
@@ -120,7 +122,7 @@ def matmul_flops_per_second(device: torch.device, dtype: torch.dtype) -> float:
     """Best rate of a large square matrix product over ten tries."""
     size = MATMUL_SIZE.get(device.type, 2048)
     a = torch.randn(size, size, device=device).to(dtype)
-    times = _times(device, lambda: a @ a, 10)
+    times = time_repeats(device, lambda: a @ a, 10)
     return 2 * size**3 / min(times)
 
 
@@ -131,7 +133,7 @@ def device_name(device: torch.device) -> str:
     return f"{platform.machine()} CPU ({torch.backends.cpu.get_cpu_capability()})"
 
 
-def _times(
+def time_repeats(
     device: torch.device, work: Callable[[], object], repeats: int
 ) -> list[float]:
     """Seconds of each of some repeats, after one that does not count."""

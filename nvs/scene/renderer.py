@@ -245,7 +245,9 @@ def _thumbnails(
 ) -> UInt8[Tensor, "view thumb_height thumb_width 3"]:
     scale = min(1.0, THUMBNAIL_PX / max(image.shape[-2:]))
     size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-    small = torch.cat(
-        [F.interpolate(one[None], size, mode="area") for one in image.cpu()]
-    )
-    return rearrange((small * 255).round().to(torch.uint8), "v c h w -> v h w c")
+
+    def shrink(one: Float[Tensor, "3 height width"]) -> Tensor:
+        small = F.interpolate(one[None].cpu(), size, mode="area")
+        return rearrange((small * 255).round().to(torch.uint8), "1 c h w -> h w c")
+
+    return torch.stack([shrink(one) for one in image])

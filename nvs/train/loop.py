@@ -20,7 +20,7 @@ from nvs.train.config import TrainConfig
 from nvs.train.data import batches
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
-from nvs.train.mixture import Mixture
+from nvs.train.mixture import Mixture, check_dealing
 from nvs.train.report import Report
 from nvs.train.state import TrainState, random_state, restore_random_state, save_state
 
@@ -40,6 +40,7 @@ class Trainer:
         quiet: Print nothing.
 
     Raises:
+        ConfigError: If a stage cannot be shared out among the devices.
         MissingExtraError, WeightsUnavailableError: If the run wants LPIPS in vain.
     """
 
@@ -56,6 +57,7 @@ class Trainer:
         started: float | None = None,
         quiet: bool = False,
     ) -> None:
+        check_dealing(config, processes.world)
         self.config = config
         self.folder = folder
         self.mixture = mixture
@@ -135,6 +137,7 @@ class Trainer:
     def about(self) -> dict[str, Any]:
         """What is known about the weights, for an export."""
         return {
+            "poses": "scene" if self.config.framing == "mean_camera" else "object",
             "training": self.config.to_json(),
             "steps": self.step,
             "seconds": round(self.clock.now(), 1),

@@ -32,21 +32,12 @@ class Mixture:
         """What a device needs for a step, as (index of the source, order).
 
         The groups of a step are numbered; a device takes every `world`-th, so that all
-        devices together always train on the same scenes.
-
-        Raises:
-            ConfigError: If the groups cannot be dealt evenly.
+        devices together always train on the same scenes. `check_dealing` has made sure
+        that every device gets the same number.
         """
         index, within = stage_at(config, progress)
         stage = config.stages[index]
         num_groups = stage.batch // config.scenes_per_group
-        if num_groups % world:
-            raise ConfigError(
-                f"{num_groups} groups of {config.scenes_per_group} scenes cannot be "
-                f"dealt evenly to {world} devices",
-                remedy="Choose stages[].batch and scenes_per_group so that the number "
-                "of groups is a multiple of the number of devices.",
-            )
         num_inputs, num_targets = view_counts(config, step, stage)
         orders: list[tuple[int, Order]] = []
         for group in range(rank, num_groups, world):
@@ -65,6 +56,23 @@ class Mixture:
             )
             orders.append((source, order))
         return orders
+
+
+def check_dealing(config: TrainConfig, world: int) -> None:
+    """Refuse a run that one of its stages could not share out among the devices.
+
+    Raises:
+        ConfigError: Naming the stage.
+    """
+    for index, stage in enumerate(config.stages):
+        num_groups = stage.batch // config.scenes_per_group
+        if num_groups % world:
+            raise ConfigError(
+                f"stages[{index}]: {num_groups} groups of {config.scenes_per_group} "
+                f"scenes cannot be dealt evenly to {world} devices",
+                remedy="Choose stages[].batch and scenes_per_group so that the number "
+                "of groups is a multiple of the number of devices.",
+            )
 
 
 def parse_mixture(text: str, *, framing: Kind) -> Mixture:

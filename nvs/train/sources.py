@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
@@ -49,7 +50,11 @@ class SyntheticSource:
         """Make the scenes and render their views."""
         from nvs.train import synthetic
 
-        make = synthetic.object_batch if self.kind == "object" else synthetic.room_batch
+        make = (
+            synthetic.object_batch
+            if self.kind == "object"
+            else functools.partial(synthetic.room_batch, framing_views=order.num_inputs)
+        )
         made = make(
             batch=order.num_scenes,
             views=order.num_views,

@@ -84,6 +84,14 @@ def test_bench_is_consistent(nvs, weights) -> None:
     assert "--views is 0" in nvs("bench", "--weights", weights, "--views", 0).err
 
 
+def test_bench_data(nvs) -> None:
+    size = ("--scenes", "1", "--views", "2", "--size", "16x16", "--repeats", "1")
+    found = nvs("bench", "data", *size, "--json").json
+    assert found["views_per_second"] == pytest.approx(2 / found["seconds"])
+    done = nvs("bench", "data", "--kind", "sea")
+    assert (done.code, "--kind is sea" in done.err) == (2, True)
+
+
 def test_help_is_instant_because_it_imports_no_torch() -> None:
     code = (
         "import sys, nvs.cli; "

@@ -10,7 +10,7 @@ import pytest
 from nvs.errors import ConfigError, DatasetError
 from nvs.train.batch import NUM_TRAINING_SEEDS, heldout_seed, training_seed
 from nvs.train.config import TrainConfig
-from nvs.train.mixture import Mixture, parse_mixture
+from nvs.train.mixture import Mixture, check_dealing, parse_mixture
 
 MakeConfig = Callable[..., TrainConfig]
 STAGE = {"height": 16, "width": 16, "batch": 8, "inputs": [2, 4], "targets": [1]}
@@ -35,13 +35,14 @@ def test_devices_together_take_the_same_scenes_as_one(
 
 
 def test_groups_that_cannot_be_dealt_evenly_are_refused(
-    make_config: MakeConfig, painted: Mixture
+    make_config: MakeConfig,
 ) -> None:
     config = make_config(stages=[STAGE], scenes_per_group=2)
+    check_dealing(config, world=2)
     with pytest.raises(
-        ConfigError, match="4 groups of 2 scenes cannot be dealt evenly"
+        ConfigError, match=r"stages\[0\]: 4 groups of 2 scenes cannot be dealt evenly"
     ):
-        painted.orders(config, 0, 0.0, rank=0, world=3)
+        check_dealing(config, world=3)
 
 
 def test_weights_decide_how_often_a_source_is_drawn(

@@ -1,0 +1,45 @@
+"""`nvs eval compare` and `nvs eval report`: what came out of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nvs.cli import output
+
+Runs = Annotated[list[Path], typer.Argument(help="Folders that evaluations wrote.")]
+
+
+def compare(runs: Runs) -> None:
+    """Print runs side by side, and differences on the scenes they share."""
+    from eval.compare import differences, load_runs
+    from eval.published import published
+    from eval.report.table import differences_table, markdown_table, published_table
+    from eval.summary import summarise_rows
+
+    rows = load_runs(runs)
+    lines = summarise_rows(rows)
+    typer.echo(markdown_table(lines))
+    paired = differences(rows)
+    if paired:
+        typer.echo("\n" + differences_table(paired))
+    known = published([line.setting for line in lines])
+    if known:
+        typer.echo("\n" + published_table(known))
+
+
+def report(
+    runs: Runs,
+    destination: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="HTML file; RUN/report.html if absent."),
+    ] = None,
+) -> None:
+    """Write one self-contained page, and its tables as Markdown beside it."""
+    from eval.report.page import write_report
+
+    target = destination or runs[0] / "report.html"
+    markdown = write_report(runs, target)
+    output.say(f"nvs: wrote {target} and {markdown}")

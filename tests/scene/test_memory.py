@@ -1,0 +1,57 @@
+"""Prefill's memory is the residual stream plus one group, whatever the views."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from nvs.scene.peak_memory import RESET
+
+MEASURE = """
+import json, sys, torch
+from nvs.cameras import orbit
+from nvs.config import ModelConfig
+from nvs.model import cost
+from nvs.model.checkpoint import random_checkpoint
+from nvs.scene import PosedViews, Renderer
+from nvs.scene.peak_memory import peak_memory
+
+torch.set_num_threads(1)
+num_views, size = int(sys.argv[1]), 192
+config = ModelConfig(dim=256, num_blocks=2, fast_head_dim=256)
+renderer = Renderer(
+    random_checkpoint(config), model_id="r", device="cpu", budget_bytes=1
+)
+camera = orbit(num_views, radius=2.7, elevation_radians=0.3, hfov_radians=0.9,
+               height=size, width=size)
+views = PosedViews(image=torch.rand(num_views, 3, size, size), camera=camera,
+                   names=tuple(map(str, range(num_views))))
+renderer.prefill(views[:2])
+with peak_memory(renderer.device) as memory:
+    renderer.prefill(views)
+residual = num_views * cost.residual_bytes_per_view(config, size, size)
+print(json.dumps([memory.added_bytes, residual]))
+"""
+
+
+def measured(num_views: int) -> tuple[int, int]:
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(num_views)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    added, residual = json.loads(done.stdout)
+    return added, residual
+
+
+@pytest.mark.skipif(not RESET.exists(), reason="needs Linux's peak-memory counter")
+def test_grows_by_the_residual_stream_alone() -> None:
+    few, few_residual = measured(8)
+    many, many_residual = measured(72)
+    growth, expected = many - few, many_residual - few_residual
+    assert expected > 30 * 2**20
+    assert 0.7 * expected < growth < 1.3 * expected
