@@ -20,8 +20,6 @@ from nvs.errors import WeightsUnavailableError
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
 from nvs.scene.frames import Frame
 
-MakeObject = Callable[[str], Path]
-
 
 def sphere_pictures(camera: Camera, hue: float) -> np.ndarray:
     """RGBA pictures of a unit sphere coloured by its normals."""
@@ -35,25 +33,33 @@ def sphere_pictures(camera: Camera, hue: float) -> np.ndarray:
     return (rgba * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
-def frames_of(camera: Camera, pictures: np.ndarray) -> list[Frame]:
-    return [
-        Frame(name=f"{index:04d}.png", camera=one, load=lambda p=pixels: p)
-        for index, (one, pixels) in enumerate(zip(camera, pictures, strict=True))
-    ]
+@pytest.fixture
+def write_sphere() -> Callable[..., Path]:
+    """Writes pictures of a sphere by some cameras as a dataset."""
+
+    def write(folder: Path, camera: Camera, format: str, hue: float = 0.0) -> Path:
+        pictures = sphere_pictures(camera, hue)
+        frames = [
+            Frame(name=f"{index:04d}.png", camera=one, load=lambda p=pixels: p)
+            for index, (one, pixels) in enumerate(zip(camera, pictures, strict=True))
+        ]
+        write_dataset(frames, folder, format=format)
+        return folder
+
+    return write
 
 
 @pytest.fixture
-def make_object(tmp_path: Path) -> MakeObject:
-    """Writes a sphere on the rig into `objects/NAME`."""
+def make_object(
+    tmp_path: Path, write_sphere: Callable[..., Path]
+) -> Callable[[str], Path]:
+    """Writes a sphere on the rig into `objects/NAME`, each name in its own colours."""
 
     def make(name: str) -> Path:
-        camera = gso_rig(40, 40)
         hue = (sum(name.encode()) % 10) / 20
         folder = tmp_path / "objects" / name
         folder.parent.mkdir(exist_ok=True)
-        frames = frames_of(camera, sphere_pictures(camera, hue))
-        write_dataset(frames, folder, format="opencv")
-        return folder
+        return write_sphere(folder, gso_rig(40, 40), "opencv", hue)
 
     return make
 
