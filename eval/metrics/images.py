@@ -8,6 +8,7 @@ channels are averaged: pixelSplat and LVSM weight an 11×11 window by a Gaussian
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -50,7 +51,7 @@ def ssim_uniform(image: Picture, truth: Picture) -> float:
     return _ssim(image, truth)
 
 
-def _ssim(image: Picture, truth: Picture, **options: object) -> float:
+def _ssim(image: Picture, truth: Picture, **options: Any) -> float:
     try:
         from skimage.metrics import structural_similarity
     except ImportError as error:
@@ -62,4 +63,4 @@ def _ssim(image: Picture, truth: Picture, **options: object) -> float:
         data_range=1.0,
         **options,
     )
-    return float(value)
+    return float(cast("float", value))

@@ -112,7 +112,7 @@ class Metrics:
             values[column] = (
                 None
                 if network is None
-                else float(network(self._batch(image), self._batch(truth)))
+                else network(self._batch(image), self._batch(truth)).item()
             )
         return values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,7 @@ def sphere_pictures(camera: Camera, hue: float) -> np.ndarray:
     return (rgba * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_sphere() -> Callable[..., Path]:
     """Writes pictures of a sphere by some cameras as a dataset."""
 
@@ -49,17 +50,30 @@ def write_sphere() -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(scope="session")
+def drawn_objects(
+    tmp_path_factory: pytest.TempPathFactory, write_sphere: Callable[..., Path]
+) -> Callable[[str], Path]:
+    """Draws an object once a session."""
+    folder = tmp_path_factory.mktemp("drawn")
+
+    def draw(name: str) -> Path:
+        if not (folder / name).is_dir():
+            hue = (sum(name.encode()) % 10) / 20
+            write_sphere(folder / name, gso_rig(40, 40), "opencv", hue)
+        return folder / name
+
+    return draw
+
+
 @pytest.fixture
 def make_object(
-    tmp_path: Path, write_sphere: Callable[..., Path]
+    tmp_path: Path, drawn_objects: Callable[[str], Path]
 ) -> Callable[[str], Path]:
-    """Writes a sphere on the rig into `objects/NAME`, each name in its own colours."""
+    """A sphere on the rig in `objects/NAME`, each name in its own colours."""
 
     def make(name: str) -> Path:
-        hue = (sum(name.encode()) % 10) / 20
-        folder = tmp_path / "objects" / name
-        folder.parent.mkdir(exist_ok=True)
-        return write_sphere(folder, gso_rig(40, 40), "opencv", hue)
+        return shutil.copytree(drawn_objects(name), tmp_path / "objects" / name)
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_input_sets_are_nested_and_apart_from_the_targets(count: int) -> None:
 def test_first_inputs_are_uniform_around() -> None:
     for count in (4, 8):
         azimuths = sorted(view % 16 for view in read_inputs(count)[0])
-        gaps = {b - a for a, b in zip(azimuths, azimuths[1:], strict=False)}
+        gaps = {b - a for a, b in itertools.pairwise(azimuths)}
         assert gaps == {16 // count}
 
 

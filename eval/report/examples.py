@@ -1,0 +1,137 @@
+"""Pictures of a report: truth, render and error of the worst and best scenes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from eval.runs.pictures import picture_folder
+from eval.runs.records import Row
+from eval.summary import Setting, setting_key, setting_of
+from nvs.scene.images import read_image
+
+LONGEST_PX = 384
+"""Pictures are shrunk to it, so that a page stays small."""
+ERROR_GAIN = 4
+"""Error maps show the mean absolute error times this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """One target of a scene."""
+
+    scene: str
+    """The scene."""
+    method: str
+    """What rendered it."""
+    setting: Setting
+    """Size and number of views."""
+    psnr: float
+    """Of this target, in dB."""
+    scene_psnr: float
+    """Mean over the scene's targets."""
+    truth: str
+    """PNG as a data URL."""
+    render: str
+    """PNG as a data URL."""
+    error: str
+    """PNG as a data URL."""
+
+
+def extremes(
+    out: Path, rows: Sequence[Row], method: str, count: int
+) -> tuple[list[Example], list[Example]]:
+    """The worst and the best scenes of a method, by PSNR.
+
+    They are taken at the largest size and view count that the method was run at, each
+    scene once and in one of the two lists only.
+
+    Returns:
+        Worst first, and best first.
+    """
+    own = [row for row in rows if row["method"] == method and row["pictures"]]
+    if not own:
+        return [], []
+    setting = max((setting_of(row) for row in own), key=setting_key)
+    ranked = sorted(
+        (row for row in own if setting_of(row) == setting), key=lambda row: row["psnr"]
+    )
+    count_best = min(count, len(ranked) // 2)
+    best = ranked[len(ranked) - count_best :][::-1]
+    worst = ranked[: min(count, len(ranked) - count_best)]
+    return [_example(out, row) for row in worst], [_example(out, row) for row in best]
+
+
+def same_views(out: Path, rows: Sequence[Row], count: int) -> list[dict[str, str]]:
+    """For the slider: every method's picture of the first target of some scenes.
+
+    Returns:
+        By scene: what each picture is, to a data URL; the truth comes first.
+    """
+    settings = [setting_of(row) for row in rows if row["pictures"]]
+    if not settings:
+        return []
+    setting = max(settings, key=setting_key)
+    scenes: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if setting_of(row) == setting and row["pictures"]:
+            if len(scenes) == count and row["scene"] not in scenes:
+                continue
+            images = _images(out, row)
+            pictures = scenes.setdefault(
+                row["scene"], {"truth": data_url(images["truth"])}
+            )
+            pictures[row["method"]] = data_url(images["render"])
+    return [
+        {f"{scene}: {name}": url for name, url in pictures.items()}
+        for scene, pictures in scenes.items()
+    ]
+
+
+def data_url(image: UInt8[np.ndarray, "height width 3"]) -> str:
+    """A PNG, at most 384 pixels long, that a page can hold."""
+    scale = LONGEST_PX / max(image.shape[:2])
+    if scale < 1:
+        image = cv2.resize(
+            image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+        )
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def _example(out: Path, row: Row) -> Example:
+    images = _images(out, row)
+    difference = np.abs(images["render"].astype(float) - images["truth"]).mean(-1)
+    heat = (ERROR_GAIN * difference).clip(0, 255).astype(np.uint8)
+    coloured = cv2.cvtColor(
+        cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
+    )
+    return Example(
+        scene=row["scene"],
+        method=row["method"],
+        setting=setting_of(row),
+        psnr=row["image_psnr"][0],
+        scene_psnr=row["psnr"],
+        truth=data_url(images["truth"]),
+        render=data_url(images["render"]),
+        error=data_url(coloured),
+    )
+
+
+def _images(
+    out: Path, row: Row
+) -> Mapping[str, UInt8[np.ndarray, "height width channel"]]:
+    size, name = (row["height"], row["width"]), row["pictures"][0]
+    render = picture_folder(
+        out, size, row["scene"], num_views=row["num_views"], method=row["method"]
+    )
+    return {
+        "truth": read_image(picture_folder(out, size, row["scene"]) / name),
+        "render": read_image(render / name),
+    }
