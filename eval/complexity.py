@@ -59,6 +59,9 @@ class Exponents:
     """Of the state's size."""
     prefill: float
     """Of the prefill time."""
+    prefill_last: float
+    """Of the prefill time between the two largest numbers of views, where what does not
+    grow matters least."""
     frame: float
     """Of the time of one frame."""
 
@@ -108,6 +111,9 @@ def exponents(rows: Sequence[CostRow]) -> list[Exponents]:
                 network=name,
                 state=fitted_exponent(views, [row.state_bytes for row in own]),
                 prefill=fitted_exponent(views, [row.prefill_seconds for row in own]),
+                prefill_last=fitted_exponent(
+                    views[-2:], [row.prefill_seconds for row in own[-2:]]
+                ),
                 frame=fitted_exponent(
                     views, [row.milliseconds_per_frame for row in own]
                 ),

@@ -69,6 +69,7 @@ class Dl3dvProtocol:
         ordered = [frames[index] for index in order]
         content = self.index(scene, ordered, view_counts)
         place = {frames[index].name: index for index in order}
+        digest: str = content["sha256"]
         possible = [c for c in view_counts if str(c) in content["inputs"]]
         return Split(
             names=tuple(frame.name for frame in frames),
@@ -77,7 +78,7 @@ class Dl3dvProtocol:
                 count: tuple(place[name] for name in content["inputs"][str(count)])
                 for count in possible
             },
-            hashes=dict.fromkeys(possible, content["sha256"]),
+            hashes=dict.fromkeys(possible, digest),
             impossible={
                 count: f"only {len(frames) - len(content['targets'])} frames are no "
                 "targets"

@@ -25,11 +25,15 @@ def complexity_table(content: Mapping[str, Any]) -> str:
     fits = [
         [
             fit["network"].replace("_", " "),
-            *(f"{fit[key]:.2f}" for key in ("state", "prefill", "frame")),
+            *(
+                f"{fit[key]:.2f}"
+                for key in ("state", "prefill", "prefill_last", "frame")
+            ),
         ]
         for fit in content["exponents"]
     ]
-    fit_heads = ["Growth with n views as n^e, e =", "State", "Prefill", "Frame"]
+    fit_heads = ["Growth with n views as n^e, e =", "State", "Prefill"]
+    fit_heads += ["Prefill, last two", "Frame"]
     known = published_complexity()
     published = [
         [

@@ -38,6 +38,7 @@ def complexity(
     json: options.Json = False,
 ) -> None:
     """Measure state, prefill and frame time of networks with random weights."""
+    from dataclasses import asdict
     from json import dumps
 
     import torch
@@ -78,7 +79,6 @@ def complexity(
             f"{row.prefill_seconds:.3f} s, {row.milliseconds_per_frame:.1f} ms a frame"
         ),
     )
-    fitted = exponents(rows)
     content = {
         "height": sizes[0][0],
         "width": sizes[0][1],
@@ -89,11 +89,7 @@ def complexity(
         "machine": machine(pick_device(device)),
         "versions": versions(),
         "rows": [row.to_json() for row in rows],
-        "exponents": [
-            {"network": e.network, "state": e.state, "prefill": e.prefill}
-            | {"frame": e.frame}
-            for e in fitted
-        ],
+        "exponents": [asdict(fit) for fit in exponents(rows)],
     }
     if out is not None:
         write_text(out, dumps(content, indent=1) + "\n")
