@@ -20,7 +20,7 @@ def against_views(
     lines: Sequence[Line], published: Sequence[Published], column: str, title: str
 ) -> str:
     """A metric against the number of views: lines with intervals, papers dashed."""
-    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.6, 4.2), layout="constrained")
     axes = figure.subplots()
     by_label: dict[str, list[Line]] = {}
     for line in lines:
@@ -54,7 +54,7 @@ def against_views(
     unit = ", dB" if column.startswith("psnr") else ""
     axes.set(title=title, xlabel="input views", ylabel=COLUMNS[column] + unit)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, framealpha=0.6)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     return _svg(figure)
 
 

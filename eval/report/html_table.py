@@ -54,7 +54,7 @@ def html_differences(differences: Sequence[Difference]) -> str:
         row.append(str(one.num_scenes))
         marked = ' class="start"' if one.setting != last else ""
         last = one.setting
-        body.append(f"<tr{marked}>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>")
+        body.append(f"<tr{marked}>{''.join(f'<td>{_cell(c)}</td>' for c in row)}</tr>")
     return (
         "<h2>Differences on the same scenes</h2>"
         f'<div class="wide">{_table(heads, body)}</div>'
@@ -100,9 +100,17 @@ def _row(line: Line, best: Mapping[str, float | None], *, first: bool) -> str:
             interval = line.metrics[column]
             if interval is not None and interval.mean == best[column]:
                 marked = ' class="best"'
-        parts.append(f"<td{marked}>{escape(text)}</td>")
+        parts.append(f"<td{marked}>{_cell(text)}</td>")
     start = ' class="start"' if first else ""
     return f"<tr{start}>{''.join(parts)}</tr>"
+
+
+def _cell(text: str) -> str:
+    """A cell's text, its interval on a line of its own."""
+    value, bracket, interval = text.partition(" [")
+    if not bracket:
+        return escape(text)
+    return f"{escape(value)}<br><small>[{escape(interval)}</small>"
 
 
 def _published(one: Published, note: int) -> str:

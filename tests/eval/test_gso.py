@@ -16,7 +16,9 @@ from eval.gso import GsoProtocol
 from eval.index_files import index_hash, read_index, write_index
 from eval.protocol import SceneFolder, find_scenes
 from eval.rig_views import TARGETS, VIEW_COUNTS, input_order, read_inputs, read_targets
+from eval.runs import load_rows
 from nvs.errors import ConfigError, DatasetError
+from nvs.perceptual.backbones import offline_file
 
 
 def ring(view: int) -> int:
@@ -131,3 +133,26 @@ def test_directions_of_the_rig_are_where_the_files_say() -> None:
     center = gso_rig().center
     elevation = torch.rad2deg(torch.asin(center[:, 2] / 2.7))
     torch.testing.assert_close(elevation[16:32], torch.full((16,), 20.0))
+
+
+@pytest.mark.slow
+def test_a_real_object_goes_the_whole_way_with_real_lpips(
+    nvs, shared: Path, weights: Path, tmp_path: Path
+) -> None:
+    if offline_file("vgg") is None:
+        pytest.skip("the offline backbones are not installed")
+    code, text, error = nvs(
+        *("eval", "gso", shared / "data" / "gso_character", "--weights", weights),
+        *("--views", "4,8", "--size", "32,64", "--device", "cpu", "--require-lpips"),
+        *("--out", tmp_path / "run"),
+    )
+    assert code == 0, error
+    rows = load_rows(tmp_path / "run")
+    assert len(rows) == 2 * 2 * 3
+    for row in rows:
+        assert 0 < row["lpips_vgg"] < 1.5
+        assert 0 < row["lpips_alex"] < 1.5
+    assert "| gso | 64×64 | 8 | net |" in text
+    code, _, error = nvs("eval", "report", tmp_path / "run")
+    assert code == 0, error
+    assert "LPIPS VGG" in (tmp_path / "run" / "report.html").read_text()

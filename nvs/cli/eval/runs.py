@@ -74,23 +74,25 @@ def gso(
     json: options.Json = False,
 ) -> None:
     """Objects on the 64-camera rig: fixed inputs, 8 fixed targets."""
-    values = {
-        "data": _texts(data),
-        "out": _text(out),
-        "weights": weights,
-        "methods": None if methods is None else methods.split(","),
-        "views": parse_numbers(views, "--views"),
-        "sizes": parse_sizes(size, "--size"),
-        "scenes": _text(scenes),
-        "seed": seed,
-        "pictures": pictures,
-        "lpips_vgg": _text(lpips_vgg),
-        "lpips_alex": _text(lpips_alex),
-        "require_lpips": require_lpips or None,
-        "device": device,
-        "precision": precision,
-    }
-    _run("gso", config, values, as_json=json)
+    _run(
+        "gso",
+        config,
+        as_json=json,
+        methods=methods,
+        views=views,
+        size=size,
+        require_lpips=require_lpips,
+        data=data,
+        out=out,
+        weights=weights,
+        scenes=scenes,
+        seed=seed,
+        pictures=pictures,
+        lpips_vgg=lpips_vgg,
+        lpips_alex=lpips_alex,
+        device=device,
+        precision=precision,
+    )
 
 
 def dl3dv(
@@ -123,37 +125,55 @@ def dl3dv(
     json: options.Json = False,
 ) -> None:
     """Real captures: every 8th frame a target, inputs by k-means over the others."""
-    values = {
-        "data": _texts(data),
-        "out": _text(out),
-        "weights": weights,
-        "methods": None if methods is None else methods.split(","),
-        "views": parse_numbers(views, "--views"),
-        "sizes": parse_sizes(size, "--size"),
-        "scenes": _text(scenes),
-        "normalise": normalise,
-        "indices": _text(indices),
-        "seed": seed,
-        "pictures": pictures,
-        "lpips_vgg": _text(lpips_vgg),
-        "lpips_alex": _text(lpips_alex),
-        "require_lpips": require_lpips or None,
-        "device": device,
-        "precision": precision,
-    }
-    _run("dl3dv", config, values, as_json=json)
+    _run(
+        "dl3dv",
+        config,
+        as_json=json,
+        methods=methods,
+        views=views,
+        size=size,
+        require_lpips=require_lpips,
+        data=data,
+        out=out,
+        weights=weights,
+        scenes=scenes,
+        normalise=normalise,
+        indices=indices,
+        seed=seed,
+        pictures=pictures,
+        lpips_vgg=lpips_vgg,
+        lpips_alex=lpips_alex,
+        device=device,
+        precision=precision,
+    )
 
 
 def _run(
-    protocol: str, config: Path | None, values: dict[str, Any], *, as_json: bool
+    protocol: str,
+    config: Path | None,
+    *,
+    as_json: bool,
+    methods: str | None,
+    views: str | None,
+    size: str | None,
+    require_lpips: bool,
+    **others: Any,
 ) -> None:
+    """Run a protocol with the settings of a file and of options, which come first."""
     from eval.report.table import markdown_table
     from eval.runs import RunSettings, run
     from eval.runs.settings import read_settings
     from eval.summary import summarise_rows
     from nvs.errors import ConfigError
 
-    given = {key: value for key, value in values.items() if value is not None}
+    options_given = {
+        **{key: _plain(value) for key, value in others.items()},
+        "methods": None if methods is None else methods.split(","),
+        "views": parse_numbers(views, "--views"),
+        "sizes": parse_sizes(size, "--size"),
+        "require_lpips": require_lpips or None,
+    }
+    given = {key: value for key, value in options_given.items() if value is not None}
     merged = (read_settings(config) if config is not None else {}) | given
     if merged.setdefault("protocol", protocol) != protocol:
         raise ConfigError(
@@ -179,9 +199,8 @@ def _run(
     output.say(f"nvs: results in {out}; a page of them: nvs eval report {out}")
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _texts(paths: list[Path] | None) -> list[str] | None:
-    return [str(path) for path in paths] if paths else None
+def _plain(value: Any) -> Any:
+    """Paths as text, and an option that was not repeated as not given."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value] or None
+    return str(value) if isinstance(value, Path) else value
