@@ -54,4 +54,6 @@ def test_grows_by_the_residual_stream_alone() -> None:
     many, many_residual = measured(72)
     growth, expected = many - few, many_residual - few_residual
     assert expected > 30 * 2**20
-    assert 0.7 * expected < growth < 1.3 * expected
+    # Activations of all views at once would be over ten times the residual stream; the
+    # rest of the margin is the allocator's.
+    assert 0.7 * expected < growth < 2 * expected
