@@ -30,7 +30,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.all: $(VENV)/.core
-	$(PIP) --editable '.[data,dev,eval,train]'
+	$(PIP) --editable '.[data,dev,eval,server,train]'
 	touch $@
 
 clean:

@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 
 from data_tools.validate.poses import OPENCV_FROM_OPENGL
 from nvs.errors import ImageError
+from nvs.images import MAX_PIXELS
 from nvs.scene.frames import Frame
-from nvs.scene.images import MAX_PIXELS
 from nvs.scene.resize import CoverCrop, fitting_size
 
 

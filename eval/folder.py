@@ -28,8 +28,8 @@ from eval.runs.records import (
 from eval.runs.scene_run import FAILURES, summarise
 from eval.runs.versions import machine, versions
 from nvs.errors import DatasetError, ImageError
+from nvs.images import read_image
 from nvs.scene.dataset_files import IMAGE_SUFFIXES
-from nvs.scene.images import read_image
 from nvs.scene.resize import on_white
 
 

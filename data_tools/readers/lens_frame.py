@@ -12,8 +12,8 @@ from data_tools.lenses import Lens
 from data_tools.undistort import Intrinsics, pinhole_intrinsics, undistort
 from nvs.cameras import Camera
 from nvs.errors import CameraError
+from nvs.images import image_size, read_image
 from nvs.scene.frames import Frame
-from nvs.scene.images import image_size, read_image
 
 
 def lens_frame(name: str, file: Path, camera: Camera, lens: Lens | None) -> Frame:

@@ -14,9 +14,9 @@ import torch
 from data_tools.readers.lens_frame import lens_frame
 from nvs.cameras import Camera
 from nvs.errors import CameraError, DatasetError
+from nvs.images import image_size
 from nvs.scene.dataset_files import find_image, inverse
 from nvs.scene.frames import Dataset, Frame
-from nvs.scene.images import image_size
 
 NUM_COLUMNS = 19
 _HEAD_CHARACTERS = 4096

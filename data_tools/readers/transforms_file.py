@@ -19,6 +19,7 @@ from data_tools.lenses import BrownLens, FisheyeLens, Lens
 from data_tools.readers.lens_frame import lens_frame, scaled_to_file
 from nvs.cameras import Camera
 from nvs.errors import CameraError, DatasetError
+from nvs.images import image_size
 from nvs.scene.dataset_files import (
     find_image,
     image_name,
@@ -29,7 +30,6 @@ from nvs.scene.dataset_files import (
     size_px,
 )
 from nvs.scene.frames import Dataset, Frame
-from nvs.scene.images import image_size
 
 PERSPECTIVE_MODELS = (
     *("OPENCV", "PINHOLE", "SIMPLE_PINHOLE"),

@@ -10,9 +10,9 @@ from pathlib import Path
 from PIL import Image
 
 from nvs.errors import ImageError
+from nvs.images import image_size
 from nvs.scene.dataset_files import IMAGE_SUFFIXES
 from nvs.scene.frames import Frame
-from nvs.scene.images import image_size
 
 _SAFE_STEM = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 

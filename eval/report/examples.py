@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from eval.runs.pictures import picture_folder
 from eval.runs.records import Row
 from eval.summary import Setting, setting_key, setting_of
-from nvs.scene.images import read_image
+from nvs.images import read_image
 
 LONGEST_PX = 384
 """Pictures are shrunk to it, so that a page stays small."""

@@ -16,8 +16,8 @@ import torch
 
 from nvs.cameras import Camera
 from nvs.errors import CameraError, DatasetError, ImageError
+from nvs.images import MAX_PIXELS
 from nvs.scene.frames import Dataset, Reader
-from nvs.scene.images import MAX_PIXELS
 from nvs.scene.opencv_layout import OpenCVReader
 from nvs.scene.resize import CoverCrop, fitting_size
 from nvs.scene.views import PosedViews

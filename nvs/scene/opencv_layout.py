@@ -9,6 +9,7 @@ import torch
 
 from nvs.cameras import Camera
 from nvs.errors import DatasetError
+from nvs.images import read_image
 from nvs.scene.dataset_files import (
     find_image,
     image_name,
@@ -20,7 +21,6 @@ from nvs.scene.dataset_files import (
     size_px,
 )
 from nvs.scene.frames import Dataset, Frame
-from nvs.scene.images import read_image
 
 
 class OpenCVReader:

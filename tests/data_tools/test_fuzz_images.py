@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nvs.errors import ImageError
-from nvs.scene.images import image_size, read_image
+from nvs.images import image_size, read_image
 
 SIZE = (12, 16)
 KINDS = {

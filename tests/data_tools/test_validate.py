@@ -371,7 +371,7 @@ def test_sharpness_ignores_contrast_and_falls_with_blur(gain):
 
 
 def test_blur_of_a_real_photograph_is_found(shared):
-    from nvs.scene.images import read_image
+    from nvs.images import read_image
 
     pixels = read_image(shared / "data/fox/images/0001.jpg")
     camera = gso_rig(*pixels.shape[:2])[:3]

@@ -19,7 +19,7 @@ from eval.runs import RunSettings, load_rows, run
 from eval.runs.records import Row
 from eval.summary import Setting, summarise_rows
 from nvs.errors import ConfigError, DatasetError
-from nvs.scene.images import read_image
+from nvs.images import read_image
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
 

@@ -1,0 +1,1 @@
+"""The renderer service: upload, build and render scenes over HTTP."""
