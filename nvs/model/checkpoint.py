@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError
 from nvs.model.network import LaCTNetwork
+from nvs.model.shards import MANIFEST, WEIGHTS, join_shards
 from nvs.tensor_file import content_digest, read_tensors, write_tensors
 
 FORMAT = "lact-nvs weights"
@@ -66,10 +68,10 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Checkpoint:
-    """Read a `.safetensors` file of ours or a released `.pt` file.
+    """Read a `.safetensors` file or exported folder of ours, or a released `.pt` file.
 
     Args:
-        path: The file.
+        path: The file, or a folder that training exported, in shards or not.
         config: What the caller expects; needed for nothing, checked if given.
 
     Raises:
@@ -77,6 +79,12 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
             tensors, or does not fit the configuration; the message names the key.
     """
     path = Path(path)
+    if (path / MANIFEST).is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            join_shards(path / MANIFEST, Path(folder) / WEIGHTS)
+            return load_checkpoint(Path(folder) / WEIGHTS, config)
+    if path.is_dir():
+        path = path / WEIGHTS
     if path.suffix == ".safetensors":
         tensors, metadata, _ = read_tensors(path, error=CheckpointError, remedy=REMEDY)
     else:

@@ -96,6 +96,8 @@ class TrainConfig:
     """With `steps`: most seconds a session may last. Without: length of the run."""
     data: str = "synthetic:object=1"
     """Sources and their weights, `source=weight` joined by commas."""
+    photographs: str | None = None
+    """Folder of photographs that some synthetic surfaces wear."""
     framing: Kind = "none"
     """How posed sets are brought into the model's space, by their input views."""
     stages: tuple[Stage, ...]

@@ -75,11 +75,14 @@ def check_dealing(config: TrainConfig, world: int) -> None:
             )
 
 
-def parse_mixture(text: str, *, framing: Kind) -> Mixture:
+def parse_mixture(
+    text: str, *, framing: Kind, photographs: str | None = None
+) -> Mixture:
     """The mixture that `source=weight,source=weight` describes.
 
     A source is `synthetic:object`, `synthetic:room`, or the path of posed sets as
-    `SetSource` reads them.
+    `SetSource` reads them. Synthetic surfaces also wear the photographs of a folder, if
+    one is given.
 
     Raises:
         ConfigError: If a source is unknown or a weight is not a positive number.
@@ -98,15 +101,15 @@ def parse_mixture(text: str, *, framing: Kind) -> Mixture:
                 f"the data source {part.strip()!r} has no positive weight",
                 remedy="Write it as source=weight, such as synthetic:object=1.",
             )
-        sources.append(_source(name, framing))
+        sources.append(_source(name, framing, photographs))
         weights.append(value)
     return Mixture(sources=sources, weights=weights)
 
 
-def _source(name: str, framing: Kind) -> Source:
+def _source(name: str, framing: Kind, photographs: str | None) -> Source:
     prefix, colon, kind = name.partition(":")
     if colon and prefix == "synthetic":
-        return SyntheticSource(kind)
+        return SyntheticSource(kind, photographs=photographs)
     if not Path(name).exists():
         raise ConfigError(
             f"there is no data source {name!r}",

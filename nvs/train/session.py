@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from nvs.files import write_text
 from nvs.model.checkpoint import load_checkpoint
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import processes
-from nvs.train.export import MANIFEST, WEIGHTS, export_weights, join_shards
+from nvs.train.export import export_weights
 from nvs.train.heldout import HeldOutSet, choose_views
 from nvs.train.loop import Trainer
 from nvs.train.mixture import Mixture, parse_mixture
@@ -66,7 +65,9 @@ def train(
     started = time.monotonic()
     resumed = _last_state(out, resume=resume)
     config = _config(preset_name, values or {}, resumed)
-    mixture = mixture or parse_mixture(config.data, framing=config.framing)
+    mixture = mixture or parse_mixture(
+        config.data, framing=config.framing, photographs=config.photographs
+    )
     if heldout_set is not None:
         choose_views(config, heldout_set)
     initial = None
@@ -111,12 +112,6 @@ def load_initial(path: Path, config: ModelConfig) -> dict[str, Tensor]:
     Raises:
         CheckpointError: If they are damaged or belong to another network.
     """
-    if path.is_dir() and (path / MANIFEST).is_file():
-        with tempfile.TemporaryDirectory() as folder:
-            join_shards(path / MANIFEST, Path(folder) / WEIGHTS)
-            return load_initial(Path(folder) / WEIGHTS, config)
-    if path.is_dir():
-        path = path / WEIGHTS
     state = load_checkpoint(path, config).state
     return {name: tensor.float() for name, tensor in state.items()}
 

@@ -32,11 +32,22 @@ class Source(Protocol):
 
 
 class SyntheticSource:
-    """Scenes of `nvs.train.synthetic`, made from their seed."""
+    """Scenes of `nvs.train.synthetic`, made from their seed.
+
+    Args:
+        kind: `object` or `room`.
+        photographs: Folder of photographs that some surfaces wear, beside the patterns.
+
+    Raises:
+        ConfigError: If there is no such kind.
+        DatasetError: If the folder is missing or holds no image.
+    """
 
     on_device = True
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, photographs: str | None = None) -> None:
+        from nvs.train.synthetic.photographs import load_photographs
+
         if kind not in get_args(SyntheticKind):
             raise ConfigError(
                 f"there are no synthetic scenes of kind {kind!r}",
@@ -44,6 +55,9 @@ class SyntheticSource:
                 "such as synthetic:object=1.",
             )
         self.kind = kind
+        self.photographs = (
+            None if photographs is None else load_photographs(photographs)
+        )
         self.name = f"synthetic:{kind}"
 
     def load(self, order: Order, device: torch.device) -> Batch:
@@ -62,6 +76,7 @@ class SyntheticSource:
             width=order.width,
             seed=order.seed,
             device=device,
+            photographs=self.photographs,
         )
         return Batch(
             image=made.image,

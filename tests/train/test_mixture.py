@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import torch
 
 from nvs.errors import ConfigError, DatasetError
-from nvs.train.batch import NUM_TRAINING_SEEDS, heldout_seed, training_seed
+from nvs.train.batch import NUM_TRAINING_SEEDS, Order, heldout_seed, training_seed
 from nvs.train.config import TrainConfig
 from nvs.train.mixture import Mixture, check_dealing, parse_mixture
 
@@ -109,3 +112,36 @@ def test_bad_mixtures_are_explained(text: str, message: str) -> None:
 def test_a_folder_without_sets_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"holds no posed sets. Give a folder with"):
         parse_mixture(f"{tmp_path}=1", framing="none")
+
+
+def test_synthetic_surfaces_wear_photographs(tmp_path: Path) -> None:
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 2] = 255
+    assert cv2.imwrite(str(tmp_path / "red.png"), red)
+    order = Order(
+        seed=1,
+        num_scenes=4,
+        num_inputs=2,
+        num_targets=1,
+        height=32,
+        width=32,
+        field_of_view=1.0,
+        baseline=1.0,
+    )
+
+    def views(photographs: str | None) -> torch.Tensor:
+        mixture = parse_mixture(
+            "synthetic:object=1", framing="none", photographs=photographs
+        )
+        return mixture.sources[0].load(order, torch.device("cpu")).image
+
+    plain, dressed = views(None), views(str(tmp_path))
+    redness = [
+        float((image[:, :, 0] - image[:, :, 1]).mean()) for image in (plain, dressed)
+    ]
+    assert redness[1] > redness[0] + 0.01
+
+
+def test_a_missing_folder_of_photographs_is_explained() -> None:
+    with pytest.raises(DatasetError, match=r"nowhere is not a folder\. Give a folder"):
+        parse_mixture("synthetic:object=1", framing="none", photographs="nowhere")
