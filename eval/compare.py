@@ -9,7 +9,7 @@ from pathlib import Path
 from eval.metrics import COLUMNS
 from eval.runs.records import Row, load_rows, load_run
 from eval.statistics import Interval, bootstrap
-from eval.summary import Setting, setting_key, setting_of
+from eval.summary import Setting, method_label, setting_key, setting_of
 from nvs.errors import ConfigError
 
 
@@ -26,7 +26,7 @@ class Difference:
     num_scenes: int
     """Scenes that both have."""
     metrics: Mapping[str, Interval | None]
-    """Mean of the differences by column, with its interval; not of the pooled PSNR."""
+    """Mean of the differences by column, with its interval."""
 
 
 def load_runs(folders: Sequence[Path]) -> dict[str, list[Row]]:
@@ -57,8 +57,8 @@ def differences(runs: Mapping[str, Sequence[Row]]) -> list[Difference]:
     by_method: dict[Setting, dict[str, dict[str, Row]]] = {}
     for label, rows in runs.items():
         for row in rows:
-            name = f"{row['method']} ({label})" if label else row["method"]
             methods = by_method.setdefault(setting_of(row), {})
+            name = method_label(label, row["method"])
             methods.setdefault(name, {})[row["scene"]] = row
     result: list[Difference] = []
     for setting in sorted(by_method, key=setting_key):
@@ -73,11 +73,7 @@ def differences(runs: Mapping[str, Sequence[Row]]) -> list[Difference]:
                         method=method,
                         baseline=baseline,
                         num_scenes=len(common),
-                        metrics={
-                            column: _difference(pairs, column)
-                            for column in COLUMNS
-                            if column != "psnr_pooled"
-                        },
+                        metrics={c: _difference(pairs, c) for c in COLUMNS},
                     )
                 )
     return result

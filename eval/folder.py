@@ -14,19 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from eval.index_files import index_hash
 from eval.metrics import Metrics
+from eval.runs.opening import begin
 from eval.runs.pictures import picture_folder, picture_name, write_picture
 from eval.runs.records import (
     Row,
     SceneRecord,
     merge,
-    open_run,
     safe_name,
     save_scene,
 )
 from eval.runs.scene_run import FAILURES, summarise
-from eval.runs.versions import machine, versions
 from nvs.errors import DatasetError, ImageError
 from nvs.images import read_image
 from nvs.scene.dataset_files import IMAGE_SUFFIXES
@@ -75,21 +73,17 @@ def evaluate_folder(
         "truth": str(settings.truth.resolve()),
         "pictures": settings.pictures,
     }
-    identity = index_hash(decides)
-    constants = {
-        "protocol": settings.protocol,
-        "normalised_by": settings.normalised_by,
-        "run": identity,
-        "versions": versions(),
-        "machine": machine(metrics.device),
-    }
-    about = {
-        "settings": {**decides},
-        "lpips_sources": metrics.sources,
-        "unavailable": metrics.unavailable,
-        **constants,
-    }
-    open_run(out, {"identity": identity, "decides": decides, **about})
+    constants = begin(
+        out,
+        metrics,
+        decides=decides,
+        settings=decides,
+        constants={
+            "protocol": settings.protocol,
+            "normalised_by": settings.normalised_by,
+        },
+    )
+    identity = constants["run"]
     names: list[str] = []
     for scene, frames in truths.items():
         record = SceneRecord(identity=identity)

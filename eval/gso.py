@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data_tools.rigs import gso_rig
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from data_tools.rigs import HFOV_DEGREES, gso_rig
 from eval import rig_views
 from eval.index_files import index_hash
 from eval.protocol import SceneFolder, Split
 from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import ConfigError, DatasetError
 from nvs.scene.datasets import read_dataset
+from nvs.scene.frames import Frame
 
 VIEW_COUNTS = rig_views.VIEW_COUNTS
 SIZES = ((256, 256), (512, 512))
 TOLERANCE = 0.01
-"""How far a camera may be off the rig, in world units, along axes and sideways."""
+"""How far a camera may be off the rig, in world units or image sizes."""
 
 
 class GsoProtocol:
@@ -43,22 +48,7 @@ class GsoProtocol:
             DatasetError: If the set has not the 64 cameras of the rig, in its order.
         """
         frames = read_dataset(scene.path).frames
-        rig = gso_rig()
-        if len(frames) != len(rig):
-            raise DatasetError(
-                f"{scene.path} has {len(frames)} views",
-                remedy=f"The GSO protocol needs the {len(rig)} views of its rig.",
-            )
-        for index, frame in enumerate(frames):
-            pose = frame.camera.world_from_camera[0].float()
-            off = float((pose - rig.world_from_camera[index]).abs().max())
-            if not off <= TOLERANCE:
-                raise DatasetError(
-                    f"{scene.path}: {frame.name} is {off:.3g} off view {index} of the "
-                    "GSO rig",
-                    remedy="Render the object on the rig, rings from low to high, "
-                    "each starting on the x axis: nvs data render --rig gso.",
-                )
+        _check_rig(scene, frames)
         targets, targets_hash = rig_views.read_targets()
         chosen = {count: rig_views.read_inputs(count) for count in view_counts}
         return Split(
@@ -74,3 +64,37 @@ class GsoProtocol:
     def normalisation(self, inputs: Camera, targets: Camera) -> PoseNormalisation:
         """Objects stay where they are."""
         return PoseNormalisation.none()
+
+
+def _check_rig(scene: SceneFolder, frames: Sequence[Frame]) -> None:
+    rig = gso_rig()
+    if len(frames) != len(rig):
+        raise DatasetError(
+            f"{scene.path} has {len(frames)} views",
+            remedy=f"The GSO protocol needs the {len(rig)} views of its rig.",
+        )
+    for index, (frame, view) in enumerate(zip(frames, rig, strict=True)):
+        pose = frame.camera.world_from_camera.float()
+        off = float((pose - view.world_from_camera).abs().max())
+        if not off <= TOLERANCE:
+            raise DatasetError(
+                f"{scene.path}: {frame.name} is {off:.3g} off view {index} of the "
+                "GSO rig",
+                remedy="Render the object on the rig, rings from low to high, "
+                "each starting on the x axis: nvs data render --rig gso.",
+            )
+        off = float((_lens(frame.camera) - _lens(view)).abs().max())
+        if not off <= TOLERANCE:
+            raise DatasetError(
+                f"{scene.path}: the intrinsics of {frame.name} are not those of the "
+                f"GSO rig (fx, fy, cx, cy = {frame.camera.intrinsics[0].tolist()} at "
+                f"{frame.camera.height}×{frame.camera.width})",
+                remedy=f"Render square images {HFOV_DEGREES:g}° wide: nvs data render "
+                "--rig gso.",
+            )
+
+
+def _lens(camera: Camera) -> Float[Tensor, "1 4"]:
+    """Intrinsics of an image that is one unit wide and high."""
+    sides = torch.tensor([camera.width, camera.height] * 2)
+    return camera.intrinsics.float() / sides

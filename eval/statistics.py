@@ -41,9 +41,9 @@ def bootstrap(values: Sequence[float], *, seed: int = 0) -> Interval:
 
 
 def pooled_psnr_db(mses: Sequence[float]) -> float:
-    """PSNR of the mean squared error over all target images.
+    """PSNR of the mean squared error over all target images of a scene.
 
-    The published script reports this. It is at most the mean of the images' PSNRs,
+    The published script prints this. It is at most the mean of the images' PSNRs,
     since the logarithm is concave, and the worst images decide it.
     """
     return psnr_db(float(np.mean(np.asarray(mses, dtype=np.float64))))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eval.metrics import COLUMNS
 from eval.runs.records import Row
-from eval.statistics import Interval, bootstrap, pooled_psnr_db
+from eval.statistics import Interval, bootstrap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,13 +41,17 @@ class Line:
     num_images: int
     """How many target images."""
     metrics: Mapping[str, Interval | None]
-    """By column of `COLUMNS`; None where a scene has no value. The pooled PSNR has no
-    interval: both its ends are its value."""
+    """By column of `COLUMNS`; None where a scene has no value."""
 
     @property
     def label(self) -> str:
-        """The method, with the run if it has a label."""
-        return f"{self.method} ({self.run})" if self.run else self.method
+        """What tables and charts call the method."""
+        return method_label(self.run, self.method)
+
+
+def method_label(run: str, method: str) -> str:
+    """A method's name, with its run's if that has one."""
+    return f"{method} ({run})" if run else method
 
 
 def summarise_rows(runs: Mapping[str, Sequence[Row]]) -> list[Line]:
@@ -88,8 +92,5 @@ def setting_key(setting: Setting) -> tuple[str, int, int, int]:
 
 
 def _interval(rows: Sequence[Row], column: str) -> Interval | None:
-    if column == "psnr_pooled":
-        pooled = pooled_psnr_db([mse for row in rows for mse in row["image_mse"]])
-        return Interval(mean=pooled, low=pooled, high=pooled)
     values = [row[column] for row in rows]
     return None if None in values else bootstrap(values)

@@ -10,9 +10,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from eval.methods.attention import State
 from eval.methods.attention_weights import NamedNetwork
 from nvs.cameras import Camera, PoseNormalisation
+from nvs.model.fast_weight import FastWeights
 from nvs.model.tokens import posed_rays
 from nvs.scene import PosedViews
 from nvs.scene.precision import Precision
@@ -41,14 +41,16 @@ class AttentionMethod:
         """Attend among the inputs."""
         posed = self._posed(normalisation.apply(views.camera))
         with self.precision.autocast(self.device):
-            state = self.network.prefill_state(posed, views.image.to(self.device)[None])
+            state = self.network.prefill(posed, views.image.to(self.device)[None])
         return BuiltState(self, state, normalisation)
 
     @torch.no_grad()
-    def render(self, state: State, camera: Camera) -> Float[Tensor, "height width 3"]:
+    def render(
+        self, state: tuple[FastWeights, ...], camera: Camera
+    ) -> Float[Tensor, "height width 3"]:
         """The image of one camera in the model's frame."""
         with self.precision.autocast(self.device):
-            image = self.network.render_state(state, self._posed(camera))
+            image = self.network.render(state, self._posed(camera))
         return rearrange(image[0, 0], "c h w -> h w c").float().cpu()
 
     def synchronise(self) -> None:
@@ -65,7 +67,7 @@ class BuiltState:
     """Keys and values with the method that made them."""
 
     method: AttentionMethod
-    state: State
+    state: tuple[FastWeights, ...]
     normalisation: PoseNormalisation
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
+from eval.methods.attention import KINDS
 from eval.methods.attention_method import AttentionMethod
 from eval.methods.attention_weights import load_attention_network, random_network
 from eval.methods.base import Method
@@ -75,7 +76,7 @@ def make_methods(
             methods.append(NearestInput())
         elif spec == "mean":
             methods.append(MeanColour())
-        elif kind in ("full_attention", "register"):
+        elif kind in KINDS:
             if option:
                 network = load_attention_network(option, kind)
             else:

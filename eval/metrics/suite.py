@@ -21,7 +21,7 @@ from nvs.perceptual import Lpips, Net
 NETS: tuple[Net, ...] = ("vgg", "alex")
 COLUMNS: Mapping[str, str] = {
     "psnr": "PSNR",
-    "psnr_pooled": "PSNR of mean MSE",
+    "psnr_pooled": "PSNR, pooled MSE",
     "ssim_gaussian": "SSIM 11×11",
     "ssim_uniform": "SSIM 7×7",
     "lpips_vgg": "LPIPS VGG",
@@ -38,7 +38,7 @@ class Metrics:
 
     Args:
         device: Where LPIPS runs.
-        lpips_files: Backbone files by net; looked for elsewhere if absent.
+        lpips_files: Backbone files by net; looked for elsewhere if absent or None.
         require_lpips: Whether to raise instead of leaving LPIPS out.
 
     Raises:
@@ -50,7 +50,7 @@ class Metrics:
         self,
         device: torch.device,
         *,
-        lpips_files: Mapping[Net, Path] | None = None,
+        lpips_files: Mapping[Net, Path | str | None] | None = None,
         require_lpips: bool = False,
     ) -> None:
         self.device = device

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,24 @@ class Published:
     psnr: float
     """In dB."""
     ssim: float
-    """Of one kind or the other."""
+    """Of the kind that `ssim_column` says."""
     lpips: float
-    """Of one backbone or the other."""
+    """Of one backbone or the other; most papers use VGG."""
     source: str
     """Paper and table."""
+    ssim_column: str = "ssim_gaussian"
+    """Where its SSIM belongs; where the paper does not say, the Gaussian one."""
     note: str = ""
     """In what its setting differs."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Its values by the columns of measured ones."""
+        return {
+            "psnr": self.psnr,
+            self.ssim_column: self.ssim,
+            "lpips_vgg": self.lpips,
+        }
 
 
 def published(settings: Sequence[Setting] | None = None) -> list[Published]:

@@ -1,35 +1,68 @@
-"""Measured costs as a table, beside the published ones."""
+"""Measured costs as tables and charts, beside the published ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from eval.published import published_complexity
+from eval.report.charts import cost_growth
+from eval.report.html_table import html_rows, plain_rows
 from eval.report.table import markdown
 
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""Headings and rows."""
+EXPONENTS = ("state", "prefill", "prefill_last", "frame")
 
-def complexity_table(content: Mapping[str, Any]) -> str:
+
+def complexity_markdown(content: Mapping[str, Any]) -> str:
     """What `nvs eval complexity` writes, in Markdown, with Table 2 of the paper."""
+    tables = [markdown(rows, heads) for heads, rows in _tables(content)]
+    return "\n\n".join([_where(content), *tables, _source()])
+
+
+def complexity_html(contents: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a part of a page, with charts; nothing if there is nothing."""
+    parts: list[str] = []
+    for content in contents:
+        charts = [
+            cost_growth(content["rows"], "prefill_seconds", "Prefill", "seconds"),
+            cost_growth(
+                content["rows"], "milliseconds_per_frame", "One frame", "milliseconds"
+            ),
+            cost_growth(content["rows"], "state_bytes", "State", "bytes"),
+        ]
+        tables = "".join(
+            f'<div class="wide">{html_rows(heads, plain_rows(rows))}</div>'
+            for heads, rows in _tables(content)
+        )
+        parts.append(
+            f'<p class="small">{escape(_where(content))}</p>'
+            f'<div class="charts">{"".join(charts)}</div>{tables}'
+            f'<p class="small">{escape(_source())}</p>'
+        )
+    heading = '<h2 id="cost">Cost against the number of views</h2>'
+    return heading + "".join(parts) if parts else ""
+
+
+def _tables(content: Mapping[str, Any]) -> list[Table]:
     rows = [
         [
-            row["network"].replace("_", " "),
+            _name(row),
             str(row["num_views"]),
-            f"{row['state_bytes'] / 2**20:.2f}",
+            f"{row['state_bytes'] / 2**20:.3f}",
             f"{row['prefill_seconds']:.3f}",
+            f"+{row['prefill_noise']:.0%}",
             f"{row['milliseconds_per_frame']:.1f}",
+            f"+{row['frame_noise']:.0%}",
         ]
         for row in content["rows"]
     ]
-    heads = ["Network", "Views", "State, MiB", "Prefill, s", "ms a frame"]
+    heads = ["Network", "Views", "State, MiB", "Prefill, s", "noise"]
+    heads += ["ms a frame", "noise"]
     fits = [
-        [
-            fit["network"].replace("_", " "),
-            *(
-                f"{fit[key]:.2f}"
-                for key in ("state", "prefill", "prefill_last", "frame")
-            ),
-        ]
+        [_name(fit), *(f"{fit[key]:.2f}" for key in EXPONENTS)]
         for fit in content["exponents"]
     ]
     fit_heads = ["Growth with n views as n^e, e =", "State", "Prefill"]
@@ -44,16 +77,24 @@ def complexity_table(content: Mapping[str, Any]) -> str:
         for row in known["rows"]
     ]
     published_heads = [f"Published: {known['setting']}", "Prefill, s", "ms a frame"]
-    where = (
-        f"{content['height']}×{content['width']}, {content['machine']}, "
-        f"{content['threads']} threads, fastest of {content['repeats']}"
+    return [(heads, rows), (fit_heads, fits), (published_heads, published)]
+
+
+def _where(content: Mapping[str, Any]) -> str:
+    config, settings = content["config"], content["settings"]
+    return (
+        f"{settings['height']}×{settings['width']}, {config['num_blocks']} blocks of "
+        f"width {config['dim']}, {settings['num_registers']} registers; "
+        f"{content['machine']}, threads: {content['threads']}. Times "
+        f"({settings['clock']} clock) are the fastest of {settings['repeats']} rounds, "
+        "noise is how much longer the slowest took."
     )
-    return "\n\n".join(
-        [
-            where,
-            markdown(rows, heads),
-            markdown(fits, fit_heads),
-            markdown(published, published_heads),
-            f"{known['source']}. {known['note']}",
-        ]
-    )
+
+
+def _source() -> str:
+    known = published_complexity()
+    return f"{known['source']}. {known['note']}"
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return row["network"].replace("_", " ")

@@ -1,9 +1,9 @@
-"""Pictures of a report: truth, render and error of the worst and best scenes."""
+"""Pictures of a report: truth, render and error of scenes, as data URLs."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +16,17 @@ from eval.runs.records import Row
 from eval.summary import Setting, setting_key, setting_of
 from nvs.images import read_image
 
-LONGEST_PX = 384
+LONGEST_PX = 512
 """Pictures are shrunk to it, so that a page stays small."""
 ERROR_GAIN = 4
 """Error maps show the mean absolute error times this."""
 
+Picture = UInt8[np.ndarray, "height width 3"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """One target of a scene."""
+    """One target of a scene, rendered by one method."""
 
     scene: str
     """The scene."""
@@ -55,12 +57,9 @@ def extremes(
     Returns:
         Worst first, and best first.
     """
-    own = [row for row in rows if row["method"] == method and row["pictures"]]
-    if not own:
-        return [], []
-    setting = max((setting_of(row) for row in own), key=setting_key)
     ranked = sorted(
-        (row for row in own if setting_of(row) == setting), key=lambda row: row["psnr"]
+        _largest([row for row in rows if row["method"] == method]),
+        key=lambda row: row["psnr"],
     )
     count_best = min(count, len(ranked) // 2)
     best = ranked[len(ranked) - count_best :][::-1]
@@ -68,34 +67,16 @@ def extremes(
     return [_example(out, row) for row in worst], [_example(out, row) for row in best]
 
 
-def same_views(out: Path, rows: Sequence[Row], count: int) -> list[dict[str, str]]:
-    """For the slider: every method's picture of the first target of some scenes.
-
-    Returns:
-        By scene: what each picture is, to a data URL; the truth comes first.
-    """
-    settings = [setting_of(row) for row in rows if row["pictures"]]
-    if not settings:
-        return []
-    setting = max(settings, key=setting_key)
-    scenes: dict[str, dict[str, str]] = {}
-    for row in rows:
-        if setting_of(row) == setting and row["pictures"]:
-            if len(scenes) == count and row["scene"] not in scenes:
-                continue
-            images = _images(out, row)
-            pictures = scenes.setdefault(
-                row["scene"], {"truth": data_url(images["truth"])}
-            )
-            pictures[row["method"]] = data_url(images["render"])
-    return [
-        {f"{scene}: {name}": url for name, url in pictures.items()}
-        for scene, pictures in scenes.items()
-    ]
+def by_scene(out: Path, rows: Sequence[Row], count: int) -> list[list[Example]]:
+    """Every method's picture of the first target of some scenes."""
+    scenes: dict[str, list[Row]] = {}
+    for row in _largest(rows):
+        scenes.setdefault(row["scene"], []).append(row)
+    return [[_example(out, row) for row in own] for own in [*scenes.values()][:count]]
 
 
-def data_url(image: UInt8[np.ndarray, "height width 3"]) -> str:
-    """A PNG, at most 384 pixels long, that a page can hold."""
+def data_url(image: Picture) -> str:
+    """A PNG, at most 512 pixels long, that a page can hold."""
     scale = LONGEST_PX / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(
@@ -105,9 +86,16 @@ def data_url(image: UInt8[np.ndarray, "height width 3"]) -> str:
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
+def _largest(rows: Sequence[Row]) -> list[Row]:
+    """Rows with pictures, at the largest size and view count that there is."""
+    shown = [row for row in rows if row["pictures"]]
+    largest = max((setting_of(row) for row in shown), key=setting_key, default=None)
+    return [row for row in shown if setting_of(row) == largest]
+
+
 def _example(out: Path, row: Row) -> Example:
-    images = _images(out, row)
-    difference = np.abs(images["render"].astype(float) - images["truth"]).mean(-1)
+    truth, render = _pictures(out, row)
+    difference = np.abs(render.astype(float) - truth).mean(-1)
     heat = (ERROR_GAIN * difference).clip(0, 255).astype(np.uint8)
     coloured = cv2.cvtColor(
         cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB
@@ -118,20 +106,16 @@ def _example(out: Path, row: Row) -> Example:
         setting=setting_of(row),
         psnr=row["image_psnr"][0],
         scene_psnr=row["psnr"],
-        truth=data_url(images["truth"]),
-        render=data_url(images["render"]),
+        truth=data_url(truth),
+        render=data_url(render),
         error=data_url(coloured),
     )
 
 
-def _images(
-    out: Path, row: Row
-) -> Mapping[str, UInt8[np.ndarray, "height width channel"]]:
+def _pictures(out: Path, row: Row) -> tuple[Picture, Picture]:
     size, name = (row["height"], row["width"]), row["pictures"][0]
+    truth = picture_folder(out, size, row["scene"])
     render = picture_folder(
         out, size, row["scene"], num_views=row["num_views"], method=row["method"]
     )
-    return {
-        "truth": read_image(picture_folder(out, size, row["scene"]) / name),
-        "render": read_image(render / name),
-    }
+    return read_image(truth / name), read_image(render / name)

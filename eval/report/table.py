@@ -19,8 +19,13 @@ def cells(line: Line) -> list[str]:
         shown(column, interval, with_range=line.num_scenes > 1)
         for column, interval in line.metrics.items()
     ]
-    scenes = f"{line.num_scenes} × {line.num_images / line.num_scenes:g}"
-    return [*place(line.setting), line.label, *metrics, scenes, line.normalised_by]
+    ends = [scenes_and_images(line), line.normalised_by]
+    return [*place(line.setting), line.label, *metrics, *ends]
+
+
+def scenes_and_images(line: Line) -> str:
+    """How many scenes, and target images a scene, a line is over."""
+    return f"{line.num_scenes} × {line.num_images / line.num_scenes:.4g}"
 
 
 def headings() -> list[str]:
@@ -62,15 +67,14 @@ def markdown_table(lines: Sequence[Line]) -> str:
 
 def differences_table(differences: Sequence[Difference]) -> str:
     """Paired differences in Markdown."""
-    columns = [column for column in COLUMNS if column != "psnr_pooled"]
     heads = ["Protocol", "Size", "Views", "Method", "minus"]
-    heads += [f"Δ {COLUMNS[column]}" for column in columns] + ["Common scenes"]
+    heads += [f"Δ {heading}" for heading in COLUMNS.values()] + ["Common scenes"]
     rows = [
         [
             *place(one.setting),
             one.method,
             one.baseline,
-            *(shown(c, one.metrics[c], with_range=one.num_scenes > 1) for c in columns),
+            *(shown(c, one.metrics[c], with_range=one.num_scenes > 1) for c in COLUMNS),
             str(one.num_scenes),
         ]
         for one in differences

@@ -7,23 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eval.index_files import index_hash
 from eval.methods import make_methods
 from eval.metrics import Metrics
-from eval.metrics.suite import NETS
 from eval.protocol import SceneFolder, find_scenes
+from eval.runs.opening import begin
 from eval.runs.records import (
     SceneRecord,
     load_scene,
     merge,
-    open_run,
     safe_name,
     save_scene,
 )
 from eval.runs.scene_run import SceneRun
 from eval.runs.settings import RunSettings
 from eval.runs.sharding import Shard, shard
-from eval.runs.versions import machine, versions
 from nvs.errors import DatasetError
 from nvs.scene.precision import pick_device
 
@@ -39,7 +36,7 @@ def run(settings: RunSettings, *, report: Report = NO_REPORT) -> SceneRecord:
 
     Args:
         settings: What to evaluate.
-        report: Called with a line a scene.
+        report: Called with a line a scene and a line a result.
 
     Returns:
         Everything that is in the run's files.
@@ -68,10 +65,9 @@ def _run(settings: RunSettings, part: Shard, report: Report) -> SceneRecord:
         precision=settings.precision,
         seed=settings.seed,
     )
-    files = {"vgg": settings.lpips_vgg, "alex": settings.lpips_alex}
     metrics = Metrics(
         device,
-        lpips_files={net: Path(file) for net in NETS if (file := files[net])},
+        lpips_files={"vgg": settings.lpips_vgg, "alex": settings.lpips_alex},
         require_lpips=settings.require_lpips,
     )
     decides: dict[str, Any] = {
@@ -85,22 +81,14 @@ def _run(settings: RunSettings, part: Shard, report: Report) -> SceneRecord:
         "seed": settings.seed,
         "pictures": settings.pictures,
     }
-    identity = index_hash(decides)
-    constants = {
-        "protocol": protocol.name,
-        "seed": settings.seed,
-        "run": identity,
-        "versions": versions(),
-        "machine": machine(device),
-    }
-    if part.rank == 0:
-        about = {
-            "settings": asdict(settings),
-            "lpips_sources": metrics.sources,
-            "unavailable": metrics.unavailable,
-            **constants,
-        }
-        open_run(out, {"identity": identity, "decides": decides, **about})
+    constants = begin(
+        out,
+        metrics,
+        decides=decides,
+        settings=asdict(settings),
+        constants={"protocol": protocol.name, "seed": settings.seed},
+        write=part.rank == 0,
+    )
     part.wait()
     work = SceneRun(
         out=out,
@@ -110,12 +98,12 @@ def _run(settings: RunSettings, part: Shard, report: Report) -> SceneRecord:
         view_counts=settings.view_counts,
         sizes=settings.image_sizes,
         pictures=settings.pictures,
-        identity=identity,
         constants=constants,
+        report=report,
     )
-    _evaluate(work, scenes[part.rank :: part.world], report)
+    _evaluate(work, scenes[part.rank :: part.world])
     part.wait()
-    return _finish(out, scenes, identity, part)
+    return _finish(out, scenes, constants["run"], part)
 
 
 def _check_file_names(scenes: Sequence[SceneFolder]) -> None:
@@ -129,19 +117,19 @@ def _check_file_names(scenes: Sequence[SceneFolder]) -> None:
             )
 
 
-def _evaluate(work: SceneRun, scenes: Sequence[SceneFolder], report: Report) -> None:
+def _evaluate(work: SceneRun, scenes: Sequence[SceneFolder]) -> None:
     for number, scene in enumerate(scenes, start=1):
         name = safe_name(scene.name)
         label = f"scene {number} of {len(scenes)}, {scene.name}"
-        done = load_scene(work.out, name, work.identity)
+        done = load_scene(work.out, name, work.constants["run"])
         if done is not None and not done.failures:
-            report(f"{label}: done before")
+            work.report(f"{label}: done before")
             continue
+        work.report(label)
         record = work.evaluate(scene)
         save_scene(work.out, name, record)
-        report(f"{label}: {len(record.rows)} results")
         for failure in record.failures:
-            report(f"{label}: FAILED: {failure['error']}")
+            work.report(f"{label}: FAILED: {failure['error']}")
 
 
 def _finish(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from eval.methods import Method
 from eval.metrics import Metrics
 from eval.metrics.suite import NETS
 from eval.protocol import Protocol, SceneFolder, Split
+from eval.runs.opening import data_hash
 from eval.runs.pictures import picture_folder, picture_name, write_picture
 from eval.runs.records import Row, SceneRecord
 from eval.statistics import pooled_psnr_db
@@ -44,14 +45,14 @@ class SceneRun:
     """(height, width) in pixels."""
     pictures: int
     """How many targets are kept as pictures; -1 for all."""
-    identity: str
-    """Of the run."""
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    """What every row says."""
+    constants: Mapping[str, Any]
+    """What every row says: protocol, seed, identity of the run, versions, machine."""
+    report: Callable[[str], None]
+    """Called with a line a result."""
 
     def evaluate(self, scene: SceneFolder) -> SceneRecord:
         """Rows, timings and failures of a scene; it fails without raising."""
-        record = SceneRecord(identity=self.identity)
+        record = SceneRecord(identity=self.constants["run"])
         try:
             split = self.protocol.split(scene, self.view_counts)
         except FAILURES as error:
@@ -87,6 +88,10 @@ class SceneRun:
             write_picture(folder, targets.names[number], truth[number])
         for count, inputs in split.inputs.items():
             chosen = views[[used.index(view) for view in inputs]]
+            known = {
+                "index_sha256": split.hashes[count],
+                "data_sha256": data_hash(chosen, targets),
+            }
             for method in self.methods:
                 where = {
                     "height": height,
@@ -99,9 +104,12 @@ class SceneRun:
                 except FAILURES as error:
                     record.failures.append(self._failure(scene, error, **where))
                     continue
-                row["index_sha256"] = split.hashes[count]
-                record.rows.append(row)
+                record.rows.append(row | known)
                 record.timings.append(timing)
+                self.report(
+                    f"  {height}×{width}, {count} views, {method.name}: "
+                    f"{row['psnr']:.2f} dB"
+                )
 
     def _method(
         self,
@@ -137,6 +145,7 @@ class SceneRun:
             "scene": scene.name,
             **where,
             **summarise(values),
+            "num_inputs": len(inputs),
             "inputs": list(inputs.names),
             "targets": list(targets.names),
             "pictures": [picture_name(targets.names[number]) for number in kept],
@@ -150,7 +159,7 @@ class SceneRun:
             "prefill_seconds": prefill_seconds,
             "milliseconds_per_frame": 1000 * render_seconds / len(renders),
             "state_bytes": built.state_bytes,
-            "machine": self.constants.get("machine", ""),
+            "machine": self.constants["machine"],
         }
         return row, timing
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from nvs.cli import bench, build, data, demo, info, render, train, weights
+from nvs.cli import bench, build, data, demo, info, keys, render, serve, train, weights
 from nvs.cli.eval import app as eval_app
 from nvs.errors import NvsError
 
@@ -25,8 +25,10 @@ app.command()(build.build)
 app.command()(render.render)
 app.command()(info.info)
 app.command()(train.train)
+app.command()(serve.serve)
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
+app.add_typer(keys.app, name="keys")
 app.add_typer(data.app, name="data")
 app.add_typer(eval_app, name="eval")
 

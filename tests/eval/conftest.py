@@ -1,4 +1,4 @@
-"""A tiny object on the GSO rig, tiny weights, and metrics without LPIPS."""
+"""Tiny objects on the GSO rig, tiny weights, runs of them, and no LPIPS."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from data_tools.rigs import gso_rig
 from data_tools.writers import write_dataset
 from eval.metrics import Metrics
+from eval.runs import RunSettings, run
 from nvs.cameras import Camera, rays
 from nvs.cli import main
 from nvs.config import ModelConfig
@@ -59,7 +60,7 @@ def drawn_objects(
 
     def draw(name: str) -> Path:
         if not (folder / name).is_dir():
-            hue = (sum(name.encode()) % 10) / 20
+            hue = (sum(name.encode()) % 101) / 202
             write_sphere(folder / name, gso_rig(40, 40), "opencv", hue)
         return folder / name
 
@@ -84,6 +85,45 @@ def weights(tmp_path: Path) -> Path:
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, config, random_checkpoint(config).state, about={})
     return path
+
+
+@pytest.fixture
+def settings(
+    make_object: Callable[[str], Path], weights: Path, tmp_path: Path
+) -> RunSettings:
+    """A run of three objects at two view counts."""
+    for name in ("ball", "globe", "orb"):
+        make_object(name)
+    return RunSettings(
+        protocol="gso",
+        data=(str(tmp_path / "objects"),),
+        weights=(str(weights),),
+        views=(4, 8),
+        sizes=((32, 32),),
+        out=str(tmp_path / "run"),
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def folder_of_run(
+    make_object: Callable[[str], Path], weights: Path, tmp_path: Path, no_lpips: None
+) -> Path:
+    """A finished run of two objects, with the pictures of every target."""
+    for name in ("ball", "globe"):
+        make_object(name)
+    settings = RunSettings(
+        protocol="gso",
+        data=(str(tmp_path / "objects"),),
+        weights=(str(weights),),
+        views=(4, 8),
+        sizes=((32, 32),),
+        pictures=-1,
+        out=str(tmp_path / "run"),
+        device="cpu",
+    )
+    run(settings)
+    return tmp_path / "run"
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from eval.runs import load_rows
 from nvs.errors import ConfigError, DatasetError
 from nvs.perceptual.backbones import offline_file
 
+FROZEN = "cdffa2e7fd08ef2570b7f05a9337b73e20c1d88f188adc6448eeab51adfc0295"
+
 
 def ring(view: int) -> int:
     return view // 16
@@ -31,6 +33,15 @@ def test_the_packaged_index_files_follow_the_rule(tmp_path: Path) -> None:
     assert names == sorted(path.name for path in tmp_path.glob("*.json"))
     for name in names:
         assert read_index(tmp_path / name) == read_index(rig_views.FOLDER / name)
+
+
+def test_the_index_files_are_frozen() -> None:
+    """Numbers measured with other files are not comparable: this hash stays."""
+    hashes = {
+        path.stem: read_index(path)["sha256"]
+        for path in rig_views.FOLDER.glob("*.json")
+    }
+    assert index_hash(hashes) == FROZEN
 
 
 @pytest.mark.parametrize("count", VIEW_COUNTS)
@@ -102,6 +113,10 @@ def test_a_set_off_the_rig_is_refused(make_object) -> None:
         protocol.split(SceneFolder(name="a", path=folder), [4])
     with pytest.raises(ConfigError, match="no input set of 5 views"):
         GsoProtocol([5])
+    entries[7]["fx"] *= 1.1
+    file.write_text(json.dumps(entries))
+    with pytest.raises(DatasetError, match=r"intrinsics of .*0007\.png are not"):
+        protocol.split(SceneFolder(name="a", path=folder), [4])
 
 
 def test_the_real_set_is_on_the_rig(shared: Path) -> None:

@@ -10,10 +10,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
-from eval.complexity import exponents, fitted_exponent, measure
 from eval.methods import make_methods
 from eval.methods.attention import AttentionNetwork
 from eval.methods.attention_weights import (
@@ -24,8 +21,9 @@ from eval.methods.attention_weights import (
 from eval.methods.simple import MeanColour, NearestInput
 from nvs.cameras import PoseNormalisation, orbit
 from nvs.config import ModelConfig
-from nvs.errors import CheckpointError, ConfigError
+from nvs.errors import CheckpointError
 from nvs.model import LaCTNetwork
+from nvs.model.block import Block
 from nvs.model.tokens import posed_rays
 from nvs.scene import PosedViews
 
@@ -100,12 +98,12 @@ def masked(network: AttentionNetwork, inputs: Tensor, target: Tensor) -> Tensor:
     allowed[:, -tokens:] = False
     for block in network.blocks:
         x = rearrange(block.attend(x), "b v t d -> b (v t) d")
-        cross, normed = block.cross, block.cross_norm(x)
+        cross, normed = block.lact, block.lact_norm(x)
         q = rearrange(cross.query(normed), "b t (h d) -> b h t d", d=16)
-        k, v = cross.memory(normed)
+        k, v = cross.write(normed)
         out = F.scaled_dot_product_attention(cross.query_norm(q), k, v, allowed)
         x = x + cross.output(rearrange(out, "b h t d -> b t (h d)"))
-        x = rearrange(block.transform(x), "b (v t) d -> b v t d", t=tokens)
+        x = block.transform(rearrange(x, "b (v t) d -> b v t d", t=tokens))
     return x[:, -1:]
 
 
@@ -114,8 +112,8 @@ def test_full_attention_is_one_masked_pass_cut_in_two() -> None:
     network = lively(AttentionNetwork(CONFIG, "full_attention"))
     given, target = views(3), posed_rays(views(5).camera[3])
     posed = posed_rays(given.camera)
-    state = network.prefill_state(posed, given.image[None])
-    image = network.render_state(state, target)
+    state = network.prefill(posed, given.image[None])
+    image = network.render(state, target)
     whole = masked(
         network, network.embed(posed, given.image[None]), network.embed(target, None)
     )
@@ -131,25 +129,26 @@ def test_attention_networks_see_a_set_of_views(kind) -> None:
     posed, image = posed_rays(given.camera), given.image[None]
 
     def render(order: list[int], pixels: Tensor = image) -> Tensor:
-        state = network.prefill_state(posed[:, order], pixels[:, order])
-        return network.render_state(state, target)
+        state = network.prefill(posed[:, order], pixels[:, order])
+        return network.render(state, target)
 
     plain = render([0, 1, 2, 3])
     torch.testing.assert_close(render([2, 0, 3, 1]), plain, atol=1e-5, rtol=1e-4)
     changed = image.clone()
     changed[0, 2] = 0
     assert (render([0, 1, 2, 3], changed) - plain).abs().max() > 1e-3
-    alone = network.render_state(network.prefill_state(posed, image), target[:, :1])
+    alone = network.render(network.prefill(posed, image), target[:, :1])
     torch.testing.assert_close(plain[:, :1], alone, atol=1e-5, rtol=1e-4)
 
 
 def test_attention_networks_share_our_layers() -> None:
     ours = LaCTNetwork(CONFIG)
     network = AttentionNetwork(CONFIG, "full_attention")
-    same = {n: p.shape for n, p in ours.named_parameters() if ".lact" not in n}
-    theirs = {n: p.shape for n, p in network.named_parameters() if ".cross" not in n}
+    same = {n: p.shape for n, p in ours.named_parameters() if ".lact." not in n}
+    theirs = {n: p.shape for n, p in network.named_parameters() if ".lact." not in n}
     theirs.pop("registers")
     assert same == theirs
+    assert isinstance(network.layers[0], Block)
 
 
 def test_attention_weights_survive_their_file(tmp_path: Path) -> None:
@@ -162,68 +161,6 @@ def test_attention_weights_survive_their_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no full_attention network"):
         load_attention_network(path, "full_attention")
     assert random_network("register", CONFIG, seed=4).digest != named.digest
-
-
-def count_flops(work) -> int:
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        work()
-    return counter.get_total_flops()
-
-
-@torch.no_grad()
-def test_operations_of_a_prefill_are_linear_or_quadratic_in_views() -> None:
-    counts = (4, 8, 12)
-    second_difference = {}
-    for kind in ("lact", "full_attention", "register"):
-        network = (
-            LaCTNetwork(CONFIG)
-            if kind == "lact"
-            else AttentionNetwork(CONFIG, kind, num_registers=8)
-        )
-        prefill = network.prefill if kind == "lact" else network.prefill_state
-        flops = [
-            count_flops(
-                lambda n=n, f=prefill: f(
-                    posed_rays(views(n).camera), views(n).image[None]
-                )
-            )
-            for n in counts
-        ]
-        second_difference[kind] = flops[2] - 2 * flops[1] + flops[0]
-    pairs = 2 * (6 * 4) ** 2  # of tokens: 6 a view, 4 views a step
-    assert second_difference["lact"] == 0
-    assert second_difference["full_attention"] == 3 * 4 * 32 * pairs
-    assert second_difference["register"] == 2 * 4 * 32 * pairs
-
-
-def test_exponents_of_known_laws() -> None:
-    counts = [4, 8, 16, 32]
-    assert fitted_exponent(counts, [n**2 for n in counts]) == pytest.approx(2)
-    assert fitted_exponent(counts, [7.0] * 4) == pytest.approx(0)
-    assert 1 < fitted_exponent(counts, [n**2 + 20 * n for n in counts]) < 2
-
-
-def test_state_grows_with_views_for_full_attention_only() -> None:
-    rows = measure(
-        CONFIG, view_counts=[2, 4], height=16, width=16, repeats=1, num_registers=8
-    )
-    state = {fit.network: fit.state for fit in exponents(rows)}
-    assert state["full_attention"] == pytest.approx(1)
-    assert state["lact"] == pytest.approx(0)
-    assert state["register"] == pytest.approx(0)
-    full = next(row for row in rows if row.network == "full_attention")
-    assert full.state_bytes == 4 * (2 * 4) * 2 * 32 * 4  # blocks, tokens, k and v
-    with pytest.raises(ConfigError, match="view counts are"):
-        measure(CONFIG, view_counts=[4], height=16, width=16, repeats=1)
-    with pytest.raises(ConfigError, match="no network 'mamba'"):
-        measure(
-            CONFIG,
-            networks=["mamba"],
-            view_counts=[1, 2],
-            height=16,
-            width=16,
-            repeats=1,
-        )
 
 
 def test_attention_methods_run_like_the_others(weights: Path) -> None:

@@ -16,7 +16,12 @@ from eval.metrics.images import PSNR_CAP_DB, mean_squared_error
 from eval.statistics import bootstrap, pooled_psnr_db
 from nvs.errors import ImageError, WeightsUnavailableError
 from nvs.perceptual import Lpips
-from nvs.perceptual.backbones import offline_file, read_offline
+from nvs.perceptual.backbones import (
+    backbone_state,
+    cached_file,
+    offline_file,
+    read_offline,
+)
 
 
 def fixed_pair(side: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +148,36 @@ def test_the_offline_backbone_is_read_as_data_only(tmp_path: Path) -> None:
     evil.write_bytes(pickle.dumps({"AlexNet_0": Path("x")}))
     with pytest.raises(WeightsUnavailableError, match=r"refers to pathlib\S*Path"):
         read_offline("alex", evil)
+
+
+def test_backbones_are_looked_for_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is named, torch hub's cache, the offline package, a download."""
+    found = {name: {"from": torch.tensor(i)} for i, name in enumerate("abcd")}
+    named, cached = tmp_path / "named.pth", cached_file("alex").name
+    torch.save(found["a"], named)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(found["b"], tmp_path / "checkpoints" / cached)
+    backbones = "nvs.perceptual.backbones"
+    monkeypatch.setattr(f"{backbones}.offline_file", lambda net: tmp_path)
+    monkeypatch.setattr(f"{backbones}.read_offline", lambda net, file: found["c"])
+    monkeypatch.setattr(
+        "torch.hub.load_state_dict_from_url", lambda *_, **__: found["d"]
+    )
+
+    def origin(file: Path | None) -> int:
+        return int(backbone_state("alex", file, remedy="-")[0]["from"])
+
+    assert origin(named) == 0
+    assert origin(None) == 1
+    cached_file("alex").unlink()
+    assert origin(None) == 2
+    monkeypatch.setattr(f"{backbones}.offline_file", lambda net: None)
+    assert origin(None) == 3
+    with pytest.raises(WeightsUnavailableError, match="there is no file"):
+        origin(tmp_path / "absent.pth")
 
 
 RECORDED = {"alex": 0.1088, "vgg": 0.2565}

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,27 +17,11 @@ from eval.rig_views import TARGETS, read_inputs
 from eval.runs import RunSettings, load_rows, load_timings, run
 from eval.runs.run import _run
 from eval.runs.scene_run import SceneRun
-from eval.runs.settings import read_settings
 from eval.runs.sharding import Shard
 from nvs.errors import ConfigError, DatasetError, OutputError
 from nvs.scene import Renderer, load_views
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
-
-
-@pytest.fixture
-def settings(make_object, weights: Path, tmp_path: Path) -> RunSettings:
-    for name in ("ball", "globe", "orb"):
-        make_object(name)
-    return RunSettings(
-        protocol="gso",
-        data=(str(tmp_path / "objects"),),
-        weights=(str(weights),),
-        views=(4, 8),
-        sizes=((32, 32),),
-        out=str(tmp_path / "run"),
-        device="cpu",
-    )
 
 
 def test_a_run_says_everything_needed_to_repeat_it(settings: RunSettings) -> None:
@@ -52,7 +33,13 @@ def test_a_run_says_everything_needed_to_repeat_it(settings: RunSettings) -> Non
     assert [row["scene"] for row in rows] == sorted(row["scene"] for row in rows)
     first = rows[0]
     assert first["method"] == "net"
-    assert len(first["weights_digest"]) == len(first["index_sha256"]) == 64
+    for key in ("weights_digest", "index_sha256", "data_sha256"):
+        assert len(first[key]) == 64
+    same = {(row["scene"], row["num_views"]): row["data_sha256"] for row in rows}
+    assert len(set(same.values())) == len(same) == 3 * 2, "one a scene and view count"
+    assert all(
+        row["data_sha256"] == same[row["scene"], row["num_views"]] for row in rows
+    )
     assert (first["seed"], first["precision"], first["num_views"]) == (0, "float32", 4)
     assert "scikit-image" in first["versions"]
     assert "torch" in first["versions"]
@@ -174,85 +161,12 @@ def test_two_ranks_find_what_one_finds(
     _run(shared, Shard(rank=0, world=2), seen.append)
     second = _run(shared, Shard(rank=1, world=2), seen.append)
     assert second.rows == []
-    assert len(seen) == 3, "each scene is evaluated by one rank"
+    labels = [line for line in seen if line.startswith("scene ")]
+    assert len(labels) == 3, "each scene is evaluated by one rank"
     _run(shared, Shard(rank=0, world=2), seen.append)
     assert (tmp_path / "shared" / "results.jsonl").read_bytes() == (
         Path(settings.out) / "results.jsonl"
     ).read_bytes()
-
-
-@pytest.mark.slow
-def test_torchrun_finds_what_one_process_finds(
-    settings: RunSettings, tmp_path: Path
-) -> None:
-    arguments = ["eval", "gso", *settings.data, "--weights", settings.weights[0]]
-    arguments += ["--views", "4,8", "--size", "32", "--device", "cpu", "--out"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_HOME": str(tmp_path)}
-    launch = {
-        "one": [sys.executable, "-m", "nvs.cli"],
-        "two": [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-            *("--master-port", "29655", "-m", "nvs.cli"),
-        ],
-    }
-    for name, command in launch.items():
-        done = subprocess.run(
-            [*command, *arguments, tmp_path / name],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "one" / "results.jsonl").read_bytes() == (
-        tmp_path / "two" / "results.jsonl"
-    ).read_bytes()
-
-
-def test_settings_from_yaml(tmp_path: Path) -> None:
-    file = tmp_path / "run.yaml"
-    file.write_text(
-        "protocol: dl3dv\ndata: [scenes]\nweights: [a, b]\nviews: 16\n"
-        "sizes: [256, [536, 960]]\nnormalise: inputs+targets\nout: here\n"
-    )
-    settings = RunSettings.from_values(read_settings(file))
-    assert settings.views == (16,)
-    assert settings.image_sizes == ((256, 256), (536, 960))
-    assert settings.weights == ("a", "b")
-    assert settings.make_protocol().normalise == "inputs and targets, as published"
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"speed": 1}, "unknown key 'speed'"),
-        ({"views": ["four"]}, "views is 'four'"),
-        ({"views": [True]}, "views is True"),
-        ({"views": [0]}, "views is"),
-        ({"sizes": [[1, 2, 3]]}, "a size is"),
-        ({"protocol": "nerf"}, "protocol is 'nerf'"),
-        ({"data": []}, "data is empty"),
-        ({"pictures": -2}, "pictures is -2"),
-        ({"require_lpips": "yes"}, "require_lpips is 'yes'"),
-        ({"out": None}, "out is None"),
-    ],
-)
-def test_settings_that_cannot_work(values: dict, message: str) -> None:
-    good = {"protocol": "gso", "data": ["a"], "out": "b"}
-    with pytest.raises(ConfigError, match=message):
-        RunSettings.from_values(good | values)
-
-
-def test_settings_that_are_missing_or_unreadable(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="have no out"):
-        RunSettings.from_values({"protocol": "gso", "data": ["a"]})
-    file = tmp_path / "a.yaml"
-    file.write_text("a: [")
-    with pytest.raises(ConfigError, match="not readable YAML"):
-        read_settings(file)
-    file.write_text("- 1")
-    with pytest.raises(ConfigError, match="no mapping"):
-        read_settings(file)
 
 
 def test_unknown_methods_and_namesakes(settings: RunSettings) -> None:

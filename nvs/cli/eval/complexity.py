@@ -26,7 +26,15 @@ def complexity(
         str, typer.Option(help="Of lact, full_attention, register.")
     ] = "lact,full_attention,register",
     registers: Annotated[int, typer.Option(min=1, help="Number of registers.")] = 4096,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed prefills.")] = 3,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Rounds; the fastest counts.")
+    ] = 3,
+    clock: Annotated[
+        str,
+        typer.Option(
+            help="wall; or cpu, this process's processor time, for a shared machine."
+        ),
+    ] = "wall",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Processor threads; all if absent.")
     ] = None,
@@ -35,6 +43,7 @@ def complexity(
     ] = None,
     device: options.Device = None,
     precision: options.PrecisionName = None,
+    memory_gib: options.MemoryGiB = None,
     json: options.Json = False,
 ) -> None:
     """Measure state, prefill and frame time of networks with random weights."""
@@ -43,8 +52,9 @@ def complexity(
 
     import torch
 
-    from eval.complexity import exponents, measure
-    from eval.report.complexity import complexity_table
+    from eval.complexity import CostSettings, measure
+    from eval.growth import exponents
+    from eval.report.complexity import complexity_markdown
     from eval.runs.versions import machine, versions
     from nvs.config import ModelConfig
     from nvs.config import preset as preset_config
@@ -62,33 +72,35 @@ def complexity(
             raise ConfigError(f"--set is {setting!r}", remedy="Give key=NUMBER.")
         values[key] = int(value)
     config = ModelConfig.from_json(values)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    rows = measure(
-        config,
-        networks=networks.split(","),
-        view_counts=parse_numbers(views, "--views") or [],
+    chosen = CostSettings(
+        view_counts=tuple(parse_numbers(views, "--views") or []),
         height=sizes[0][0],
         width=sizes[0][1],
+        networks=tuple(networks.split(",")),
         repeats=repeats,
         num_registers=registers,
         device=device,
         precision=precision,
+        budget_bytes=options.budget_bytes(memory_gib),
+        clock=clock,
+    )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    rows = measure(
+        config,
+        chosen,
         report=lambda row: output.say(
             f"nvs: {row.network}, {row.num_views} views: "
             f"{row.prefill_seconds:.3f} s, {row.milliseconds_per_frame:.1f} ms a frame"
         ),
     )
     content = {
-        "height": sizes[0][0],
-        "width": sizes[0][1],
+        "settings": asdict(chosen),
         "config": config.to_json(),
-        "registers": registers,
         "threads": torch.get_num_threads(),
-        "repeats": repeats,
         "machine": machine(pick_device(device)),
         "versions": versions(),
-        "rows": [row.to_json() for row in rows],
+        "rows": [asdict(row) for row in rows],
         "exponents": [asdict(fit) for fit in exponents(rows)],
     }
     if out is not None:
@@ -96,4 +108,4 @@ def complexity(
     if json:
         sys.stdout.write(dumps(content) + "\n")
         return
-    typer.echo(complexity_table(content))
+    typer.echo(complexity_markdown(content))

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
+from nvs.cli import options
+from nvs.cli.eval.inputs import PICTURES_HELP, LpipsFile, RequireLpips
+from nvs.cli.eval.shown import show
 
 
 def folder(
@@ -28,27 +30,16 @@ def folder(
     normalised_by: Annotated[
         str, typer.Option(help="What poses were normalised by, for tables.")
     ] = "not known",
-    pictures: Annotated[
-        int, typer.Option(min=-1, help="Targets a scene to keep; -1 for all.")
-    ] = 1,
-    lpips_vgg: Annotated[
-        Path | None, typer.Option(help="File of this LPIPS backbone.")
-    ] = None,
-    lpips_alex: Annotated[
-        Path | None, typer.Option(help="File of this LPIPS backbone.")
-    ] = None,
-    require_lpips: Annotated[
-        bool, typer.Option("--require-lpips", help="Stop if LPIPS cannot be had.")
-    ] = False,
+    pictures: Annotated[int, typer.Option(min=-1, help=PICTURES_HELP)] = 1,
+    lpips_vgg: LpipsFile = None,
+    lpips_alex: LpipsFile = None,
+    require_lpips: RequireLpips = False,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
     """Evaluate a folder of renders, so that it can be compared with runs."""
     from eval.folder import FolderSettings, evaluate_folder
     from eval.metrics import Metrics
-    from eval.report.table import markdown_table
-    from eval.summary import summarise_rows
-    from nvs.perceptual import Net
     from nvs.scene.precision import pick_device
 
     settings = FolderSettings(
@@ -60,23 +51,9 @@ def folder(
         normalised_by=normalised_by,
         pictures=pictures,
     )
-    files: dict[Net, Path] = {}
-    if lpips_vgg is not None:
-        files["vgg"] = lpips_vgg
-    if lpips_alex is not None:
-        files["alex"] = lpips_alex
     metrics = Metrics(
-        pick_device(device), lpips_files=files, require_lpips=require_lpips
+        pick_device(device),
+        lpips_files={"vgg": lpips_vgg, "alex": lpips_alex},
+        require_lpips=require_lpips,
     )
-    record = evaluate_folder(settings, out, metrics)
-    if json:
-        summary = {
-            "out": str(out),
-            "results": len(record.rows),
-            "failures": len(record.failures),
-        }
-        output.print_result(summary, as_json=True, title="nvs eval folder")
-        return
-    typer.echo(markdown_table(summarise_rows({"": record.rows})))
-    for failure in record.failures:
-        output.say(f"nvs: {failure['scene']} failed: {failure['error']}")
+    show(evaluate_folder(settings, out, metrics), out, as_json=json)

@@ -1,8 +1,21 @@
-"""Lists in options of `nvs eval`."""
+"""Options that several commands of `nvs eval` share, and how lists are read."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from nvs.errors import ConfigError
+
+LpipsFile = Annotated[
+    Path | None, typer.Option(help="File of this LPIPS backbone, as torchvision's.")
+]
+RequireLpips = Annotated[
+    bool, typer.Option("--require-lpips", help="Stop if LPIPS cannot be had.")
+]
+PICTURES_HELP = "Targets a scene to keep as pictures; -1 for all."
 
 
 def parse_numbers(text: str | None, option: str) -> list[int] | None:

@@ -36,10 +36,14 @@ def report(
         Path | None,
         typer.Option("-o", "--output", help="HTML file; RUN/report.html if absent."),
     ] = None,
+    complexity: Annotated[
+        list[Path] | None,
+        typer.Option(help="File that `nvs eval complexity -o` wrote. Repeatable."),
+    ] = None,
 ) -> None:
     """Write one self-contained page, and its tables as Markdown beside it."""
     from eval.report.page import write_report
 
     target = destination or runs[0] / "report.html"
-    markdown = write_report(runs, target)
+    markdown = write_report(runs, target, costs=complexity or [])
     output.say(f"nvs: wrote {target} and {markdown}")

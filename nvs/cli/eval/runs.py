@@ -8,7 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from nvs.cli import options, output
-from nvs.cli.eval.inputs import parse_numbers, parse_sizes
+from nvs.cli.eval.inputs import (
+    PICTURES_HELP,
+    LpipsFile,
+    RequireLpips,
+    parse_numbers,
+    parse_sizes,
+)
+from nvs.cli.eval.shown import show
 
 Data = Annotated[
     list[Path] | None,
@@ -43,19 +50,11 @@ Scenes = Annotated[
     Path | None, typer.Option(help="Text file with the names of scenes to evaluate.")
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights. Default: 0.")]
-Pictures = Annotated[
-    int | None,
-    typer.Option(help="Targets a scene to keep as pictures; -1 for all. Default: 1."),
-]
-LpipsFile = Annotated[
-    Path | None, typer.Option(help="File of this LPIPS backbone, as torchvision's.")
-]
-RequireLpips = Annotated[
-    bool, typer.Option("--require-lpips", help="Stop if LPIPS cannot be had.")
-]
+Pictures = Annotated[int | None, typer.Option(help=f"{PICTURES_HELP} Default: 1.")]
 
 
 def gso(
+    context: typer.Context,
     data: Data = None,
     out: Out = None,
     config: Config = None,
@@ -74,28 +73,11 @@ def gso(
     json: options.Json = False,
 ) -> None:
     """Objects on the 64-camera rig: fixed inputs, 8 fixed targets."""
-    _run(
-        "gso",
-        config,
-        as_json=json,
-        methods=methods,
-        views=views,
-        size=size,
-        require_lpips=require_lpips,
-        data=data,
-        out=out,
-        weights=weights,
-        scenes=scenes,
-        seed=seed,
-        pictures=pictures,
-        lpips_vgg=lpips_vgg,
-        lpips_alex=lpips_alex,
-        device=device,
-        precision=precision,
-    )
+    _run("gso", context.params)
 
 
 def dl3dv(
+    context: typer.Context,
     data: Data = None,
     out: Out = None,
     config: Config = None,
@@ -125,82 +107,37 @@ def dl3dv(
     json: options.Json = False,
 ) -> None:
     """Real captures: every 8th frame a target, inputs by k-means over the others."""
-    _run(
-        "dl3dv",
-        config,
-        as_json=json,
-        methods=methods,
-        views=views,
-        size=size,
-        require_lpips=require_lpips,
-        data=data,
-        out=out,
-        weights=weights,
-        scenes=scenes,
-        normalise=normalise,
-        indices=indices,
-        seed=seed,
-        pictures=pictures,
-        lpips_vgg=lpips_vgg,
-        lpips_alex=lpips_alex,
-        device=device,
-        precision=precision,
-    )
+    _run("dl3dv", context.params)
 
 
-def _run(
-    protocol: str,
-    config: Path | None,
-    *,
-    as_json: bool,
-    methods: str | None,
-    views: str | None,
-    size: str | None,
-    require_lpips: bool,
-    **others: Any,
-) -> None:
+def _run(protocol: str, given: dict[str, Any]) -> None:
     """Run a protocol with the settings of a file and of options, which come first."""
-    from eval.report.table import markdown_table
     from eval.runs import RunSettings, run
     from eval.runs.settings import read_settings
-    from eval.summary import summarise_rows
     from nvs.errors import ConfigError
 
-    options_given = {
-        **{key: _plain(value) for key, value in others.items()},
-        "methods": None if methods is None else methods.split(","),
-        "views": parse_numbers(views, "--views"),
-        "sizes": parse_sizes(size, "--size"),
-        "require_lpips": require_lpips or None,
-    }
-    given = {key: value for key, value in options_given.items() if value is not None}
-    merged = (read_settings(config) if config is not None else {}) | given
-    if merged.setdefault("protocol", protocol) != protocol:
+    values = {key: _plain(value) for key, value in given.items()}
+    config, as_json = values.pop("config"), values.pop("json")
+    methods: str | None = values["methods"]
+    values["methods"] = None if methods is None else methods.split(",")
+    values["views"] = parse_numbers(values["views"], "--views")
+    values["sizes"] = parse_sizes(values.pop("size"), "--size")
+    values["require_lpips"] = values["require_lpips"] or None
+    settings = {} if config is None else read_settings(Path(config))
+    settings |= {key: value for key, value in values.items() if value is not None}
+    if settings.setdefault("protocol", protocol) != protocol:
         raise ConfigError(
-            f"{config} is for the protocol {merged['protocol']}",
-            remedy=f"Run it with: nvs eval {merged['protocol']} --config {config}",
+            f"{config} is for the protocol {settings['protocol']}",
+            remedy=f"Run it with: nvs eval {settings['protocol']} --config {config}",
         )
-    settings = RunSettings.from_values(merged)
-    record = run(settings, report=lambda line: output.say(f"nvs: {line}"))
-    if not record.rows and not record.failures:
-        return  # a process of torchrun that is not the first
-    out = Path(settings.out)
-    if as_json:
-        summary = {
-            "out": str(out),
-            "results": len(record.rows),
-            "failures": len(record.failures),
-        }
-        output.print_result(summary, as_json=True, title="nvs eval")
-        return
-    typer.echo(markdown_table(summarise_rows({"": record.rows})))
-    for failure in record.failures:
-        output.say(f"nvs: {failure['scene']} failed: {failure['error']}")
-    output.say(f"nvs: results in {out}; a page of them: nvs eval report {out}")
+    checked = RunSettings.from_values(settings)
+    record = run(checked, report=lambda line: output.say(f"nvs: {line}"))
+    if record.rows or record.failures:  # only the first process of torchrun has them
+        show(record, Path(checked.out), as_json=as_json)
 
 
 def _plain(value: Any) -> Any:
     """Paths as text, and an option that was not repeated as not given."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value] or None
     return str(value) if isinstance(value, Path) else value

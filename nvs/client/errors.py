@@ -1,0 +1,177 @@
+"""What can go wrong between client and service, as errors with a remedy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from nvs.errors import NvsError
+
+if TYPE_CHECKING:
+    from nvs.client.models import Job
+
+MAX_SHOWN_FIELDS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field of a request."""
+
+    field: str
+    """Path of the field, such as `camera.world_from_camera`."""
+    problem: str
+    remedy: str
+
+
+class ServiceError(NvsError):
+    """An answer that is a problem document (RFC 9457).
+
+    Attributes:
+        status: The HTTP status.
+        slug: Last part of the problem's type, such as `quota-exceeded`.
+        fields: The fields that are wrong; empty if none is to blame.
+        request_id: Finds the request in the service's log; None if not given.
+        retry_after_seconds: When the service said to come back; None if it did not.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        remedy: str,
+        status: int,
+        slug: str = "",
+        fields: tuple[FieldProblem, ...] = (),
+        request_id: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.status = status
+        self.slug = slug
+        self.fields = fields
+        self.request_id = request_id
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def field(self) -> str | None:
+        """The first field that is wrong."""
+        return self.fields[0].field if self.fields else None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with every attribute."""
+        return type(self)._from_state, (self.problem, self.remedy, self.__dict__)
+
+    @classmethod
+    def _from_state(
+        cls, problem: str, remedy: str, state: dict[str, Any]
+    ) -> ServiceError:
+        error = cls(problem, remedy=remedy, status=0)
+        error.__dict__.update(state)
+        return error
+
+
+class ServiceUnreachableError(NvsError):
+    """No answer: nothing listens there, or the connection broke too often."""
+
+
+class ServiceAnswerError(NvsError):
+    """An answer that is not what the service's interface says."""
+
+
+class JobFailedError(NvsError):
+    """A build or video that failed or was cancelled.
+
+    Attributes:
+        job: The job in its final state.
+    """
+
+    def __init__(self, job: Job) -> None:
+        problem = f"the {job.kind} {job.id} was cancelled"
+        remedy = "Start it again if that was not meant."
+        if job.error is not None:
+            problem, remedy = job.error.problem, job.error.remedy
+        super().__init__(problem, remedy=remedy)
+        self.job = job
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the job."""
+        return type(self), (self.job,)
+
+
+def error_of(response: httpx.Response) -> ServiceError:
+    """The error that an answer with a status of 400 or more means.
+
+    Args:
+        response: The answer, its body read.
+    """
+    document = _document(response)
+    host, reason = response.request.url.host, response.reason_phrase
+    answered = f"{host} answered {response.status_code} {reason}".strip()
+    error = error_of_document({"title": answered, **document}, response.status_code)
+    error.retry_after_seconds = retry_after_seconds(response)
+    error.request_id = error.request_id or response.headers.get("X-Request-ID")
+    return error
+
+
+def error_of_document(document: Mapping[str, Any], status: int) -> ServiceError:
+    """The error that a problem document describes; its fields may be absent."""
+    fields = tuple(
+        FieldProblem(
+            field=str(entry.get("field", "")),
+            problem=str(entry.get("problem", "")),
+            remedy=str(entry.get("remedy", "")),
+        )
+        for entry in document.get("errors") or ()
+        if isinstance(entry, dict)
+    )
+    problem = str(document.get("detail") or document.get("title") or f"status {status}")
+    named = [f"{entry.field}: {entry.problem}" for entry in fields[:MAX_SHOWN_FIELDS]]
+    if not all(entry.problem in problem for entry in fields):
+        problem = f"{problem.rstrip('.')} ({'; '.join(named)})"
+    request_id = document.get("request_id")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and request_id:
+        problem = f"{problem.rstrip('.')} (request {request_id})"
+    remedies = [entry.remedy for entry in fields if entry.remedy]
+    return ServiceError(
+        problem,
+        remedy=str(document.get("remedy") or (remedies or [_usual_remedy(status)])[0]),
+        status=status,
+        slug=str(document.get("type", "")).rpartition("/")[2],
+        fields=fields,
+        request_id=request_id,
+    )
+
+
+def retry_after_seconds(response: httpx.Response) -> float | None:
+    """The `Retry-After` of an answer, given in seconds or as a date."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _document(response: httpx.Response) -> dict[str, Any]:
+    if "json" not in response.headers.get("Content-Type", ""):
+        return {}
+    try:
+        content = response.json()
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _usual_remedy(status: int) -> str:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return "Give a key that is valid for this server."
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "Try again later; if it goes on, ask whoever runs the server."
+    return "Check the address of the server and the request."

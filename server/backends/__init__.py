@@ -1,0 +1,1 @@
+"""How the gateway has things computed: a protocol, and processes on this machine."""

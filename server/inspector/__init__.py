@@ -1,0 +1,1 @@
+"""The process that decodes what strangers send, within limits on memory and time."""

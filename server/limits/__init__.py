@@ -1,0 +1,1 @@
+"""What a request may cost: bodies, headers, renders in the house."""

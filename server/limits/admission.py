@@ -1,0 +1,139 @@
+"""Which work is let in: a bounded number of renders, and nothing while draining.
+
+A render takes its place in the house before its body is read (`AdmittedRoute`) and
+gives it back on every path. When the house is full the answer is 429; Retry-After is
+the number in the house times the measured seconds per render.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from server.problems import Problem
+
+SMOOTHING = 0.1
+"""Weight of the newest render in the measured seconds per render."""
+FIRST_GUESS_SECONDS = 0.5
+MAX_RETRY_SECONDS = 60.0
+
+
+class Admission:
+    """Counts the renders in the house; says when the server is shutting down.
+
+    Used on the event loop only.
+
+    Args:
+        max_renders: Renders waiting and running at one time.
+        max_streams: WebSockets open at one time.
+    """
+
+    def __init__(self, *, max_renders: int, max_streams: int) -> None:
+        self.max_renders = max_renders
+        self.max_streams = max_streams
+        self.num_renders = 0
+        self.num_streams = 0
+        self.seconds_per_render = FIRST_GUESS_SECONDS
+        self.draining = asyncio.Event()
+        self._last_seconds = 0.0
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server is shutting down and lets nothing in."""
+        return self.draining.is_set()
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """When the renders now in the house will be done, as far as is known."""
+        estimate = self.num_renders * self.seconds_per_render
+        return min(max(estimate, 1.0), MAX_RETRY_SECONDS)
+
+    def check_open(self) -> None:
+        """Check that the server is not shutting down.
+
+        Raises:
+            Problem: `draining`, 503.
+        """
+        if self.is_draining:
+            raise Problem("draining")
+
+    @contextmanager
+    def place(self) -> Generator[None]:
+        """A place in the house for one render.
+
+        Raises:
+            Problem: `queue-full`, 429, if there is none; `draining`, 503.
+        """
+        self.check_open()
+        if self.num_renders >= self.max_renders:
+            raise Problem(
+                "queue-full",
+                f"{self.num_renders} renders of {self.max_renders} are waiting "
+                "or running.",
+                retry_after_seconds=self.retry_after_seconds,
+            )
+        if self.num_renders == 0:
+            self._last_seconds = time.monotonic()
+        self.num_renders += 1
+        try:
+            yield
+            self._measure()
+        finally:
+            self.num_renders -= 1
+
+    @contextmanager
+    def stream(self) -> Generator[None]:
+        """A place for one open WebSocket; each of its renders takes a `place` too.
+
+        Raises:
+            Problem: `queue-full`, 429, if there is none; `draining`, 503.
+        """
+        self.check_open()
+        if self.num_streams >= self.max_streams:
+            raise Problem(
+                "queue-full",
+                f"{self.num_streams} streams of {self.max_streams} are open.",
+                retry_after_seconds=MAX_RETRY_SECONDS,
+            )
+        self.num_streams += 1
+        try:
+            yield
+        finally:
+            self.num_streams -= 1
+
+    def _measure(self) -> None:
+        """Note that a render is done: the pause since the one before, while busy."""
+        now = time.monotonic()
+        self.seconds_per_render += SMOOTHING * (
+            now - self._last_seconds - self.seconds_per_render
+        )
+        self._last_seconds = now
+
+
+class AdmittedRoute(APIRoute):
+    """A route whose requests take a place before their body is read.
+
+    Use it as `router = APIRouter(route_class=AdmittedRoute)`.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The usual handler, inside a place."""
+        handler = super().get_route_handler()
+
+        async def admitted(request: Request) -> Response:
+            with admission_of(request).place():
+                return await handler(request)
+
+        return admitted
+
+
+def admission_of(connection: HTTPConnection) -> Admission:
+    """The admission of the application that serves a connection."""
+    return connection.app.state.admission

@@ -1,0 +1,46 @@
+"""The render stream: poses in, pictures out, over one WebSocket."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, WebSocket
+
+from server.access.dependencies import (
+    AdmissionDep,
+    MetricsDep,
+    RenderCaller,
+    Scenes,
+    SettingsDep,
+)
+from server.routes.dependencies import find_scene
+from server.routes.renders import PicturesDep
+from server.routes.stream_session import StreamSession
+
+router = APIRouter(prefix="/v1/scenes")
+
+
+@router.websocket("/{scene_id}/stream")
+async def stream(
+    websocket: WebSocket,
+    scene_id: str,
+    caller: RenderCaller,
+    scenes: Scenes,
+    admission: AdmissionDep,
+    settings: SettingsDep,
+    metrics: MetricsDep,
+    pictures: PicturesDep,
+) -> None:
+    """Serve one client until it leaves, falls silent, or the scene is deleted."""
+    scene = await find_scene(scenes, caller, scene_id)
+    with admission.stream():
+        await websocket.accept()
+        session = StreamSession(
+            websocket,
+            scene,
+            caller,
+            scenes,
+            pictures,
+            admission,
+            metrics,
+            max_message_bytes=settings.max_json_bytes,
+        )
+        await session.run()

@@ -1,0 +1,1 @@
+"""What goes over HTTP: pydantic models of every request and answer body."""

@@ -1,0 +1,42 @@
+"""What all bodies share: strict numbers, known fields only, immutable values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+ID_PATTERN = r"^[a-z2-7]{26}$"
+"""Ids of scenes and jobs: the base-32 of a random UUID, lower case."""
+
+Number = Annotated[float, Strict()]
+"""A finite JSON number; strings and booleans are refused."""
+Integer = Annotated[int, Strict()]
+"""A JSON integer; strings, booleans and 3.0 are refused."""
+Vector3 = Annotated[list[Number], Field(min_length=3, max_length=3)]
+"""Three numbers in the user's world."""
+Row4 = Annotated[list[Number], Field(min_length=4, max_length=4)]
+"""One row of a 4×4 matrix."""
+Matrix4x4 = Annotated[list[Row4], Field(min_length=4, max_length=4)]
+"""A 4×4 matrix, row by row."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 digest in hexadecimal."""
+ObjectId = Annotated[str, Field(pattern=ID_PATTERN)]
+"""Id of a scene or a job."""
+
+
+class Schema(BaseModel):
+    """A body: unknown fields, NaN and infinity are refused; instances never change."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def examples(*values: Any) -> ConfigDict:
+    """Configuration of a schema with examples for the documentation."""
+    return ConfigDict(json_schema_extra={"examples": list(values)})

@@ -1,0 +1,51 @@
+"""Names of files within a scene: relative POSIX paths that are safe everywhere."""
+
+from __future__ import annotations
+
+import re
+
+from nvs.errors import DatasetError
+
+MAX_NAME_BYTES = 255
+MAX_SHOWN = 80
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_DRIVE = re.compile(r"[A-Za-z]:")
+REMEDY = "Name files by a relative path with forward slashes, such as images/0001.jpg."
+
+
+def check_file_name(name: str, what: str = "the file name") -> str:
+    """The name, if it can be a file of a scene.
+
+    Raises:
+        DatasetError: If it is empty, absolute, longer than 255 bytes in UTF-8, has a
+            part that is empty, `.` or `..`, or holds a backslash, a drive letter,
+            control characters or surrogates.
+    """
+    reason = _reason(name)
+    if reason is not None:
+        shown = name if len(name) <= MAX_SHOWN else name[:MAX_SHOWN] + "…"
+        raise DatasetError(f"{what} {shown!r} {reason}", remedy=REMEDY)
+    return name
+
+
+def _reason(name: str) -> str | None:
+    if not name:
+        return "is empty"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "is not valid Unicode"
+    if size > MAX_NAME_BYTES:
+        return f"has {size} bytes, over the limit of {MAX_NAME_BYTES}"
+    if _CONTROL.search(name):
+        return "holds control characters"
+    if "\\" in name:
+        return "holds a backslash"
+    if name.startswith("/"):
+        return "is an absolute path"
+    if _DRIVE.match(name):
+        return "begins with a drive letter"
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        return "has a part that is empty, `.` or `..`"
+    return None

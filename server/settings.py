@@ -1,0 +1,233 @@
+"""What can be configured: environment variables `NVS_*`, or arguments of `Settings`."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import ByteSize, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from nvs.errors import ConfigError
+
+PREFIX = "NVS_"
+MIB, GIB = ByteSize(2**20), ByteSize(2**30)
+
+Count = Annotated[int, Field(ge=1)]
+Bytes = Annotated[ByteSize, Field(ge=1)]
+"""In the environment also with a unit, such as `8GiB`."""
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], NoDecode]
+"""In the environment separated by commas."""
+
+
+class Settings(BaseSettings):
+    """Settings of one server. Each field is documented by its description."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address to listen on. Other than loopback needs an API key.",
+    )
+    port: int = Field(
+        8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    data_folder: Path = Field(
+        default_factory=lambda: user_data_path("lact-nvs"),
+        description="Folder of the database, the stored files and the caches.",
+    )
+    database_url: str = Field(
+        "",
+        description="Database: `sqlite:///file` or `postgresql+psycopg://…`; "
+        "empty is `nvs.sqlite` in the data folder.",
+    )
+    blobs_url: str = Field(
+        "",
+        description="Stored files: a folder, `s3://…`, `gs://…` or `az://…`; "
+        "empty is `blobs` in the data folder.",
+    )
+
+    weights: Names = Field(
+        ("lact_tiny",),
+        min_length=1,
+        description="Weights to serve, names or files; the first is the default.",
+    )
+    devices: Names = Field(
+        (),
+        description="Devices, one worker each, such as `cuda:0,cuda:1`; "
+        "empty is every CUDA device, or `cpu`.",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Precision of the network; auto is bfloat16 on CUDA devices that "
+        "have it, else float32.",
+    )
+    threads: Count | None = Field(
+        None, description="Threads of each worker; empty leaves it to torch."
+    )
+    device_cache_bytes: Bytes = Field(
+        ByteSize(4 * GIB), description="Scenes kept on each device."
+    )
+    host_cache_bytes: Bytes = Field(
+        ByteSize(8 * GIB), description="Scenes kept in each worker's main memory."
+    )
+    disk_cache_bytes: Bytes = Field(
+        ByteSize(64 * GIB), description="Files kept on disk where blobs are remote."
+    )
+    inspector_memory_bytes: Bytes = Field(
+        ByteSize(3 * GIB), description="Memory of the process that decodes uploads."
+    )
+
+    max_render_queue: Count = Field(
+        64, description="Renders waiting and running; more get 429."
+    )
+    max_job_queue: Count = Field(
+        256, description="Jobs waiting and running; more get 429."
+    )
+    max_render_pixels: Count = Field(
+        2048 * 2048, description="Height × width of one rendered image."
+    )
+    max_batch_cameras: Count = Field(64, description="Cameras of one batch request.")
+    max_video_frames: Count = Field(1800, description="Frames of one video.")
+    max_views: Count = Field(256, description="Input views of one build.")
+    max_images: Count = Field(1024, description="Images of one scene.")
+    max_image_bytes: Bytes = Field(
+        ByteSize(64 * MIB), description="Bytes of one uploaded image."
+    )
+    max_image_pixels: Count = Field(
+        100_000_000, description="Height × width of one uploaded image."
+    )
+    max_cameras_bytes: Bytes = Field(
+        ByteSize(64 * MIB), description="Bytes of an upload of camera files."
+    )
+    max_dataset_bytes: Bytes = Field(
+        ByteSize(8 * GIB),
+        description="Bytes of an uploaded dataset, packed and unpacked.",
+    )
+    max_scene_file_bytes: Bytes = Field(
+        ByteSize(4 * GIB), description="Bytes of an uploaded scene file."
+    )
+    max_json_bytes: Bytes = Field(
+        MIB, description="Bytes of any other request body and of a stream message."
+    )
+    max_streams: Count = Field(64, description="WebSocket streams open at one time.")
+    body_grace_seconds: Seconds = Field(
+        20.0, description="Head start of a request body, which must then keep 4 KiB/s."
+    )
+
+    quota_scenes: Count = Field(1000, description="Scenes of one owner.")
+    quota_bytes: Bytes = Field(
+        ByteSize(100 * GIB), description="Stored bytes of one owner."
+    )
+    quota_builds_per_day: Count = Field(1000, description="Builds a day of one owner.")
+    rate_per_minute: Count = Field(
+        600, description="Requests a minute of one key, unless the key says otherwise."
+    )
+
+    lease_seconds: Seconds = Field(
+        60.0, description="A job whose worker is silent for so long is taken over."
+    )
+    max_attempts: Count = Field(3, description="Tries of a job before it has failed.")
+    sweep_seconds: Seconds = Field(
+        3600.0, description="Pause between two sweeps of files that nothing names."
+    )
+    drain_seconds: Seconds = Field(
+        30.0, description="Time to finish running requests after SIGTERM."
+    )
+
+    allowed_hosts: Names = Field(
+        (),
+        description="Host names the server answers to, beside addresses and "
+        "localhost; `*.example.org` allows subdomains.",
+    )
+    allowed_origins: Names = Field(
+        (), description="Origins of other sites whose pages may use the API (CORS)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="One JSON object a line, or lines for people."
+    )
+    otel_endpoint: str = Field(
+        "", description="OTLP/HTTP endpoint for traces; empty sends none."
+    )
+
+    @field_validator(
+        "weights", "devices", "allowed_hosts", "allowed_origins", mode="before"
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("data_folder")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_folder / 'nvs.sqlite'}"
+
+    @property
+    def blobs(self) -> str:
+        """Folder or URL of the stored files."""
+        return self.blobs_url or str(self.data_folder / "blobs")
+
+    def make_data_folder(self) -> None:
+        """Make the data folder, for its owner only.
+
+        Raises:
+            ConfigError: If that is not possible.
+        """
+        try:
+            self.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make the data folder {self.data_folder}: {error.strerror}",
+                remedy="Choose another with --data-folder or NVS_DATA_FOLDER.",
+            ) from error
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's loopback."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def load_settings(**values: Any) -> Settings:
+    """Settings from the environment, overridden by `values` that are not None.
+
+    Raises:
+        ConfigError: If one has a value that cannot work; names it and the reason.
+    """
+    try:
+        return Settings(**{name: v for name, v in values.items() if v is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if name not in Settings.model_fields:
+            raise ConfigError(
+                f"there is no setting {name!r}",
+                remedy="`nvs serve --help` and docs/server.md list them.",
+            ) from error
+        raise ConfigError(
+            f"{PREFIX}{name.upper()} is {first['input']!r}: {first['msg']}",
+            remedy=f"It is: {Settings.model_fields[name].description}",
+        ) from error

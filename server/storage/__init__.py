@@ -1,0 +1,1 @@
+"""What the service keeps: keys, scenes and jobs in a database, files as blobs."""

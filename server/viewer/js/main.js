@@ -1,0 +1,55 @@
+// The page's start: who is there, which page it is, and what to do when the server does
+// not answer.
+
+import * as api from "./lib/api.js";
+import { backoffSeconds, pause } from "./lib/backoff.js";
+import { button, el, fill } from "./lib/dom.js";
+import { header } from "./header.js";
+import { askForKey } from "./sign-in.js";
+import { stateCard } from "./states.js";
+import { sceneIdOf } from "./walk/links.js";
+
+const root = document.getElementById("app");
+api.onUnauthorised(askForKey);
+
+/** The answers that every page needs; waits for a server that is gone. */
+async function introduction() {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await Promise.all([api.me(), api.models()]);
+    } catch (error) {
+      if (error.name !== "Problem") throw error;
+      const wait = new AbortController();
+      fill(root, el("main", { id: "main", class: "centred" }, unavailable(error, () => wait.abort())));
+      if (!error.isTemporary) throw error;
+      await pause(error.retryAfterSeconds ?? backoffSeconds(attempt), wait.signal).catch(() => {});
+    }
+  }
+}
+
+const unavailable = (problem, retry) =>
+  stateCard({
+    icon: "warning",
+    state: problem.slug,
+    title: problem.title,
+    text: problem.detail,
+    remedy: problem.remedy,
+    actions: problem.isTemporary ? [button("Try now", { class: "primary", onclick: retry })] : [],
+  });
+
+async function start() {
+  const [me, models] = await introduction();
+  const sceneId = sceneIdOf(location.pathname);
+  fill(root);
+  if (sceneId) {
+    const { walkPage } = await import("./walk/walk-page.js");
+    await walkPage(root, { me, models, sceneId });
+  } else {
+    const { scenesPage } = await import("./scenes/scenes-page.js");
+    const place = el("div", { class: "page" });
+    root.append(header({ me }), place);
+    await scenesPage(place, { models });
+  }
+}
+
+await start();

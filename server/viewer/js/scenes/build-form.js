@@ -1,0 +1,92 @@
+// What to build with: weights, size, number of views.
+
+import { button, el, field, select } from "../lib/dom.js";
+import { count } from "../lib/format.js";
+
+const SIZES = [64, 96, 128, 192, 256, 384, 512, 768, 960, 1024, 1536, 2048];
+const METHODS = {
+  farthest: "far from each other",
+  kmeans: "in clusters",
+  uniform: "evenly in order",
+  random: "at random",
+};
+const FRAMINGS = {
+  auto: "as the weights expect",
+  object: "an object at the centre",
+  mean_camera: "a scene around the mean camera",
+  none: "as they are",
+};
+
+/** A form; `onBuild(options)` gets the body of the build request. */
+export function buildForm({ models, numImages, onBuild, label = "Build the scene" }) {
+  const weights = select(models.map((model) => [model.id, modelText(model)]), {
+    value: (models.find((model) => model.is_default) ?? models[0]).id,
+    onchange: () => adapt(),
+  });
+  const about = el("span", { class: "field-hint" });
+  const size = select([]);
+  const views = el("input", { type: "range", min: 1, step: 1, oninput: () => showViews() });
+  const viewsText = el("output", { class: "tabular" });
+  const method = select(Object.entries(METHODS), { value: "farthest" });
+  const framing = select(Object.entries(FRAMINGS), { value: "auto" });
+  const current = () => models.find((model) => model.id === weights.value);
+  const showViews = () => {
+    const num = Number(views.value);
+    viewsText.textContent = num === numImages ? `all ${num}` : `${num} of ${numImages}`;
+    method.disabled = num === numImages;
+  };
+
+  function adapt() {
+    const model = current();
+    const largest = Math.max(model.max_height, model.max_width);
+    const usable = SIZES.filter((side) => side <= largest && side % model.patch_size === 0);
+    size.replaceChildren(
+      el("option", { value: "" }, ownSize(model)),
+      ...usable.map((side) => el("option", { value: side }, `${side} pixels on the longer side`)),
+    );
+    views.max = Math.min(numImages, model.max_views);
+    views.value = views.max;
+    about.textContent = model.description;
+    showViews();
+  }
+
+  const form = el(
+    "form",
+    {
+      class: "build-form",
+      onsubmit: (event) => {
+        event.preventDefault();
+        const num = Number(views.value);
+        onBuild({
+          weights: weights.value,
+          ...(size.value && { size: Number(size.value) }),
+          ...(num < numImages && { views: { count: num, method: method.value } }),
+          ...(framing.value !== "auto" && { framing: framing.value }),
+        });
+      },
+    },
+    field("Weights", weights, about),
+    field("Picture size", size, "Larger pictures take longer to build and to render."),
+    field("Views", el("span", { class: "range-line" }, views, viewsText), "The photographs that the network is given."),
+    el(
+      "details",
+      { class: "more" },
+      el("summary", {}, "More choices"),
+      field("Which views", method),
+      field("Framing of the cameras", framing),
+    ),
+    el("div", { class: "form-actions" }, button(label, { type: "submit", class: "primary" })),
+  );
+  adapt();
+  return form;
+}
+
+function ownSize({ trained_height: height, trained_width: width }) {
+  return height === null ? "the weights' own" : `${width} × ${height}, as the weights were trained`;
+}
+
+function modelText(model) {
+  const millions = (model.num_parameters / 1e6).toFixed(model.num_parameters < 1e7 ? 1 : 0);
+  const views = count(model.max_views, "view");
+  return `${model.id}: ${model.poses}s, ${millions} M parameters, up to ${views}`;
+}

@@ -1,0 +1,142 @@
+// Recognises what was dropped: a posed capture, a zip of a dataset, or a scene file.
+
+const IMAGE = /\.(jpe?g|png|webp|tiff?|bmp)$/i;
+const HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db)/;
+const CAMERA_FILES = [
+  [/^opencv_cameras\.json$/, "OpenCV cameras"],
+  [/^transforms\.json$/, "nerfstudio transforms"],
+  [/^transforms_train\.json$/, "Blender transforms"],
+  [/^transforms.*\.json$/, "transforms"],
+];
+const OTHER_LAYOUT =
+  /(^|\/)(cameras\.(bin|txt)|images\.(bin|txt)|poses_bounds\.npy|database\.db)$/i;
+
+const MEDIA_TYPES = {
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  png: "image/png",
+  webp: "image/webp",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  bmp: "image/bmp",
+};
+
+/** Content type of an image by its name. */
+export const mediaTypeOf = (name) => MEDIA_TYPES[name.split(".").pop().toLowerCase()];
+
+/**
+ * Sorts files {path, file}.
+ *
+ * Returns {kind: "zip" | "scene", name, file}, {kind: "capture", name, images: [{name,
+ * file}], cameras: {name, layout, text}, numSkipped}, or {kind: "problem", problem,
+ * remedy}.
+ */
+export async function recognise(files) {
+  const visible = files.filter(({ path }) => !HIDDEN.test(path));
+  if (visible.length === 0) {
+    return problem("There are no files in this.", "Drop a folder of photographs with their cameras.");
+  }
+  if (visible.length === 1) {
+    const [{ path, file }] = visible;
+    const name = stem(path);
+    if (/\.zip$/i.test(path)) return { kind: "zip", name, file };
+    if (/\.(scene|safetensors)$/i.test(path)) return { kind: "scene", name, file };
+  }
+  const { top, inside } = withoutTop(visible);
+  const images = inside.filter(({ path }) => IMAGE.test(path));
+  if (images.length === 0) {
+    return problem("There are no images in this.", "Images end in .jpg, .png, .webp, .tif or .bmp.");
+  }
+  const found = camerasIn(inside);
+  if (!found) return withoutCameras(inside, images);
+  const text = await found.file.text();
+  const named = namedImages(text, found.path);
+  if (named === null) {
+    return problem(`${found.path} is not JSON.`, "Export the cameras again.");
+  }
+  const wanted = chosen(images, named);
+  if (wanted.length === 0) {
+    return problem(
+      `${found.path} names none of the ${images.length} images in this folder.`,
+      `It names, for example, ${named[0] ?? "nothing"}: put the images where it says.`,
+    );
+  }
+  return {
+    kind: "capture",
+    name: top || stem(found.path),
+    images: wanted.map(({ path, file }) => ({ name: path, file })),
+    cameras: { name: found.path, layout: found.layout, text },
+    numSkipped: images.length - wanted.length,
+  };
+}
+
+const problem = (text, remedy) => ({ kind: "problem", problem: text, remedy });
+const stem = (path) => path.split("/").pop().replace(/\.[^.]+$/, "");
+const baseName = (path) => path.split("/").pop();
+const depth = (path) => path.split("/").length;
+
+/** Drops the one folder that holds everything. */
+function withoutTop(files) {
+  const tops = new Set(files.map(({ path }) => (path.includes("/") ? path.split("/")[0] : "")));
+  const [top] = tops;
+  if (tops.size !== 1 || !top) return { top: "", inside: files };
+  const inside = files.map(({ path, file }) => ({ path: path.slice(top.length + 1), file }));
+  return { top, inside };
+}
+
+/** The camera file nearest the top, of the most telling name. */
+function camerasIn(files) {
+  const candidates = files.flatMap(({ path, file }) => {
+    const rank = CAMERA_FILES.findIndex(([pattern]) => pattern.test(baseName(path)));
+    return rank < 0 ? [] : [{ path, file, rank, layout: CAMERA_FILES[rank][1] }];
+  });
+  candidates.sort((a, b) => depth(a.path) - depth(b.path) || a.rank - b.rank);
+  return candidates[0];
+}
+
+function withoutCameras(files, images) {
+  if (files.some(({ path }) => OTHER_LAYOUT.test(path))) {
+    return problem(
+      "This dataset has its cameras in a layout that is read on the server only.",
+      "Put the whole folder in a zip (COLMAP, LLFF and other layouts are recognised in it) and drop that.",
+    );
+  }
+  return problem(
+    `There are ${images.length} images, but no file with their cameras.`,
+    "Compute the cameras with `nvs data pose photos/ -o posed/` and drop the folder posed/, or add opencv_cameras.json or transforms.json.",
+  );
+}
+
+/** Image paths that a camera file names, relative to the top; null if it is not JSON. */
+function namedImages(text, camerasPath) {
+  let document;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const frames = Array.isArray(document) ? document : document?.frames;
+  if (!Array.isArray(frames)) return [];
+  const folder = camerasPath.includes("/") ? `${camerasPath.replace(/\/[^/]*$/, "")}/` : "";
+  return frames
+    .map((frame) => frame?.file_path)
+    .filter((path) => typeof path === "string")
+    .map((path) => folder + path.replace(/^(\.\/)+/, ""));
+}
+
+/** The images that are named, by path or else by a base name that only one has. */
+function chosen(images, named) {
+  const byPath = new Map(images.map((image) => [image.path, image]));
+  const byBase = Map.groupBy(images, (image) => baseName(image.path));
+  const wanted = new Set();
+  for (const path of named) {
+    const exact = byPath.get(path) ?? IMAGE_ENDINGS.map((end) => byPath.get(path + end)).find(Boolean);
+    const alike = byBase.get(baseName(path)) ?? [];
+    if (exact) wanted.add(exact);
+    else if (alike.length === 1) wanted.add(alike[0]);
+  }
+  return [...wanted];
+}
+
+/** Blender's files leave the ending out. */
+const IMAGE_ENDINGS = [".png", ".jpg", ".jpeg", ".webp"];

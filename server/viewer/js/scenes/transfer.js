@@ -1,0 +1,47 @@
+// One file to the server. XMLHttpRequest, because fetch cannot tell how much is sent.
+
+import { keyHeaders } from "../lib/api.js";
+import { Problem } from "../lib/problem.js";
+
+/** PUTs a blob; `onProgress(bytes)`. Returns the JSON of the answer, throws Problem. */
+export function putFile(path, blob, { headers = {}, onProgress = () => {}, signal }) {
+  return new Promise((resolve, reject) => {
+    const call = new XMLHttpRequest();
+    const stop = () => call.abort();
+    const finish = (action, value) => {
+      signal?.removeEventListener("abort", stop);
+      action(value);
+    };
+    call.open("PUT", path);
+    for (const [name, value] of Object.entries({ ...keyHeaders(), ...headers })) {
+      call.setRequestHeader(name, value);
+    }
+    call.upload.addEventListener("progress", (event) => onProgress(event.loaded));
+    call.addEventListener("load", () => {
+      if (call.status < 300) finish(resolve, JSON.parse(call.responseText));
+      else finish(reject, problemOf(call));
+    });
+    call.addEventListener("error", () => finish(reject, Problem.unreachable()));
+    call.addEventListener("abort", () =>
+      finish(reject, new DOMException("The upload was cancelled", "AbortError")),
+    );
+    if (signal?.aborted) {
+      call.abort();
+      reject(signal.reason);
+      return;
+    }
+    signal?.addEventListener("abort", stop);
+    call.send(blob);
+  });
+}
+
+function problemOf(call) {
+  const retryAfter = Number(call.getResponseHeader("Retry-After"));
+  let document = { title: call.statusText || `Status ${call.status}` };
+  try {
+    document = JSON.parse(call.responseText);
+  } catch {
+    // A proxy's error page: the status line says what there is to say.
+  }
+  return Problem.fromDocument({ ...document, status: call.status }, retryAfter > 0 ? retryAfter : null);
+}

@@ -1,0 +1,91 @@
+// Controls of the camera: how it moves, its lens, up axis, home, picture size.
+
+import { button, el, field, inlineField, select } from "../lib/dom.js";
+import { icon } from "../lib/icons.js";
+import { levelled } from "../cameras/navigation.js";
+import { unit } from "../cameras/vectors.js";
+
+const AXES = {
+  "x": [1, 0, 0],
+  "−x": [-1, 0, 0],
+  "y": [0, 1, 0],
+  "−y": [0, -1, 0],
+  "z": [0, 0, 1],
+  "−z": [0, 0, -1],
+};
+const FACTORS = [0.5, 1, 1.5, 2, 3, 4];
+
+/** Sizes a picture can have at rest: parts of the scene's own within the model's limits. */
+export function fullSizes(scene, model) {
+  const patch = model.patch_size;
+  const sizes = FACTORS.map((factor) => ({
+    height: Math.round((scene.height * factor) / patch) * patch,
+    width: Math.round((scene.width * factor) / patch) * patch,
+    factor,
+  }));
+  return sizes.filter(
+    ({ height, width, factor }) =>
+      factor === 1 ||
+      (Math.min(height, width) >= 32 && height <= model.max_height && width <= model.max_width),
+  );
+}
+
+/**
+ * The section; `actions` are {setMode(mode), home(), setFull(size), setSpeed(factor),
+ * showFrustums(bool)}; `hasOverlay` is false without WebGL.
+ */
+export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
+  const modes = ["orbit", "fly"].map((name) =>
+    button(name === "orbit" ? "Orbit" : "Fly", {
+      "aria-pressed": String(name === mode),
+      dataset: { mode: name },
+      onclick: () => actions.setMode(name),
+    }),
+  );
+  const fov = el("input", { type: "range", min: 10, max: 120, step: 0.5, oninput: () => view.setFov(Number(fov.value), "panel") });
+  const fovText = el("output", { class: "tabular" });
+  const speed = el("input", { type: "range", min: -2, max: 2, step: 0.1, value: 0, oninput: () => actions.setSpeed(2 ** Number(speed.value)) });
+  const up = select([["auto", "from the inputs"], ...Object.keys(AXES).map((name) => [name, name])], {
+    value: axisOf(view),
+    onchange: () => {
+      view.up = up.value === "auto" ? view.survey.up : AXES[up.value];
+      view.set({ pose: levelled(view.pose, view.up) }, "panel");
+    },
+  });
+  const full = select(
+    sizes.map(({ height, width, factor }, index) => [index, `${width} × ${height}${factor === 1 ? " (as built)" : ""}`]),
+    { value: sizes.findIndex(({ factor }) => factor === 1), onchange: () => actions.setFull(sizes[full.value]) },
+  );
+  const frustums = el("input", { type: "checkbox", checked: true, onchange: () => actions.showFrustums(frustums.checked) });
+  const showFov = () => {
+    fov.value = view.fovDegrees;
+    fovText.textContent = `${view.fovDegrees.toFixed(1)}°`;
+  };
+  view.addEventListener("change", showFov);
+  showFov();
+  const element = el(
+    "section",
+    { class: "side-section", "aria-label": "Camera" },
+    el("h2", {}, "Camera"),
+    el(
+      "div",
+      { class: "mode-line" },
+      el("div", { class: "segments", role: "group", "aria-label": "How the camera moves" }, modes),
+      button("Home", { icon: icon("home"), class: "small", title: "The first input camera (H)", onclick: actions.home }),
+    ),
+    field("Field of view", el("span", { class: "range-line" }, fov, fovText)),
+    field("Walking speed", speed),
+    el("div", { class: "rows" }, inlineField("Up axis", up), inlineField("Picture at rest", full)),
+    hasOverlay && el("label", { class: "check" }, frustums, "Show the input cameras"),
+  );
+  const setMode = (name) => {
+    for (const node of modes) node.setAttribute("aria-pressed", String(node.dataset.mode === name));
+  };
+  return { element, setMode };
+}
+
+function axisOf({ up, survey }) {
+  const isAuto = unit(up).every((value, i) => Math.abs(value - survey.up[i]) < 1e-6);
+  const name = Object.keys(AXES).find((key) => AXES[key].every((value, i) => Math.abs(value - unit(up)[i]) < 1e-6));
+  return isAuto || !name ? "auto" : name;
+}

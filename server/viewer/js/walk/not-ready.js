@@ -1,0 +1,75 @@
+// The page of a scene that cannot be shown: building, failed, not built, or not there.
+
+import * as api from "../lib/api.js";
+import { button, el, fill } from "../lib/dom.js";
+import { count } from "../lib/format.js";
+import { guarded } from "../lib/notices.js";
+import { buildForm } from "../scenes/build-form.js";
+import { buildProgress } from "../scenes/build-progress.js";
+import { stateCard } from "../states.js";
+
+const toScenes = () => el("a", { class: "button", href: "/" }, "All scenes");
+
+/** The card for a scene that is not there. */
+export const missingCard = (problem) =>
+  stateCard({
+    icon: "warning",
+    state: problem.slug,
+    title: problem.status === 404 ? "There is no such scene" : problem.title,
+    text: problem.detail,
+    remedy: problem.status === 404 ? "It was deleted, or belongs to another key." : problem.remedy,
+    actions: [toScenes()],
+  });
+
+/** Shows a scene until it is ready; resolves to the ready scene. */
+export async function untilReady(place, scene, models) {
+  let current = scene;
+  while (current.state !== "ready") {
+    const again =
+      current.state === "building" && current.job_id
+        ? await watched(place, current)
+        : await chosen(place, current, models);
+    current = again ?? (await api.scene(current.id));
+  }
+  return current;
+}
+
+async function watched(place, scene) {
+  const progress = buildProgress(scene.job_id);
+  fill(
+    place,
+    stateCard({
+      icon: "cube",
+      state: "building",
+      title: `${scene.name} is being built`,
+      text: "It opens here as soon as it is ready.",
+      content: progress.element,
+      actions: [toScenes()],
+    }),
+  );
+  await progress.finished;
+}
+
+/** A card with the reason and, where there are images, the form to build (again). */
+function chosen(place, scene, models) {
+  const hasFailed = scene.state === "failed";
+  const canBuild = scene.num_images > 0 && scene.has_cameras;
+  return new Promise((resolve) => {
+    const onBuild = guarded(async (options) => {
+      await api.build(scene.id, options);
+      resolve();
+    });
+    fill(
+      place,
+      stateCard({
+        icon: hasFailed ? "warning" : "cube",
+        state: scene.state,
+        title: hasFailed ? `The build of ${scene.name} failed` : `${scene.name} is not built yet`,
+        text: hasFailed ? scene.error?.problem : `It has ${count(scene.num_images, "image")}${scene.has_cameras ? "" : " and no cameras"}.`,
+        remedy: hasFailed ? scene.error?.remedy : canBuild ? "" : "Add files from the page of all scenes.",
+        content: canBuild && buildForm({ models, numImages: scene.num_images, onBuild, label: hasFailed ? "Build again" : "Build" }),
+        actions: [toScenes(), button("Look again", { onclick: () => resolve() })],
+      }),
+    );
+  });
+}

@@ -1,0 +1,67 @@
+// Keys that do one thing, and the page that explains all keys.
+
+import { el } from "../lib/dom.js";
+import { openDialog } from "../lib/dialogs.js";
+
+/** Whether a key event belongs to a form control, a menu or a dialog. */
+export function isTyping(event) {
+  return event.target.closest("input, select, textarea, dialog, [role=slider]") !== null;
+}
+
+const MOVING = [
+  [["W", "A", "S", "D"], "walk forward, left, back, right"],
+  [["Q", "E"], "down, up"],
+  [["←", "→", "↑", "↓"], "turn about the scene (fly mode: look around)"],
+  [["+", "−"], "closer, away"],
+  [["[", "]"], "narrower, wider field of view"],
+  ["Shift", "with any of these: four times as fast"],
+];
+const POINTER = [
+  ["drag", "turn (fly mode: look around)"],
+  ["right drag, two fingers", "shift"],
+  ["wheel, pinch", "closer, away"],
+  ["click a camera", "fly to that input camera"],
+];
+
+/** Handles {key: [action, what it does]}; returns a function that shows the help. */
+export function shortcuts(actions) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event)) return;
+    if (event.code === "Space" && event.target.closest("button, summary, a")) return;
+    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
+    event.preventDefault();
+    action[0]();
+  });
+  const rows = Object.entries(actions).map(([key, [, text]]) => [nameOf(key), text]);
+  return () =>
+    openDialog(
+      "Keys and pointer",
+      el(
+        "div",
+        { class: "help" },
+        table("Moving", MOVING),
+        table("Pointer and touch", POINTER),
+        table("Actions", rows),
+      ),
+      { className: "dialog-wide" },
+    );
+}
+
+const nameOf = (key) => ({ " ": "Space" })[key] ?? (key.length === 1 ? key.toUpperCase() : key);
+
+function table(title, rows) {
+  return el(
+    "section",
+    {},
+    el("h3", {}, title),
+    el(
+      "dl",
+      { class: "keys" },
+      rows.map(([key, text]) => [
+        el("dt", {}, (Array.isArray(key) ? key : [key]).map((one) => el("kbd", {}, one))),
+        el("dd", {}, text),
+      ]),
+    ),
+  );
+}

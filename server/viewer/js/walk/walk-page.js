@@ -1,0 +1,25 @@
+// The page of one scene: first whether it can be shown, then the walk.
+
+import * as api from "../lib/api.js";
+import { el, fill } from "../lib/dom.js";
+import { header } from "../header.js";
+import { missingCard, untilReady } from "./not-ready.js";
+import { Walk } from "./walk.js";
+
+/** Fills the page. */
+export async function walkPage(root, { me, models, sceneId }) {
+  const place = el("main", { id: "main", class: "centred" });
+  fill(root, header({ me }), place);
+  let scene;
+  try {
+    scene = await untilReady(place, await api.scene(sceneId), models);
+    const inputs = await api.inputs(sceneId);
+    document.title = `${scene.name} · nvs`;
+    fill(root);
+    const model = models.find(({ id }) => id === scene.weights) ?? models[0];
+    await new Walk({ root, me, scene, model, inputs }).start();
+  } catch (error) {
+    if (error.name !== "Problem") throw error;
+    fill(place, missingCard(error));
+  }
+}

@@ -1,0 +1,57 @@
+"""`python -m server.worker SOCKET`: run by the gateway, never by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import Future
+
+import torch
+
+from nvs.errors import NvsError
+from server.backends import wire
+from server.backends.pipe import Pipe
+from server.backends.settings import WorkerConfiguration
+from server.storage.blobs import Blobs
+from server.worker.files import scene_cache
+from server.worker.loop import Worker
+from server.worker.models import load_models
+
+
+def main() -> int:
+    """Load the models, then work until the gateway is gone."""
+    pipe = Pipe.inherited()
+    configuration = wire.from_json(WorkerConfiguration, pipe.receive())
+    started: Future[Worker] = Future()
+    pipe.listen(lambda request: started.result().take(request))
+    if configuration.threads is not None:
+        torch.set_num_threads(configuration.threads)
+    try:
+        models = load_models(configuration)
+        blobs = Blobs(
+            configuration.blobs_url,
+            configuration.disk_cache_folder,
+            configuration.disk_cache_bytes,
+        )
+    except NvsError as error:
+        pipe.send(event="failed", error=wire.error_to_json(error))
+        return 1
+    worker = Worker(pipe, models, scene_cache(models, blobs, configuration))
+    started.set_result(worker)
+    device = next(iter(models.values())).renderer.device
+    worker.send_status()
+    pipe.send(
+        event="ready",
+        models=[wire.to_json(model.info) for model in models.values()],
+        shapes=[wire.to_json(model.shapes) for model in models.values()],
+        device=str(device),
+        num_devices=torch.cuda.device_count() if device.type == "cuda" else 1,
+    )
+    worker.run()
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)  # other threads are waiting for ever

@@ -1,0 +1,70 @@
+"""Runs as processes: one that is killed, and two of torchrun."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eval.runs import RunSettings, run
+
+pytestmark = pytest.mark.usefixtures("no_lpips")
+
+
+@pytest.mark.slow
+def test_a_killed_process_resumes_to_the_same_table(
+    settings: RunSettings, tmp_path: Path
+) -> None:
+    whole = replace(settings, out=str(tmp_path / "whole"))
+    run(whole)
+    command = [sys.executable, "-m", "nvs.cli", "eval", "gso", *settings.data]
+    command += ["--weights", settings.weights[0], "--views", "4,8", "--size", "32"]
+    command += ["--device", "cpu", "--out", settings.out]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "scene 2 of 3" in line:
+                process.kill()
+    assert process.returncode == -signal.SIGKILL
+    scenes = Path(settings.out) / "scenes"
+    assert [path.name for path in scenes.glob("*.json")] == ["ball.json"]
+    run(settings)
+    for name in ("results.jsonl", "results.csv"):
+        ours, theirs = (Path(s.out) / name for s in (settings, whole))
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+@pytest.mark.slow
+def test_torchrun_finds_what_one_process_finds(
+    settings: RunSettings, tmp_path: Path
+) -> None:
+    arguments = ["eval", "gso", *settings.data, "--weights", settings.weights[0]]
+    arguments += ["--views", "4,8", "--size", "32", "--device", "cpu", "--out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_HOME": str(tmp_path)}
+    launch = {
+        "one": [sys.executable, "-m", "nvs.cli"],
+        "two": [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", "-m", "nvs.cli"),
+        ],
+    }
+    for name, command in launch.items():
+        done = subprocess.run(
+            [*command, *arguments, tmp_path / name],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "one" / "results.jsonl").read_bytes() == (
+        tmp_path / "two" / "results.jsonl"
+    ).read_bytes()

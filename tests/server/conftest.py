@@ -1,0 +1,222 @@
+"""The real server as a subprocess, and the application with a backend that idles."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from server.app import create_app
+from server.backends.base import (
+    BackendStatus,
+    CacheStatus,
+    ChildStatus,
+    Frame,
+    RenderOrder,
+)
+from server.settings import Settings
+
+BASE_URL = "http://127.0.0.1"
+WAIT_SECONDS = 90
+
+
+@dataclass
+class Served:
+    """A running `nvs serve`."""
+
+    base_url: str
+    data_folder: Path
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    said: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def read(self) -> None:
+        """Follow the log until the server ends."""
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                with self.said:
+                    self.lines.append(line)
+                    self.said.notify_all()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The entries so far."""
+        return [json.loads(line) for line in self.lines if line.startswith("{")]
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        """The first log entry of an event, once it is there."""
+
+        def found() -> dict[str, Any] | None:
+            return next((one for one in self.log if one["event"] == event), None)
+
+        with self.said:
+            assert self.said.wait_for(found, WAIT_SECONDS), self.lines
+        entry = found()
+        assert entry is not None
+        return entry
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.terminate()
+        return self.process.wait(WAIT_SECONDS)
+
+
+def environment(data_folder: Path, **settings: Any) -> dict[str, str]:
+    """The environment of a server with these settings."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("NVS_")}
+    values = {
+        "host": "127.0.0.1",
+        "port": 0,
+        "data_folder": data_folder,
+        "devices": "cpu",
+        "threads": 1,
+        "log_format": "json",
+    } | settings
+    return clean | {f"NVS_{k.upper()}": str(v) for k, v in values.items()}
+
+
+def start(data_folder: Path, **settings: Any) -> Served:
+    """Start `nvs serve` and wait for it to say where it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nvs.cli", "serve"],
+        env=environment(data_folder, **settings),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    served = Served("", data_folder, process)
+    threading.Thread(target=served.read, daemon=True).start()
+    try:
+        served.base_url = served.wait_for("listening")["url"]
+        assert httpx.get(served.base_url + "/readyz").status_code == 200
+    except BaseException:
+        end(served)
+        raise
+    return served
+
+
+def end(served: Served) -> None:
+    if served.process.poll() is None:
+        try:
+            served.stop()
+        finally:
+            served.process.kill()
+            served.process.wait()
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[..., str]:
+    """Starts a server that cannot start: the one line that it says."""
+
+    def begin(**settings: Any) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-m", "nvs.cli", "serve"],
+            env=environment(tmp_path / "data", **settings),
+            capture_output=True,
+            text=True,
+            timeout=WAIT_SECONDS,
+        )
+        assert ended.returncode == 2, ended.stderr
+        assert "Traceback" not in ended.stderr
+        (line,) = [one for one in ended.stderr.splitlines() if one[:5] == "nvs: "]
+        return line
+
+    return begin
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Starts real servers: `serve(max_render_queue=1)`; each is stopped at the end."""
+    started: list[Served] = []
+
+    def begin(**settings: Any) -> Served:
+        folder = Path(settings.pop("data_folder", tmp_path / "data"))
+        started.append(start(folder, **settings))
+        return started[-1]
+
+    yield begin
+    for served in started:
+        end(served)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One open real server for all tests that do not mind what is already in it."""
+    running = start(tmp_path_factory.mktemp("served"))
+    yield running
+    end(running)
+
+
+class IdleBackend:
+    """A backend that is ready; its renders wait until `let_go` is set."""
+
+    def __init__(self) -> None:
+        self.state = "ready"
+        self.let_go = asyncio.Event()
+        self.num_cancelled = 0
+
+    async def start(self) -> None: ...
+
+    async def drain(self, timeout_seconds: float) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def models(self) -> list[Any]:
+        return []
+
+    def status(self) -> BackendStatus:
+        child = ChildStatus(device="cpu", state=self.state, num_restarts=1, pid=1)
+        cache = CacheStatus(
+            tier="host", bytes=10, bytes_limit=100, scenes=1, hits=3, evictions=0
+        )
+        return BackendStatus(
+            workers=(child,),
+            inspectors=(child,),
+            cache=(cache,),
+            num_renders=0,
+            num_jobs=0,
+            images_total=7,
+            batches_total=2,
+            draining=False,
+        )
+
+    async def render(self, order: RenderOrder) -> list[Frame]:
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.num_cancelled += 1
+            raise
+        return []
+
+
+@pytest.fixture
+def idle_backend() -> IdleBackend:
+    return IdleBackend()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_folder=tmp_path / "data")
+
+
+@pytest.fixture
+def client(settings: Settings, idle_backend: IdleBackend) -> Iterator[TestClient]:
+    """The application in this process, open, without anything that computes."""
+    app = create_app(settings, idle_backend)
+    with TestClient(app, base_url=BASE_URL, raise_server_exceptions=False) as client:
+        yield client

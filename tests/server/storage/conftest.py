@@ -1,0 +1,262 @@
+"""Databases to run the same laws on, and small helpers to fill them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from server.storage.blobs import Blobs
+from server.storage.database import Database
+from server.storage.jobs import JobStore
+from server.storage.keys import KeyStore
+from server.storage.records import BuiltScene, FileRecord, InputRecord
+from server.storage.scenes import SceneStore
+from server.storage.tables import Base
+
+T = TypeVar("T")
+OWNER = "anna"
+
+
+class Clock:
+    """A clock that the test moves; every look at it is a microsecond later."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        self._now = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            self._now += timedelta(microseconds=1)
+            return self._now
+
+    def advance(self, **span: float) -> None:
+        with self._lock:
+            self._now += timedelta(**span)
+
+
+@pytest.fixture(scope="session")
+def shared_clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def clock(shared_clock: Clock) -> Clock:
+    shared_clock.reset()
+    return shared_clock
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of the test's own, on a Unix socket."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL's binaries are not in /usr/lib/postgresql/*/bin")
+    user = "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="nvs-pg-"))
+    if user is not None:
+        shutil.chown(folder, user)
+    data = folder / "data"
+    subprocess.run(
+        [found[-1], "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"],
+        user=user,
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    control = [found[-1].with_name("pg_ctl"), "-D", data, "-w", "-t", "60"]
+    options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=100"
+    subprocess.run(
+        [*control, "-l", folder / "log", "-o", options, "start"],
+        user=user,
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield f"postgresql://postgres@/postgres?host={folder}"
+    finally:
+        subprocess.run(
+            [*control, "-m", "immediate", "stop"],
+            user=user,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'nvs.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS empty WITH (FORCE)")
+        connection.execute("CREATE DATABASE empty")
+    return url.replace("/postgres?", "/empty?")
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_url: str, shared_clock: Clock) -> Iterator[Database]:
+    database = Database(postgres_url, clock=shared_clock)
+    database.migrate()
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a migrated, empty SQLite database."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
+) -> Iterator[Database]:
+    """A migrated, empty database."""
+    if request.param == "sqlite":
+        path = tmp_path / "nvs.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        database = Database(f"sqlite:///{path}", clock=clock)
+        yield database
+        database.dispose()
+        return
+    database = request.getfixturevalue("postgres_database")
+    with database.write() as session:
+        session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)}"))
+    yield database
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """An S3 server in this process, on loopback."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(
+        "127.0.0.1", port=0, verbose=False
+    )
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket, with the environment that reaches it."""
+    bucket = f"nvs-{uuid.uuid4().hex}"
+    monkeypatch.setenv("AWS_ENDPOINT", s3_server)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert httpx.put(f"{s3_server}/{bucket}").status_code == 200
+    return f"s3://{bucket}/scenes"
+
+
+@pytest.fixture(params=["local", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    """An empty store with room for everything in its cache."""
+    if request.param == "local":
+        return Blobs(tmp_path / "blobs", tmp_path / "cache", 10**9)
+    return Blobs(request.getfixturevalue("s3_url"), tmp_path / "cache", 10**9)
+
+
+@pytest.fixture
+def keys(database: Database) -> KeyStore:
+    return KeyStore(database)
+
+
+@pytest.fixture
+def scenes(database: Database) -> SceneStore:
+    return SceneStore(database)
+
+
+@pytest.fixture
+def jobs(database: Database) -> JobStore:
+    return JobStore(database, max_attempts=3)
+
+
+@pytest.fixture
+def scene_id(scenes: SceneStore) -> str:
+    return scenes.create(OWNER, "chair").id
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def image(path: str, num_bytes: int = 10, content: str | None = None) -> FileRecord:
+    return FileRecord(
+        path=path,
+        kind="image",
+        sha256=digest(content or path),
+        num_bytes=num_bytes,
+        height=4,
+        width=6,
+    )
+
+
+def cameras(path: str = "transforms.json", num_bytes: int = 5) -> FileRecord:
+    return FileRecord(
+        path=path, kind="cameras", sha256=digest(path), num_bytes=num_bytes
+    )
+
+
+def built(name: str = "scene", num_bytes: int = 1000) -> BuiltScene:
+    return BuiltScene(
+        sha256=digest(name),
+        num_bytes=num_bytes,
+        weights="obj_res256",
+        model_digest=digest("model"),
+        height=256,
+        width=384,
+        num_views=2,
+        inputs=[
+            InputRecord(
+                index=index,
+                name=f"{index}.jpg",
+                camera={"fx": 1.5, "world_from_camera": [[1, 0], [0, 1]]},
+                sha256=digest(f"{name} input {index}"),
+                thumbnail_sha256=digest(f"{name} thumbnail {index}"),
+            )
+            for index in range(2)
+        ],
+    )
+
+
+def at_once(num_threads: int, call: Callable[[int], T]) -> Sequence[T | Exception]:
+    """Call in threads that start together; what each returned or raised."""
+    barrier = threading.Barrier(num_threads)
+
+    def run(index: int) -> Any:
+        barrier.wait()
+        try:
+            return call(index)
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            return error
+
+    with ThreadPoolExecutor(num_threads) as pool:
+        return list(pool.map(run, range(num_threads)))

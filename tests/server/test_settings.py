@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nvs.errors import ConfigError
+from server.settings import Settings, is_loopback, load_settings
+
+
+def test_names_and_sizes_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NVS_WEIGHTS", "lact_tiny, obj_res256,")
+    monkeypatch.setenv("NVS_HOST_CACHE_BYTES", "3GiB")
+    monkeypatch.setenv("NVS_DATA_FOLDER", "~/renders")
+    settings = load_settings(port=0, host=None)
+    assert settings.weights == ("lact_tiny", "obj_res256")
+    assert settings.host_cache_bytes == 3 * 2**30
+    assert settings.data_folder == Path.home() / "renders"
+    assert (settings.port, settings.host) == (0, "127.0.0.1")
+
+
+def test_an_argument_wins_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NVS_PORT", "9000")
+    assert load_settings().port == 9000
+    assert load_settings(port=9001).port == 9001
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "70000"),
+        ("port", "http"),
+        ("precision", "float16"),
+        ("max_render_queue", "0"),
+        ("drain_seconds", "inf"),
+        ("weights", ","),
+        ("max_image_bytes", "3 parsecs"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"NVS_{name.upper()}", value)
+    with pytest.raises(ConfigError, match=f"NVS_{name.upper()} is ") as caught:
+        load_settings()
+    assert caught.value.remedy.startswith("It is: ")
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ConfigError, match="there is no setting 'prot'"):
+        load_settings(prot=1)
+
+
+def test_urls_default_to_the_data_folder(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path)
+    assert settings.database == f"sqlite:///{tmp_path}/nvs.sqlite"
+    assert settings.blobs == str(tmp_path / "blobs")
+    given = Settings(database_url="postgresql://db/nvs", blobs_url="s3://bucket")
+    assert (given.database, given.blobs) == ("postgresql://db/nvs", "s3://bucket")
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cannot make the data folder .*file/data"):
+        Settings(data_folder=tmp_path / "file" / "data").make_data_folder()
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.2", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

@@ -1,0 +1,212 @@
+"""Pictures of the stream: their order, how many are asked for, and lost connections."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, WebSocket
+
+from tests.viewer.conftest import Fake, settled
+from tests.viewer.fake_server import SCENE
+
+RECORD_SEQUENCES = """() => {
+    const frame = document.querySelector('.frame');
+    window.shown = [];
+    new MutationObserver(() => window.shown.push(Number(frame.dataset.sequence)))
+        .observe(frame, {attributeFilter: ['data-sequence']});
+}"""
+
+
+def drag(page: Page, steps: int = 25) -> None:
+    box = page.locator(".frame").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(steps):
+        page.mouse.move(x + 8 * step, y - 2 * step)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    page.mouse.up()
+
+
+def pixel(page: Page) -> list[int]:
+    """RGB in the middle of the picture."""
+    return page.evaluate(
+        """() => {
+            const canvas = document.querySelector('canvas.picture');
+            const context = canvas.getContext('2d');
+            return [...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]
+                .slice(0, 3);
+        }"""
+    )
+
+
+class Messages:
+    """What goes over the page's stream."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.received: list[bytes] = []
+        page.on("websocket", self.follow)
+
+    def follow(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda text: self.sent.append(json.loads(text)))
+        socket.on("framereceived", self.take)
+
+    def take(self, payload: str | bytes) -> None:
+        if isinstance(payload, bytes):
+            self.received.append(payload)
+
+    def picture(self, index: int) -> tuple[dict[str, Any], bytes]:
+        data = self.received[index]
+        end = 4 + int.from_bytes(data[:4], "little")
+        return json.loads(data[4:end]), data[end:]
+
+
+def test_stale_pictures_never_overtake_newer_ones(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    fake.set(delays_ms=[70, 5, 40, 1])
+    page = open_page(fake.scene_url)
+    messages = Messages(page)
+    settled(page)
+    page.reload()
+    settled(page)
+    page.evaluate(RECORD_SEQUENCES)
+    drag(page)
+    page.wait_for_function("() => window.shown.length > 3")
+    settled(page)
+    shown = page.evaluate("() => window.shown")
+    arrived = [messages.picture(i)[0]["sequence"] for i in range(len(messages.received))]
+    assert arrived != sorted(arrived), "the stand-in has not reordered anything"
+    assert shown == sorted(shown)
+    assert len(shown) < len(arrived)
+    order = {k: messages.sent[-1][k] for k in ("camera", "height", "width")}
+    digest = hashlib.sha256(json.dumps(order["camera"]).encode()).digest()
+    assert pixel(page) == list(digest[:3])
+
+
+def test_at_most_two_pictures_are_asked_for(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    fake.set(delays_ms=[30])
+    page = open_page(fake.scene_url)
+    settled(page)
+    drag(page)
+    settled(page)
+    assert fake.seen["most_in_flight"] == 2
+
+
+def test_low_resolution_in_motion_full_at_rest(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    fake.set(delays_ms=[120], height=512, width=768)
+    page = open_page("about:blank")
+    messages = Messages(page)
+    page.goto(fake.scene_url)
+    settled(page)
+    drag(page)
+    settled(page)
+    moving = [order for order in messages.sent if order.get("format") == "jpeg"]
+    assert {order["height"] for order in moving} == {128}
+    assert all(order["width"] % 8 == 0 for order in moving)
+    last = messages.sent[-1]
+    assert (last["height"], last["width"], last["format"]) == (512, 768, "png")
+
+
+def test_settled_picture_equals_the_render_endpoint(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page("about:blank")
+    messages = Messages(page)
+    page.goto(fake.scene_url)
+    settled(page)
+    order = messages.sent[-1] | {}
+    del order["sequence"]
+    answer = httpx.post(f"{fake.url}/v1/scenes/{SCENE}/render", json=order)
+    assert messages.picture(-1)[1] == answer.content
+
+
+def test_lost_connection_comes_back_where_it_was(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.scene_url)
+    settled(page)
+    drag(page, 5)
+    settled(page)
+    before = page.evaluate("() => location.hash")
+    fake.set(drop_streams=True)
+    page.wait_for_selector(".chip[data-state=waiting]")
+    assert "connection to the server is lost" in page.inner_text(".banner")
+    page.click(".banner >> text=Try now")
+    page.wait_for_selector(".chip[data-state=open]")
+    page.wait_for_selector(".banner", state="hidden")
+    settled(page)
+    assert page.evaluate("() => location.hash") == before
+
+
+def test_reload_and_share_link_restore_the_view(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.scene_url)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    settled(page)
+    drag(page, 8)
+    settled(page)
+    colour = pixel(page)
+    page.click("text=Share")
+    page.wait_for_selector("text=Link copied")
+    link = page.evaluate("() => navigator.clipboard.readText()")
+    page.reload()
+    settled(page)
+    fragment = page.evaluate("() => location.hash")
+    assert link.endswith(fragment)
+    page.evaluate("() => { location.hash = '#p=9,9,9&q=0,0,0,1&f=40' }")
+    page.wait_for_function("() => document.querySelector('.frame').dataset.state === 'moving'")
+    settled(page)
+    assert pixel(page) != colour
+    again = open_page(link)
+    settled(again)
+    assert again.evaluate("() => location.hash") == fragment
+
+
+def test_meters_say_what_was_measured(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    fake.set(delays_ms=[50])
+    page = open_page(fake.scene_url)
+    settled(page)
+    drag(page, 10)
+    settled(page)
+    page.wait_for_function(
+        "() => document.querySelector('.meters').innerText.includes('device memory')"
+    )
+    rows = page.eval_on_selector_all(
+        ".meters dt", "(all) => all.map((one) => [one.innerText, one.nextSibling.innerText])"
+    )
+    values = dict(rows)
+    assert values["model"] == "0.2 ms"
+    assert values["queue"] == "0.1 ms"
+    assert float(values["network"].split()[0]) >= 49
+    assert values["Picture"].startswith("96 × 64 png")
+
+
+def test_no_key_in_any_address(open_page: Callable[..., Page], fake: Fake) -> None:
+    key = "nvs_" + base64.urlsafe_b64encode(bytes(32)).decode().rstrip("=")
+    fake.set(key=key)
+    page = open_page("about:blank")
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.on("websocket", lambda socket: addresses.append(socket.url))
+    page.goto(fake.scene_url)
+    page.fill("#key", key)
+    page.click("text=Continue")
+    settled(page)
+    assert any(url.endswith("?ticket=ticket") for url in addresses)
+    assert not [url for url in addresses if key in url]
+    assert set(fake.seen["keys"]) == {f"Bearer {key}"}
