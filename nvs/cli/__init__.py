@@ -8,6 +8,7 @@ import typer
 
 from nvs.cli import bench, build, data, demo, info, keys, render, serve, train, weights
 from nvs.cli.eval import app as eval_app
+from nvs.cli.remote import app as remote_app
 from nvs.errors import NvsError
 
 INTERRUPTED = 130
@@ -31,6 +32,7 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(keys.app, name="keys")
 app.add_typer(data.app, name="data")
 app.add_typer(eval_app, name="eval")
+app.add_typer(remote_app, name="remote")
 
 
 def main() -> None:

@@ -134,6 +134,7 @@ def _add(
         result_bytes=0,
     )
     session.add(row)
+    session.flush()
     if submission.kind == "build":
         scene.job_id = row.id
         scene_rows.set_error(scene, None)
