@@ -17,7 +17,7 @@ from nvs.errors import ConfigError
 from server.app import create_app
 from server.lifespan import running
 from server.limits.admission import Admission
-from server.settings import Settings
+from server.settings import Settings, unknown_variables
 from server.telemetry.logs import configure_logging, logger
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -86,6 +86,8 @@ def run(settings: Settings) -> None:
         ConfigError: If the address cannot be had, or a setting cannot work.
     """
     configure_logging(settings.log_level, settings.log_format)
+    for name in unknown_variables():
+        log.warning("there is no such setting", variable=name)
     with contextlib.closing(bind(settings.host, settings.port)) as listener:
         app = create_app(settings)
         config = uvicorn.Config(
@@ -136,9 +138,11 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        with contextlib.ExitStack() as unless_bound:
+            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            unless_bound.pop_all()
     except socket.gaierror as error:
         raise ConfigError(
             f"the host {host!r} has no address",
@@ -152,7 +156,6 @@ def bind(host: str, port: int) -> socket.socket:
             if taken
             else "Use an address of this machine, and a port you may use.",
         ) from error
-    listener.set_inheritable(False)
     return listener
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from nvs.errors import ConfigError
 
 PREFIX = "NVS_"
+CLIENT_VARIABLES = frozenset({"NVS_SERVER", "NVS_KEY"})
+"""Of `nvs remote`, which may run in the same environment."""
 MIB, GIB = ByteSize(2**20), ByteSize(2**30)
 
 Count = Annotated[int, Field(ge=1)]
@@ -209,6 +212,16 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment that look like settings and are none."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name not in known | CLIENT_VARIABLES
+    )
 
 
 def load_settings(**values: Any) -> Settings:

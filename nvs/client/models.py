@@ -198,6 +198,9 @@ class Model:
     """Heights and widths are multiples of it, in pixels."""
     num_parameters: int
     digest: str
+    trained_height: int | None
+    """Image height in pixels that they were trained at; None if not known."""
+    trained_width: int | None
     max_height: int
     max_width: int
     max_views: int

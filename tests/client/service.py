@@ -350,6 +350,8 @@ MODEL = {
     "patch_size": 8,
     "num_parameters": 1,
     "digest": "3f" * 32,
+    "trained_height": 128,
+    "trained_width": None,
     "max_height": 512,
     "max_width": 512,
     "max_views": 64,

@@ -13,6 +13,8 @@ import pytest
 
 from eval.runs import RunSettings, run
 
+NO_LPIPS = ("--lpips-vgg", "absent", "--lpips-alex", "absent")
+
 pytestmark = pytest.mark.usefixtures("no_lpips")
 
 
@@ -24,8 +26,8 @@ def test_a_killed_process_resumes_to_the_same_table(
     run(whole)
     command = [sys.executable, "-m", "nvs.cli", "eval", "gso", *settings.data]
     command += ["--weights", settings.weights[0], "--views", "4,8", "--size", "32"]
-    command += ["--device", "cpu", "--out", settings.out]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_HOME": str(tmp_path)}
+    command += ["--device", "cpu", *NO_LPIPS, "--out", settings.out]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -47,8 +49,9 @@ def test_torchrun_finds_what_one_process_finds(
     settings: RunSettings, tmp_path: Path
 ) -> None:
     arguments = ["eval", "gso", *settings.data, "--weights", settings.weights[0]]
-    arguments += ["--views", "4,8", "--size", "32", "--device", "cpu", "--out"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_HOME": str(tmp_path)}
+    arguments += ["--views", "4,8", "--size", "32", "--device", "cpu"]
+    arguments += [*NO_LPIPS, "--out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launch = {
         "one": [sys.executable, "-m", "nvs.cli"],
         "two": [

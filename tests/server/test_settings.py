@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nvs.errors import ConfigError
-from server.settings import Settings, is_loopback, load_settings
+from server.settings import Settings, is_loopback, load_settings, unknown_variables
 
 
 def test_names_and_sizes_come_from_the_environment(
@@ -53,6 +53,12 @@ def test_a_bad_value_is_named_with_its_variable(
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ConfigError, match="there is no setting 'prot'"):
         load_settings(prot=1)
+
+
+def test_a_mistyped_variable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NVS_PROT", "NVS_PORT", "NVS_SERVER"):
+        monkeypatch.setenv(name, "1")
+    assert unknown_variables() == ["NVS_PROT"]
 
 
 def test_urls_default_to_the_data_folder(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens tabs: `open_page(url, width=1280, …)`; errors of scripts fail the test."""
     tabs: list[Tab] = []
 
-    def begin(url: str, *, width: int = 1280, height: int = 800, **options: Any) -> Page:
+    def begin(url: str, *, width: int = 800, height: int = 520, **options: Any) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             reduced_motion=options.pop("reduced_motion", "reduce"),
@@ -136,3 +136,29 @@ def fake(fake_process: Fake) -> Fake:
 def settled(page: Page) -> None:
     """Waits until the picture at rest is shown."""
     page.wait_for_selector(".frame[data-state=settled]")
+
+
+def after(page: Page, action: Callable[[], object]) -> None:
+    """Does something that moves the camera, and waits until it rests again."""
+    sequence = page.get_attribute(".frame", "data-sequence")
+    action()
+    page.wait_for_function(
+        """(sequence) => {
+            const frame = document.querySelector('.frame');
+            return frame.dataset.state === 'settled' && frame.dataset.sequence !== sequence;
+        }""",
+        arg=sequence,
+    )
+
+
+def drag(page: Page, steps: int = 6) -> None:
+    """Drags across the picture, a step for each picture of the browser."""
+    box = page.locator(".frame").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(1, steps + 1):
+        page.mouse.move(x + 10 * step, y - 2 * step)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    page.mouse.up()

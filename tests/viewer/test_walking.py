@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.viewer.conftest import Fake, settled
+from tests.viewer.conftest import Fake, after, drag, settled
 from tests.viewer.fake_server import camera
-from tests.viewer.test_stream import drag
 
 
 def fragment(page: Page) -> dict[str, list[float]]:
@@ -21,19 +20,6 @@ def fragment(page: Page) -> dict[str, list[float]]:
 
 def eye(page: Page) -> np.ndarray[Any, Any]:
     return np.array(fragment(page)["p"])
-
-
-def after(page: Page, action: Callable[[], object]) -> None:
-    """Does something that moves the camera, and waits until it rests again."""
-    sequence = page.get_attribute(".frame", "data-sequence")
-    action()
-    page.wait_for_function(
-        """(sequence) => {
-            const frame = document.querySelector('.frame');
-            return frame.dataset.state === 'settled' && frame.dataset.sequence !== sequence;
-        }""",
-        arg=sequence,
-    )
 
 
 def hold(page: Page, key: str) -> None:
@@ -55,7 +41,7 @@ def test_it_starts_at_the_first_input_camera(page: Page) -> None:
 
 
 def test_dragging_orbits_at_the_same_distance(page: Page) -> None:
-    after(page, lambda: drag(page, 10))
+    after(page, lambda: drag(page))
     assert np.linalg.norm(eye(page)) == pytest.approx(2.5, rel=1e-3)
     assert np.abs(eye(page) - [2.5, 0, 0]).max() > 0.2
 
@@ -87,7 +73,7 @@ def test_fly_mode_looks_around_on_the_spot(page: Page) -> None:
     page.keyboard.press("f")
     assert page.get_attribute("[data-mode=fly]", "aria-pressed") == "true"
     before = fragment(page)
-    after(page, lambda: drag(page, 10))
+    after(page, lambda: drag(page))
     np.testing.assert_allclose(eye(page), before["p"], atol=1e-6)
     assert np.abs(np.array(fragment(page)["q"]) - before["q"]).max() > 0.02
 
@@ -116,7 +102,7 @@ def test_input_buttons_and_home(page: Page) -> None:
 
 
 def test_the_up_axis_can_be_chosen(page: Page) -> None:
-    after(page, lambda: page.select_option("text=Up axis >> select", "y"))
+    after(page, lambda: page.get_by_label("Up axis").select_option("y"))
     assert fragment(page)["u"] == [0, 1, 0]
 
 
@@ -148,7 +134,7 @@ def test_a_rolled_camera_is_shown_as_it_is_and_levels_in_motion(
     settled(page)
     q = np.abs(fragment(page)["q"])
     np.testing.assert_allclose(q, 0.5, atol=1e-6)
-    after(page, lambda: drag(page, 6))
+    after(page, lambda: drag(page))
     assert "u" in fragment(page)
     x, y, z, w = fragment(page)["q"]
     right_z, down_z = 2 * (x * z - y * w), 2 * (y * z + x * w)

@@ -20,8 +20,8 @@ from PIL import Image
 
 from nvs.assets import SAMPLE
 from nvs.errors import DatasetError, ImageError
-from server.backends.base import ImageInfo, ModelInfo, PrepareOrder, WorkerLost
 from server.backends import wire
+from server.backends.base import ImageInfo, ModelInfo, PrepareOrder, WorkerLost
 from server.backends.inspectors import Inspector
 from server.backends.settings import InspectorConfiguration
 
@@ -140,12 +140,12 @@ def test_images_are_decoded(asked: Asked, tmp_path: Path, format: str) -> None:
         (encoded("JPEG")[:-2000], r"the image is truncated or damaged"),
         (encoded("PNG")[:-2000], r"the image is truncated or damaged"),
         (encoded("WEBP")[:-500], r"the image is (truncated|not)"),
-        (png(12_000, 10_000), r"12000×10000 pixels, over the limit of 100000000"),
+        (png(12_000, 10_000), r"pixels, over the limit of 100000000"),
         (png(100_000, 100_000), r"the image is .*10000000000 pixels.* exceeds limit"),
         (png(2**31 - 1, 2**31 - 1), r"the image is"),
         (png(0, 7), r"the image is"),
     ],
-    ids=lambda value: None if isinstance(value, bytes) else value,
+    ids=["empty", "gif", "svg", "jpeg", "png", "webp", "large", "huge", "most", "none"],
 )
 def test_files_that_are_no_images_are_refused_by_name(
     asked: Asked, tmp_path: Path, content: bytes, match: str

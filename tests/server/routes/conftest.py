@@ -12,6 +12,7 @@ import pytest
 from httpx import Response
 from PIL import Image
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from server.app import create_app
 from server.settings import Settings
@@ -148,6 +149,13 @@ def refused(answer: Response, status: int, slug: str) -> dict[str, Any]:
     assert document["remedy"]
     assert "/incoming" not in answer.text
     return document
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Tracebacks are not drawn for nobody, which takes long."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

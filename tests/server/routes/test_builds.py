@@ -340,7 +340,7 @@ def test_a_scene_file_goes_to_another_scene(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "status", "start", "end"),
+    ("header", "status", "first", "last"),
     [
         ("bytes=0-9", 206, 0, 10),
         ("bytes=10-", 206, 10, None),
@@ -353,13 +353,13 @@ def test_a_scene_file_goes_to_another_scene(api: Api) -> None:
     ],
 )
 def test_ranges(
-    api: Api, header: str, status: int, start: int, end: int | None
+    api: Api, header: str, status: int, first: int, last: int | None
 ) -> None:
     path = f"/v1/scenes/{api.built()}/file"
     whole = api.call("GET", path)
     part = api.call("GET", path, headers={"Range": header})
     assert part.status_code == status
-    assert part.content == whole.content[start:end]
+    assert part.content == whole.content[first:last]
     assert part.headers["content-length"] == str(len(part.content))
     stale = {"Range": header, "If-Range": '"other"'}
     assert api.call("GET", path, headers=stale).content == whole.content
