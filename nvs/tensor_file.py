@@ -39,6 +39,8 @@ def write_tensors(
 ) -> str:
     """Write a file atomically and return its content digest.
 
+    The same content gives the same bytes.
+
     Raises:
         OutputError: If the file cannot be written.
     """
@@ -48,6 +50,7 @@ def write_tensors(
     with atomic_output(path) as temporary:
         try:
             save_file(plain, temporary, metadata=header)
+            _sort_header(temporary)
         except SafetensorError as error:
             raise OSError(str(error)) from error
     return digest
@@ -87,6 +90,18 @@ def read_tensors(
             remedy=remedy,
         )
     return tensors, metadata, digest
+
+
+def _sort_header(path: Path) -> None:
+    """Put the metadata in order: safetensors writes it in a random one."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(text) <= length, "the same values take no more room"
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def _canonical(metadata: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ so memory holds the result and one full-size photograph.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -84,6 +84,7 @@ def load_views(
     patch_size: int = 8,
     views: Sequence[int] | None = None,
     format: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> PosedViews:
     """Posed views of a dataset, resized to one size.
 
@@ -95,6 +96,7 @@ def load_views(
         patch_size: Side of the network's patch in pixels.
         views: Indices of the frames to load; all if absent.
         format: Name of a layout, instead of recognising it.
+        progress: Called with (views read, views in all); may raise to cancel.
 
     Raises:
         DatasetError, CameraError, ImageError: Naming the file or view and the remedy.
@@ -141,6 +143,8 @@ def load_views(
             )
         image[index] = torch.from_numpy(plan.image(pixels)).permute(2, 0, 1)
         cameras.append(plan.camera(frame.camera).to(dtype=torch.float32))
+        if progress is not None:
+            progress(index + 1, len(frames))
     return PosedViews(
         image=image, camera=Camera.cat(cameras), names=tuple(f.name for f in frames)
     )

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
 from data_tools import selection
 from data_tools.validate import validate as find_faults
 from nvs.cameras import Camera
 from nvs.errors import ConfigError, DatasetError
-from nvs.scene import PosedViews, load_views
+from nvs.scene import load_views
 from nvs.scene.datasets import read_dataset, readers
 from nvs.scene.frames import Frame
 from nvs.scene.pictures import to_uint8
@@ -28,9 +26,6 @@ from server.backends.base import (
 )
 from server.backends.prepared import write_views
 from server.inspector.pictures import write_input
-
-STEPS = 16
-"""About how many times progress is told."""
 
 SEVERITIES = {"error": "error", "warning": "warning", "info": "note"}
 
@@ -121,7 +116,13 @@ def prepare(
             f"the size {height}×{width} is over the limit of {max_side_px} pixels",
             remedy="Ask for a smaller size.",
         )
-    views = _load(order.folder, chosen, (height, width), model.patch_size, tick)
+    views = load_views(
+        order.folder,
+        size=(height, width),
+        patch_size=model.patch_size,
+        views=chosen,
+        progress=lambda done, total: tick(done / total),
+    )
     order.output.mkdir(parents=True, exist_ok=True)
     file = order.output / "views.safetensors"
     write_views(file, views)
@@ -139,33 +140,6 @@ def prepare(
     return PreparedViews(
         views=file, weights=model.id, height=height, width=width, inputs=inputs
     )
-
-
-def _load(
-    folder: Path,
-    chosen: Sequence[int],
-    size: tuple[int, int],
-    patch_size: int,
-    tick: Callable[[float], None],
-) -> PosedViews:
-    """`load_views` in a few parts, so that progress can be told; the same result."""
-    image = torch.empty(len(chosen), 3, *size)
-    cameras: list[Camera] = []
-    names: list[str] = []
-    step = -(-len(chosen) // STEPS)
-    for start in range(0, len(chosen), step):
-        tick(start / len(chosen))
-        part = load_views(
-            folder,
-            size=size,
-            patch_size=patch_size,
-            views=chosen[start : start + step],
-        )
-        image[start : start + step] = part.image
-        cameras.append(part.camera)
-        names.extend(part.names)
-    tick(1.0)
-    return PosedViews(image=image, camera=Camera.cat(cameras), names=tuple(names))
 
 
 def _chosen(frames: Sequence[Frame], order: PrepareOrder) -> list[int]:

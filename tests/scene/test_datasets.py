@@ -185,3 +185,15 @@ def test_gso_character(shared: Path) -> None:
         views.camera.center.norm(dim=-1), torch.full((8,), 2.7), atol=1e-4, rtol=0
     )
     assert views.image[:, :, 0, 0].min() == 1.0, "the background is white"
+
+
+def test_progress_is_told_and_may_cancel(dataset: Path) -> None:
+    told: list[tuple[int, int]] = []
+    load_views(dataset, size=16, views=[0, 3], progress=lambda *done: told.append(done))
+    assert told == [(1, 2), (2, 2)]
+
+    def cancel(done: int, total: int) -> None:
+        raise InterruptedError(f"{done} of {total}")
+
+    with pytest.raises(InterruptedError, match="1 of 2"):
+        load_views(dataset, size=16, views=[0, 3], progress=cancel)

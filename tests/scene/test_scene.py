@@ -55,6 +55,14 @@ def test_bfloat16_is_the_default_and_half_the_size(
     assert error.abs().mean() < 1e-2
 
 
+def test_the_same_scene_is_the_same_file(
+    scene: Scene, saved: Path, tmp_path: Path
+) -> None:
+    for name in ("b.scene", "c.scene", "d.scene", "e.scene"):
+        scene.save(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == saved.read_bytes()
+
+
 def test_digest_names_the_content(scene: Scene, saved: Path, tmp_path: Path) -> None:
     assert scene.save(tmp_path / "b.scene") == Scene.load(saved).save(
         tmp_path / "c.scene"
