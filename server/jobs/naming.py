@@ -25,3 +25,14 @@ def shown_as(path: Path, name: str) -> Generator[None]:
             error.remedy = error.remedy.replace(inner, outer)
         error.args = (f"{error.problem.rstrip('.')}. {error.remedy}",)
         raise
+
+
+@contextmanager
+def about(name: str) -> Generator[None]:
+    """Errors of the block, which concern one file of several, begin with its name."""
+    try:
+        yield
+    except NvsError as error:
+        error.problem = f"{name}: {error.problem}"
+        error.args = (f"{error.problem.rstrip('.')}. {error.remedy}",)
+        raise

@@ -19,7 +19,7 @@ from server.access.dependencies import (
 )
 from server.backends.base import Backend
 from server.jobs.materialise import materialise, work_folder
-from server.jobs.naming import shown_as
+from server.jobs.naming import about, shown_as
 from server.limits.archives import ArchiveLimits, UnpackedFile, unpack
 from server.problems import Problem
 from server.routes.cameras import (
@@ -89,8 +89,7 @@ async def put_dataset(
                 unpacked = await run_in_threadpool(
                     unpack, body.path, folder, _limits(settings), keep=_is_wanted
                 )
-            with shown_as(folder, "the dataset"):
-                files = await _inspected(backend, folder, unpacked, settings)
+            files = await _inspected(backend, folder, unpacked, settings)
             locate = located(files, folder, blobs)
             info = await read_cameras(blobs, backend, files, locate)
             for file in files:
@@ -202,7 +201,8 @@ async def _inspected(
         height = width = None
         kind = "image" if _is_image(file.path) else "cameras"
         if kind == "image":
-            info = await backend.inspect_image(folder / file.path)
+            with about(file.path):
+                info = await backend.inspect_image(folder / file.path)
             height, width = info.height, info.width
         files.append(
             FileRecord(

@@ -116,7 +116,10 @@ class StreamSession:
             for task in tasks:
                 task.cancel()
             self._end.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()
 
     async def _read(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from server.access.dependencies import (
     SettingsDep,
     Writer,
 )
-from server.jobs.naming import shown_as
+from server.jobs.naming import about
 from server.problems import Problem, invalid, not_found
 from server.routes import cameras, datasets, scene_files
 from server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
@@ -107,7 +107,7 @@ async def put_image(
                 f"Content-Type is {declared}, but {name!r} is {found}.",
                 remedy=f"Send it as {found}.",
             )
-        with shown_as(body.path, name):
+        with about(name):
             info = await backend.inspect_image(body.path)
         file = FileRecord(
             path=name,

@@ -79,7 +79,11 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 def note(tab: Tab, kind: str, text: str) -> None:
     """Refused answers are logged by the browser itself and are no errors of ours."""
-    if kind == "error" and "Failed to load resource" not in text and "WebSocket" not in text:
+    if (
+        kind == "error"
+        and "Failed to load resource" not in text
+        and "WebSocket" not in text
+    ):
         tab.errors.append(text)
 
 
@@ -103,7 +107,9 @@ def fake_process() -> Iterator[Fake]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "tests.viewer.fake_server", str(port)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.viewer.fake_server", str(port)]
+    )
     try:
         fake = Fake(f"http://127.0.0.1:{port}")
         await_answer(fake.url, process)

@@ -65,7 +65,9 @@ sockets: set[WebSocket] = set()
 def reset() -> None:
     images.clear()
     seen.clear()
-    seen.update(most_in_flight=0, uploads=[], keys=[], cancelled=0, built=None, video=None)
+    seen.update(
+        most_in_flight=0, uploads=[], keys=[], cancelled=0, built=None, video=None
+    )
 
 
 def problem(status: int, slug: str, **headers: str) -> JSONResponse:
@@ -338,7 +340,9 @@ async def photograph(index: int) -> Response:
 @app.get("/v1/scenes/{scene_id}/thumbnail")
 @app.get("/v1/scenes/{scene_id}/inputs/{index}/thumbnail")
 async def thumbnail(index: int = 0) -> Response:
-    return Response(picture((200, 40 * index, 0), 48, 48, "jpeg"), media_type="image/jpeg")
+    return Response(
+        picture((200, 40 * index, 0), 48, 48, "jpeg"), media_type="image/jpeg"
+    )
 
 
 @app.get("/v1/scenes/{scene_id}/file")
@@ -355,7 +359,10 @@ async def render(request: Request) -> Response:
 
 def colour_of_pose(order: dict[str, Any]) -> tuple[int, int, int]:
     """The same for the same camera, by stream and by POST."""
-    digest = hashlib.sha256(json.dumps(order["camera"]).encode()).digest()
+    camera = order["camera"]
+    numbers = [*sum(camera["world_from_camera"], []), camera["fx"], camera["fy"]]
+    text = " ".join(f"{number + 0.0:.6f}" for number in numbers)
+    digest = hashlib.sha256(text.replace("-0.000000", "0.000000").encode()).digest()
     return digest[0], digest[1], digest[2]
 
 

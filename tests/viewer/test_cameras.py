@@ -49,7 +49,9 @@ def test_logarithms_are_those_of_the_library(call: Callable[..., Any]) -> None:
     np.testing.assert_allclose(found, se3_log(motions), atol=1e-9)
 
 
-def test_exp_undoes_log_near_none_and_near_half_a_turn(call: Callable[..., Any]) -> None:
+def test_exp_undoes_log_near_none_and_near_half_a_turn(
+    call: Callable[..., Any],
+) -> None:
     axis = torch.tensor([0.36, -0.48, 0.8], dtype=torch.float64)
     angles = [0.0, 1e-7, 1e-3, 1.0, math.pi - 1e-4]
     shift = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
@@ -69,7 +71,10 @@ def test_look_at_is_that_of_the_library(call: Callable[..., Any]) -> None:
     )
     found = call("rigid.js", "(...v) => m.lookAt(...v)", eye, target, up)
     np.testing.assert_allclose(found, camera.world_from_camera[0], atol=1e-12)
-    assert call("rigid.js", "(...v) => m.lookAt(...v)", eye, target, [1.9, -1.2, 0.8]) is None
+    assert (
+        call("rigid.js", "(...v) => m.lookAt(...v)", eye, target, [1.9, -1.2, 0.8])
+        is None
+    )
 
 
 def test_three_sees_a_point_where_the_camera_does(call: Callable[..., Any]) -> None:
@@ -93,7 +98,9 @@ def test_three_sees_a_point_where_the_camera_does(call: Callable[..., Any]) -> N
 
 def test_conventions_round_trip(call: Callable[..., Any]) -> None:
     pose = poses(1)[0]
-    back = call("conventions.js", "(p) => m.poseOfElements(m.threeElements(p))", pose.tolist())
+    back = call(
+        "conventions.js", "(p) => m.poseOfElements(m.threeElements(p))", pose.tolist()
+    )
     np.testing.assert_allclose(back, pose, atol=1e-15)
 
 
@@ -115,10 +122,19 @@ def test_paths_are_those_of_the_command_line(
         {
             "seconds": 2.0 * i,
             "pose": pose,
-            "lens": {"fx": k[0] / 60, "fy": k[1] / 40, "cx": k[2] / 60, "cy": k[3] / 40},
+            "lens": {
+                "fx": k[0] / 60,
+                "fy": k[1] / 40,
+                "cx": k[2] / 60,
+                "cy": k[3] / 40,
+            },
         }
         for i, (pose, k) in enumerate(
-            zip(camera.world_from_camera.tolist(), camera.intrinsics.tolist(), strict=True)
+            zip(
+                camera.world_from_camera.tolist(),
+                camera.intrinsics.tolist(),
+                strict=True,
+            )
         )
     ]
     found = call(
@@ -147,7 +163,9 @@ def test_focus_is_that_of_the_library(call: Callable[..., Any]) -> None:
         height=8,
         width=8,
     )
-    found = call("aggregate.js", "(p) => m.lookAtPoint(p)", camera.world_from_camera.tolist())
+    found = call(
+        "aggregate.js", "(p) => m.lookAtPoint(p)", camera.world_from_camera.tolist()
+    )
     np.testing.assert_allclose(found, look_at_point(camera), atol=1e-9)
 
 
@@ -181,7 +199,13 @@ def test_links_restore_the_camera(call: Callable[..., Any]) -> None:
         found = call(
             "../walk/links.js",
             "(v) => m.cameraOfFragment('#' + m.fragmentOf(v), v.aspect)",
-            {"pose": pose.tolist(), "lens": one, "up": [0, 1, 0], "mode": "fly", "aspect": 1.5},
+            {
+                "pose": pose.tolist(),
+                "lens": one,
+                "up": [0, 1, 0],
+                "mode": "fly",
+                "aspect": 1.5,
+            },
         )
         np.testing.assert_allclose(found["pose"], pose, atol=1e-8)
         assert found["lens"] == pytest.approx(one, abs=1e-8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ import httpx
 from playwright.sync_api import Page, WebSocket
 
 from tests.viewer.conftest import Fake, after, drag, settled
-from tests.viewer.fake_server import SCENE
+from tests.viewer.fake_server import SCENE, colour_of_pose
 
 RECORD_SEQUENCES = """() => {
     const frame = document.querySelector('.frame');
@@ -67,13 +66,13 @@ def test_stale_pictures_never_overtake_newer_ones(
     page.evaluate(RECORD_SEQUENCES)
     after(page, lambda: drag(page, 12))
     shown = page.evaluate("() => window.shown")
-    arrived = [messages.picture(i)[0]["sequence"] for i in range(len(messages.received))]
+    arrived = [
+        messages.picture(i)[0]["sequence"] for i in range(len(messages.received))
+    ]
     assert arrived != sorted(arrived), "the stand-in has not reordered anything"
     assert shown == sorted(shown)
     assert len(shown) < len(arrived)
-    order = {k: messages.sent[-1][k] for k in ("camera", "height", "width")}
-    digest = hashlib.sha256(json.dumps(order["camera"]).encode()).digest()
-    assert pixel(page) == list(digest[:3])
+    assert pixel(page) == list(colour_of_pose(messages.sent[-1]))
 
 
 def test_at_most_two_pictures_are_asked_for(
@@ -96,7 +95,7 @@ def test_low_resolution_in_motion_full_at_rest(
     settled(page)
     after(page, lambda: drag(page))
     moving = [order for order in messages.sent if order.get("format") == "jpeg"]
-    assert {order["height"] for order in moving} == {128}
+    assert 0 < max(order["height"] for order in moving) < 512
     assert all(order["width"] % 8 == 0 for order in moving)
     last = messages.sent[-1]
     assert (last["height"], last["width"], last["format"]) == (512, 768, "png")
@@ -166,7 +165,8 @@ def test_meters_say_what_was_measured(
     page.wait_for_selector(".meters >> text=96 × 64 png")
     assert "device memory" in page.inner_text(".meters")
     rows = page.eval_on_selector_all(
-        ".meters dt", "(all) => all.map((one) => [one.innerText, one.nextSibling.innerText])"
+        ".meters dt",
+        "(all) => all.map((one) => [one.innerText, one.nextSibling.innerText])",
     )
     values = dict(rows)
     assert values["model"] == "0.2 ms"

@@ -14,8 +14,12 @@ from tests.viewer.fake_server import camera
 
 
 def fragment(page: Page) -> dict[str, list[float]]:
-    parts = page.evaluate("() => Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
-    return {k: [float(v) for v in text.split(",")] for k, text in parts.items() if k != "m"}
+    parts = page.evaluate(
+        "() => Object.fromEntries(new URLSearchParams(location.hash.slice(1)))"
+    )
+    return {
+        k: [float(v) for v in text.split(",")] for k, text in parts.items() if k != "m"
+    }
 
 
 def eye(page: Page) -> np.ndarray[Any, Any]:

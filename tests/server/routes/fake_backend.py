@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from nvs.errors import CameraError, DatasetError, SceneFileError
+from nvs.errors import CameraError, DatasetError, ImageError, SceneFileError
 from nvs.images import read_image
 from server.backends.base import (
     BackendStatus,
@@ -77,7 +77,8 @@ class FakeBackend:
         self.num_workers = num_workers
         self.serves = True
         self._gates: dict[str, asyncio.Event] = {}
-        self._begun: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._held: Counter[str] = Counter()
+        self._entered = asyncio.Event()
 
     def hold(self, name: str) -> None:
         self._gates[name] = asyncio.Event()
@@ -85,11 +86,12 @@ class FakeBackend:
     def let_go(self, name: str) -> None:
         self._gates.pop(name).set()
 
-    async def begun(self, name: str) -> None:
-        """Return once an operation of this name is held."""
-        async with asyncio.timeout(20):
-            await self._begun[name].wait()
-        self._begun[name].clear()
+    async def begun(self, name: str, count: int = 1) -> None:
+        """Return once so many operations of this name are held."""
+        async with asyncio.timeout(60):
+            while self._held[name] < count:
+                self._entered.clear()
+                await self._entered.wait()
 
     async def _enter(self, name: str) -> None:
         self.calls[name] += 1
@@ -97,12 +99,15 @@ class FakeBackend:
             raise self.errors[name].pop(0)
         if name in self._gates:
             gate = self._gates[name]
-            self._begun[name].set()
+            self._held[name] += 1
+            self._entered.set()
             try:
                 await gate.wait()
             except asyncio.CancelledError:
                 self.cancelled[name] += 1
                 raise
+            finally:
+                self._held[name] -= 1
         self.ended[name] += 1
 
     async def start(self) -> None: ...
@@ -222,7 +227,11 @@ class FakeBackend:
 
     async def inspect_image(self, path: Path) -> ImageInfo:
         await self._enter("inspect_image")
-        pixels = read_image(path)
+        try:
+            pixels = read_image(path)
+        except ImageError as error:
+            problem = error.problem.replace(str(path), "the image")
+            raise ImageError(problem, remedy=error.remedy) from error
         return ImageInfo(height=pixels.shape[0], width=pixels.shape[1], format="png")
 
     async def inspect_cameras(self, folder: Path) -> CamerasInfo:

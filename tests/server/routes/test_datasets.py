@@ -179,7 +179,10 @@ def test_a_dataset_in_one_file(api: Api) -> None:
 @pytest.mark.parametrize(
     ("files", "text"),
     [
-        (dataset(**{"chair/bad.png": b"GIF89a"}), "bad.png is not a PNG, JPEG"),
+        (
+            dataset(**{"chair/bad.png": b"GIF89a"}),
+            "bad.png: the image is not a PNG, JPEG",
+        ),
         ({"opencv_cameras.json": cameras_json("a.png")}, "the zip file has no images"),
         ({"a.png": picture()}, "the dataset is in no known dataset layout"),
         ({"/a.png": picture()}, "'/a.png' is an absolute path"),

@@ -105,8 +105,8 @@ export class Keyframes extends EventTarget {
 
   /** Views of a video: both ends of an open path, or one step short of the start. */
   frames(fps) {
-    const num = Math.max(1, Math.round(this.seconds * fps));
-    const steps = this.#closes ? num : Math.max(1, num - 1);
+    const steps = Math.max(1, Math.round(this.seconds * fps));
+    const num = this.keys.length === 1 ? 1 : steps + (this.#closes ? 0 : 1);
     return Array.from({ length: num }, (_, i) => this.at((this.seconds * i) / steps));
   }
 
