@@ -49,6 +49,8 @@ HANDLED = (
 JOB_RETRY_SECONDS = 30.0
 """Retry-After where the job queue is full."""
 MAX_FIELD_ERRORS = 20
+MAX_SHOWN = 80
+"""Characters of each part of a field's path; unknown fields can be of any length."""
 
 
 @as_problem.register
@@ -120,7 +122,7 @@ def _(error: RequestValidationError) -> Problem:
 def _field_error(found: Mapping[str, Any]) -> FieldError:
     """One error of pydantic; where it comes from an `NvsError`, with its remedy."""
     where, *path = found["loc"]
-    name = ".".join(str(part) for part in path) or str(where)
+    name = ".".join(str(part)[:MAX_SHOWN] for part in path) or str(where)
     cause = found.get("ctx", {}).get("error")
     if isinstance(cause, NvsError):
         return FieldError(name, cause.problem, cause.remedy)

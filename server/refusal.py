@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastapi.routing import iter_route_contexts
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -24,6 +25,8 @@ async def answer(connection: HTTPConnection, error: Exception) -> Response | Non
         log.error("unhandled", exc_info=error)
     request_id: str = connection.scope["state"].get("request_id", "")
     connection.scope["state"]["problem"] = problem.slug
+    if problem.slug == "method-not-allowed":
+        problem.headers = {"Allow": ", ".join(sorted(_methods(connection)))}
     if not isinstance(connection, WebSocket):
         return problem.response(request_id)
     if connection.application_state is WebSocketState.CONNECTING:
@@ -33,6 +36,20 @@ async def answer(connection: HTTPConnection, error: Exception) -> Response | Non
         await connection.send_json({"type": "problem", "problem": document})
         await connection.close(problem.close_code, problem.title)
     return None
+
+
+def _methods(connection: HTTPConnection) -> set[str]:
+    """What all routes at the connection's address take; the framework asks the first.
+
+    Mounted files, which have no methods of their own, are read only.
+    """
+    here = [
+        route
+        for route in iter_route_contexts(connection.app.routes)
+        if route.path_regex.match(connection.scope["path"])
+    ]
+    own = {method for route in here for method in route.methods or ()}
+    return own or {"GET", "HEAD"}
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:

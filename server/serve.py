@@ -26,6 +26,8 @@ RESERVE_SHARE = 0.25
 CLOSE_SECONDS = 1
 """Time for connections to close once their requests are done."""
 KEEP_ALIVE_SECONDS = 15
+HTTP_PARSER = "h11"
+"""Unlike httptools it bounds the head of a request (64 KiB), which comes unchecked."""
 
 log = logger(__name__)
 
@@ -93,6 +95,7 @@ def run(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
+            http=HTTP_PARSER,
             log_config=None,
             access_log=False,
             server_header=False,

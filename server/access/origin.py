@@ -45,7 +45,8 @@ class HostAndOrigin:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        hosts = headers.getlist("host")
+        host = hosts[0] if len(hosts) == 1 else ", ".join(hosts)
         if not self._is_known(_name(host)):
             raise Problem(
                 "host-refused",
@@ -54,7 +55,7 @@ class HostAndOrigin:
         origin = headers.get("origin")
         if origin is None or scope.get("method") in SAFE_METHODS:
             return
-        if origin in self.origins or urlsplit(origin).netloc == host:
+        if origin in self.origins or _host(origin) == host:
             return
         raise Problem(
             "origin-refused", f"Pages of {origin[:80]!r} may not use this server."
@@ -73,6 +74,14 @@ def _name(host: str) -> str:
     """The name in a Host header: without port and brackets, in lower case."""
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _host(origin: str) -> str:
+    """What a browser would send as Host to an origin."""
+    try:
+        return urlsplit(origin).netloc
     except ValueError:
         return ""
 

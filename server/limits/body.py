@@ -39,6 +39,8 @@ UPLOADS = tuple(
 JSON_SETTING = "max_json_bytes"
 """Limits the body of every other route."""
 
+BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
+"""Methods whose body some route reads; that of others is left unread."""
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 
 
@@ -66,7 +68,7 @@ class BodyLimit:
         setting = upload.setting if upload else JSON_SETTING
         limit_bytes = int(getattr(self.settings, setting))
         try:
-            _check_headers(Headers(scope=scope), upload, limit_bytes, setting)
+            _check_headers(scope, upload, limit_bytes, setting)
         except Problem as problem:
             await refuse(scope, receive, send, problem)
             return
@@ -82,8 +84,9 @@ def _upload(scope: Scope) -> Upload | None:
 
 
 def _check_headers(
-    headers: Headers, upload: Upload | None, limit_bytes: int, setting: str
+    scope: Scope, upload: Upload | None, limit_bytes: int, setting: str
 ) -> None:
+    headers = Headers(scope=scope)
     encoding = headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise Problem(
@@ -93,8 +96,9 @@ def _check_headers(
         )
     length = headers.get("content-length")
     has_body = length not in (None, "0") or "transfer-encoding" in headers
+    is_read = scope["method"] in BODY_METHODS
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if upload is None and has_body and media_type not in JSON_TYPES:
+    if upload is None and has_body and is_read and media_type not in JSON_TYPES:
         raise Problem("media-type", f"Content-Type is {media_type!r}.")
     if length is None:
         if upload and "transfer-encoding" not in headers:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+)
 
+from nvs.errors import ConfigError
 from server.schemas.base import ObjectId, Schema, Sha256, examples
 from server.schemas.cameras import IDENTITY, PosedCamera
 
@@ -54,6 +61,29 @@ IMAGE_EXAMPLE = {
 }
 
 
+def _as_text(value: Any) -> Any:
+    """Refuse numbers, which would be taken for Unix times."""
+    if value is None or isinstance(value, str | datetime):
+        return value
+    raise ConfigError(
+        "the time is not a text", remedy="Write it as 2030-01-02T03:04:05Z."
+    )
+
+
+def _as_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ConfigError(
+            f"{value.isoformat()} is not within the years 1 to 9999 in UTC",
+            remedy="Give an earlier time, or null for never.",
+        ) from error
+
+
+Expiry = Annotated[AwareDatetime, AfterValidator(_as_utc), BeforeValidator(_as_text)]
+"""A time with its zone, as RFC 3339 has it."""
+
+
 class SceneCreate(Schema):
     """A new scene, still without files."""
 
@@ -63,7 +93,7 @@ class SceneCreate(Schema):
     """What people call it; need not be unique."""
     tags: Tags = Field(default=[])
     """Words to find it by."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Expiry | None = None
     """When it is to be deleted; RFC 3339 with a time zone."""
 
 
@@ -76,7 +106,7 @@ class SceneUpdate(Schema):
     """A new name."""
     tags: Tags = Field(default=[])
     """New tags, instead of all earlier ones."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Expiry | None = None
     """A new time to delete it, or null for never."""
 
 
