@@ -151,7 +151,8 @@ def after(page: Page, action: Callable[[], object]) -> None:
     page.wait_for_function(
         """(sequence) => {
             const frame = document.querySelector('.frame');
-            return frame.dataset.state === 'settled' && frame.dataset.sequence !== sequence;
+            const { state, sequence: shown } = frame.dataset;
+            return state === 'settled' && shown !== sequence;
         }""",
         arg=sequence,
     )

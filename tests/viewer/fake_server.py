@@ -360,7 +360,8 @@ async def render(request: Request) -> Response:
 def colour_of_pose(order: dict[str, Any]) -> tuple[int, int, int]:
     """The same for the same camera, by stream and by POST."""
     camera = order["camera"]
-    numbers = [*sum(camera["world_from_camera"], []), camera["fx"], camera["fy"]]
+    pose = [number for row in camera["world_from_camera"] for number in row]
+    numbers = [*pose, camera["fx"], camera["fy"]]
     text = " ".join(f"{number + 0.0:.6f}" for number in numbers)
     digest = hashlib.sha256(text.replace("-0.000000", "0.000000").encode()).digest()
     return digest[0], digest[1], digest[2]

@@ -141,7 +141,8 @@ def test_paths_are_those_of_the_command_line(
         "spline.js",
         """(keys, closing, num) => {
             const curve = m.splineThrough(keys, closing);
-            return Array.from({length: 4 * num}, (_, i) => curve(Math.floor(i / 4), (i % 4) / 4));
+            const at = (i) => curve(Math.floor(i / 4), (i % 4) / 4);
+            return Array.from({length: 4 * num}, (_, i) => at(i));
         }""",
         keys,
         2.0 if closed else 0.0,

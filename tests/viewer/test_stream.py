@@ -13,11 +13,38 @@ from playwright.sync_api import Page, WebSocket
 from tests.viewer.conftest import Fake, after, drag, settled
 from tests.viewer.fake_server import SCENE, colour_of_pose
 
-RECORD_SEQUENCES = """() => {
-    const frame = document.querySelector('.frame');
-    window.shown = [];
-    new MutationObserver(() => window.shown.push(Number(frame.dataset.sequence)))
-        .observe(frame, {attributeFilter: ['data-sequence']});
+PUSH_POSES = """async ([address, num]) => {
+    const [{ FrameStream }, { Painter }] = await Promise.all([
+        import('/viewer/js/walk/stream.js'), import('/viewer/js/walk/painter.js'),
+    ]);
+    const painter = new Painter(document.createElement('canvas'));
+    const arrived = [], shown = [];
+    let finish;
+    const finished = new Promise((resolve) => { finish = resolve; });
+    const stream = new FrameStream({
+        address: async () => address,
+        show: async (frame) => {
+            arrived.push(frame.sequence);
+            const { isShown } = await painter.show(frame);
+            if (isShown) shown.push(frame.sequence);
+            if (frame.order.isLast) finish();
+        },
+    });
+    stream.start();
+    const camera = {world_from_camera: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]],
+                    fx: 1, fy: 1, cx: 1, cy: 1};
+    for (let i = 1; i <= num; i += 1) {
+        camera.world_from_camera[0][3] = i;
+        const pose = structuredClone(camera);
+        stream.request({camera: pose, height: 8, width: 8, format: 'png', quality: 90,
+                        isLast: i === num});
+        await new Promise((resolve) => setTimeout(resolve, 12));
+    }
+    await finished;
+    while (stream.numInFlight) await new Promise((resolve) => setTimeout(resolve, 5));
+    stream.stop();
+    const pixel = [...painter.context.getImageData(4, 4, 1, 1).data].slice(0, 3);
+    return {arrived, shown, pixel, camera, numStale: painter.numStale};
 }"""
 
 
@@ -27,8 +54,9 @@ def pixel(page: Page) -> list[int]:
         """() => {
             const canvas = document.querySelector('canvas.picture');
             const context = canvas.getContext('2d');
-            return [...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]
-                .slice(0, 3);
+            const [x, y] = [canvas.width / 2, canvas.height / 2];
+            const { data } = context.getImageData(x, y, 1, 1);
+            return [...data].slice(0, 3);
         }"""
     )
 
@@ -58,30 +86,17 @@ class Messages:
 def test_stale_pictures_never_overtake_newer_ones(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(delays_ms=[70, 5, 40, 1])
-    page = open_page("about:blank")
-    messages = Messages(page)
-    page.goto(fake.scene_url)
-    settled(page)
-    page.evaluate(RECORD_SEQUENCES)
-    after(page, lambda: drag(page, 12))
-    shown = page.evaluate("() => window.shown")
-    arrived = [
-        messages.picture(i)[0]["sequence"] for i in range(len(messages.received))
-    ]
-    assert arrived != sorted(arrived), "the stand-in has not reordered anything"
-    assert shown == sorted(shown)
-    assert len(shown) < len(arrived)
-    assert pixel(page) == list(colour_of_pose(messages.sent[-1]))
-
-
-def test_at_most_two_pictures_are_asked_for(
-    open_page: Callable[..., Page], fake: Fake
-) -> None:
-    fake.set(delays_ms=[30])
-    page = open_page(fake.scene_url)
-    settled(page)
-    after(page, lambda: drag(page))
+    """Every other picture is late; the last one asked for is the one that stays."""
+    fake.set(delays_ms=[180, 3, 90, 1])
+    page = open_page(fake.url)
+    address = f"{fake.url}/v1/scenes/{SCENE}/stream".replace("http", "ws")
+    seen = page.evaluate(PUSH_POSES, [address, 60])
+    assert seen["arrived"] != sorted(seen["arrived"]), "nothing was reordered"
+    assert seen["shown"] == sorted(seen["shown"])
+    assert seen["numStale"] == len(seen["arrived"]) - len(seen["shown"]) > 0
+    assert seen["shown"][-1] == max(seen["arrived"])
+    assert seen["pixel"] == list(colour_of_pose(seen))
+    assert len(seen["arrived"]) < 60, "poses that a newer one replaces are not sent"
     assert fake.seen["most_in_flight"] == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from tests.viewer.fake_server import camera
 
 
 def fragment(page: Page) -> dict[str, list[float]]:
-    parts = page.evaluate(
-        "() => Object.fromEntries(new URLSearchParams(location.hash.slice(1)))"
-    )
+    """The camera in the address; without the mode, which is no number."""
+    parts = parse_qs(urlsplit(page.url).fragment)
     return {
-        k: [float(v) for v in text.split(",")] for k, text in parts.items() if k != "m"
+        key: [float(value) for value in text.split(",")]
+        for key, (text,) in parts.items()
+        if key != "m"
     }
 
 

@@ -1,0 +1,81 @@
+"""What the service costs a render, beside the network and the encoder."""
+
+from __future__ import annotations
+
+import time
+
+from nvs.client import Client
+from server.backends.base import ImageFormat
+from tests.server.load.direct import QUALITY, Direct, around, asked
+from tests.server.load.report import Outcome, quantile
+from tests.server.load.service import service
+
+NUM_RENDERS = 150
+NUM_WARM = 20
+SIZES_PX = (64, 128)
+FORMATS: tuple[ImageFormat, ...] = ("jpeg", "png", "float32")
+LIMIT_MS = 5.0
+
+
+def trial() -> Outcome:
+    """One client, one scene; every render of the service is followed by a direct one."""
+    direct = Direct.load()
+    scene = direct.scene()
+    rows: list[list[str]] = []
+    worst = 0.0
+    with service() as running, Client(running.url) as client:
+        scene_id = running.add(scene)
+        placed = scene.to(dtype=direct.model.renderer.precision.compute)
+        for size_px in SIZES_PX:
+            cameras = around(scene, NUM_RENDERS + NUM_WARM, size_px)
+            for format in FORMATS:
+                wall: list[float] = []
+                alone: list[float] = []
+                own: list[float] = []
+                for index, camera in enumerate(asked(cameras)):
+                    begun = time.perf_counter()
+                    picture = client.render(
+                        scene_id,
+                        camera,
+                        height=size_px,
+                        width=size_px,
+                        format=format,
+                        quality=QUALITY,
+                    )
+                    answered = time.perf_counter()
+                    (data,) = direct.render(placed, cameras[[index]], format)
+                    done = time.perf_counter()
+                    if data != picture.data:
+                        raise AssertionError("the service's picture is another one")
+                    if index < NUM_WARM:
+                        continue
+                    wall.append(1000 * (answered - begun))
+                    alone.append(1000 * (done - answered))
+                    spent = picture.timings_ms
+                    own.append(wall[-1] - spent["model"] - spent["encode"])
+                worst = max(worst, quantile(own, 0.5))
+                more = [a - b for a, b in zip(wall, alone, strict=True)]
+                rows.append(
+                    [
+                        f"{size_px} {format}",
+                        f"{quantile(wall, 0.5):.2f}",
+                        f"{quantile(alone, 0.5):.2f}",
+                        f"{quantile(more, 0.5):.2f}",
+                        *(f"{quantile(own, share):.2f}" for share in (0.25, 0.5, 0.95)),
+                    ]
+                )
+    return Outcome(
+        f"cost: ms a render, {NUM_RENDERS} each",
+        [
+            *("px format", "service p50", "direct p50", "difference p50"),
+            *("own p25", "own p50", "own p95"),
+        ],
+        rows,
+        [
+            (
+                f"own cost (wall - model - encode) p50 below {LIMIT_MS:g} ms: "
+                f"at most {worst:.2f}",
+                worst < LIMIT_MS,
+            )
+        ],
+    )

@@ -1,0 +1,137 @@
+"""A hundred clients, on one scene and on more scenes than the cache holds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from nvs.client import AsyncClient
+from nvs.scene import Scene
+from tests.server.load.clients import Tally, closed_loop
+from tests.server.load.direct import SIZE_PX, Direct, around, asked
+from tests.server.load.report import Outcome, spread
+from tests.server.load.service import Service, service
+
+NUM_CLIENTS = 100
+NUM_SCENES = 20
+NUM_CACHED = 5
+SECONDS = 20.0
+DIRECT_SECONDS = 4.0
+WATCH_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Seen:
+    """How a crowd went."""
+
+    tally: Tally
+    host_bytes: list[int] = field(default_factory=list[int])
+    """Size of the host cache, again and again."""
+    host_limit_bytes: int = 0
+    num_evicted: int = 0
+
+    @property
+    def is_within_budget(self) -> bool:
+        return max(self.host_bytes) <= self.host_limit_bytes
+
+
+async def crowd(
+    running: Service,
+    scenes: list[Scene],
+    *,
+    num_clients: int,
+    seconds: float,
+    num_turns: int = 2**31,
+) -> Seen:
+    """Clients that go round the scenes, each from another one on."""
+    ids = [running.add(scene, f"scene {place}") for place, scene in enumerate(scenes)]
+    cameras = asked(around(scenes[0], 32, SIZE_PX))
+
+    async def ask(client: AsyncClient, number: int, turn: int) -> None:
+        await client.render(
+            ids[(number + turn) % len(ids)],
+            cameras[(7 * number + turn) % len(cameras)],
+            height=SIZE_PX,
+            width=SIZE_PX,
+            format="jpeg",
+        )
+
+    seen = Seen(Tally())
+    watch = asyncio.create_task(_watch(running, seen))
+    seen.tally = await closed_loop(
+        running.url, ask, num_clients=num_clients, seconds=seconds, num_turns=num_turns
+    )
+    watch.cancel()
+    with suppress(asyncio.CancelledError):
+        await watch
+    seen.num_evicted = int(running.metric("nvs_cache_evictions_total", tier="host"))
+    return seen
+
+
+async def _watch(running: Service, seen: Seen) -> None:
+    async with AsyncClient(running.url) as client:
+        while True:
+            (host,) = [t for t in (await client.capacity()).cache if t.tier == "host"]
+            seen.host_bytes.append(host.bytes)
+            seen.host_limit_bytes = host.bytes_limit
+            await asyncio.sleep(WATCH_SECONDS)
+
+
+def trial() -> Outcome:
+    """Throughput beside that of the renderer alone, before and after."""
+    direct = Direct.load()
+    scenes = [direct.scene(first) for first in range(NUM_SCENES)]
+    alone = {batch: [_rate(direct, batch)] for batch in (1, 16)}
+    cached_bytes = NUM_CACHED * direct.model.scene_bytes
+    cases = (
+        ("1 scene", scenes[:1], {}),
+        (f"{NUM_SCENES} scenes", scenes, {"host_cache_bytes": cached_bytes}),
+    )
+    found: list[tuple[str, Seen]] = []
+    for name, some, settings in cases:
+        with service(**settings) as running:
+            work = crowd(running, some, num_clients=NUM_CLIENTS, seconds=SECONDS)
+            found.append((name, asyncio.run(work)))
+        for batch, rates in alone.items():
+            rates.append(_rate(direct, batch))
+    best = max(sum(rates) / len(rates) for rates in alone.values())
+    rows = [
+        [
+            name,
+            str(len(seen.tally.accepted_ms)),
+            str(len(seen.tally.refused_ms)),
+            str(seen.tally.errors.total()),
+            *spread(seen.tally.accepted_ms),
+            f"{seen.tally.rate:.1f}",
+            f"{seen.tally.rate / best:.0%}",
+            str(seen.num_evicted),
+        ]
+        for name, seen in found
+    ]
+    rows += [
+        [f"direct, batch {batch}", "", "", "", "", "", "", f"{min(r):.1f}-{max(r):.1f}"]
+        + [f"{sum(r) / len(r) / best:.0%}", ""]
+        for batch, r in alone.items()
+    ]
+    errors = sum((seen.tally.errors for _, seen in found), start=type(Tally().errors)())
+    return Outcome(
+        f"clients: {NUM_CLIENTS} clients, {SIZE_PX} px JPEG, {SECONDS:g} s each",
+        [
+            *("load", "accepted", "429", "errors", "p50 ms", "p95 ms", "p99 ms"),
+            *("a second", "of direct", "evictions"),
+        ],
+        rows,
+        [
+            (f"no error but 429: {dict(errors) or 'none'}", not errors),
+            (
+                f"host cache of {NUM_SCENES} scenes never above its budget of "
+                f"{NUM_CACHED}: {max(found[1][1].host_bytes)} of {cached_bytes} bytes",
+                found[1][1].is_within_budget,
+            ),
+        ],
+    )
+
+
+def _rate(direct: Direct, batch: int) -> float:
+    return direct.rate(direct.scene(), batch=batch, seconds=DIRECT_SECONDS / 2)
