@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from server.backends.wire import Message
 
 HEALTHY_SECONDS = 60.0
 """A process that lived so long is restarted without an accumulated delay."""
+EXIT_SECONDS = 1.0
+"""Time for a process that can be heard no more to end by itself."""
 
 OnEvent = Callable[[Message, bytes], None]
 
@@ -74,6 +77,8 @@ class Child:
         self.settings = settings
         self.state: ChildState = "stopped"
         self.num_restarts = 0
+        self.was_killed = False
+        """Whether the last process that died got SIGKILL from outside."""
         self._on_news = on_news
         self._ids = itertools.count(1)
         self._life: _Life | None = None
@@ -190,14 +195,18 @@ class Child:
 
     async def _live(self) -> None:
         life = self._life = await self._spawn()
+        killed = False
         try:
-            while (received := await wire.receive(life.reader)) is not None:
-                self._take(life, *received)
-        except wire.WireError:
-            pass  # it is replaced like one that died
+            with suppress(wire.WireError):  # it is replaced like one that died
+                while (received := await wire.receive(life.reader)) is not None:
+                    self._take(life, *received)
+            self._retire()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EXIT_SECONDS):
+                    killed = await life.process.wait() == -signal.SIGKILL
         finally:
-            self._ready.clear()
-            self._life = None
+            self._retire()
+            self.was_killed = killed
             if life.process.returncode is None:
                 life.process.kill()
             life.writer.close()
@@ -208,6 +217,11 @@ class Child:
             await life.process.wait()
             if self._on_news is not None:
                 self._on_news({})
+
+    def _retire(self) -> None:
+        """Take no more requests for this process."""
+        self._ready.clear()
+        self._life = None
 
     async def _spawn(self) -> _Life:
         ours, theirs = socket.socketpair()

@@ -86,7 +86,7 @@ class Inspector:
 
         Raises:
             NvsError: `error`, or as the process answers.
-            WorkerLost: If the process cannot be asked.
+            WorkerLost: If the process cannot be asked, or is killed from outside.
         """
         async with self._turn:
             await self._child.wait_ready(self._ready_seconds)
@@ -103,7 +103,7 @@ class Inspector:
                 self._child.kill()
                 raise
             except WorkerLost:
-                if self._child.state == "stopped":
+                if self._child.state == "stopped" or self._child.was_killed:
                     raise
                 raise error(
                     f"{about}: decoding needs more than the "

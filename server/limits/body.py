@@ -39,8 +39,8 @@ UPLOADS = tuple(
 JSON_SETTING = "max_json_bytes"
 """Limits the body of every other route."""
 
-BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
-"""Methods whose body some route reads; that of others is left unread."""
+JSON_METHODS = frozenset({"PATCH", "POST", "PUT"})
+"""Methods whose body is read, but for uploads as JSON; that of others is not."""
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 
 
@@ -83,6 +83,10 @@ def _upload(scope: Scope) -> Upload | None:
     return None
 
 
+def _takes_files(path: str) -> bool:
+    return any(upload.path.fullmatch(path) for upload in UPLOADS)
+
+
 def _check_headers(
     scope: Scope, upload: Upload | None, limit_bytes: int, setting: str
 ) -> None:
@@ -96,9 +100,9 @@ def _check_headers(
         )
     length = headers.get("content-length")
     has_body = length not in (None, "0") or "transfer-encoding" in headers
-    is_read = scope["method"] in BODY_METHODS
+    is_json = scope["method"] in JSON_METHODS and not _takes_files(scope["path"])
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if upload is None and has_body and is_read and media_type not in JSON_TYPES:
+    if is_json and has_body and media_type not in JSON_TYPES:
         raise Problem("media-type", f"Content-Type is {media_type!r}.")
     if length is None:
         if upload and "transfer-encoding" not in headers:

@@ -23,6 +23,19 @@ from server.storage.jobs import JobStore
 from server.storage.records import JobRecord
 
 PING_SECONDS = 15
+EVENT = {
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"const": "job"},
+        "id": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Job"},
+        },
+    },
+}
 REVISION = re.compile(r"[0-9]{1,18}")
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -90,7 +103,7 @@ async def cancel(job_id: JobId, caller: Writer, jobs: Jobs, runner: Runner) -> J
     response_class=EventSourceResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"itemSchema": EVENT}},
             "description": "`event: job` with the job as data, now and at each change; "
             "ends after a final state.",
         },

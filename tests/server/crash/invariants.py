@@ -17,11 +17,15 @@ from server.storage.sweep import sweep
 from tests.server.crash.ledger import Books
 
 NAMED_BLOBS = """
-    SELECT scene_sha256 FROM scenes UNION SELECT sha256 FROM scene_files
-    UNION SELECT sha256 FROM scene_inputs UNION SELECT thumbnail_sha256 FROM scene_inputs
+    SELECT scene_sha256 FROM scenes
+    UNION SELECT sha256 FROM scene_files
+    UNION SELECT sha256 FROM scene_inputs
+    UNION SELECT thumbnail_sha256 FROM scene_inputs
     UNION SELECT result_sha256 FROM jobs
 """
-UNNAMED_JOBS = "SELECT id FROM jobs WHERE id NOT IN (SELECT job_id FROM idempotency_keys)"
+UNNAMED_JOBS = (
+    "SELECT id FROM jobs WHERE id NOT IN (SELECT job_id FROM idempotency_keys)"
+)
 MISTAKEN_SCENES = """
     SELECT id, state FROM scenes AS scene WHERE
     (state = 'building') != EXISTS (

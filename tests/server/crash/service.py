@@ -108,6 +108,14 @@ class Service:
         states = [worker["state"] for worker in capacity.json()["workers"]]
         return "ready" in states
 
+    def temporary_files(self) -> list[str]:
+        """What is left in the system's temporary folder, but for torch's cache."""
+        return [
+            str(path)
+            for path in self.temporary_folder.iterdir()
+            if not path.name.startswith("torchinductor_")
+        ]
+
     def close(self) -> None:
         """Leave no process, whatever happened."""
         if self._served is not None:

@@ -30,7 +30,7 @@ class Refused(Exception):  # noqa: N818 - noted already
     """An answer that no crash explains."""
 
 
-class Client(threading.Thread):
+class Client:
     """Lives through one story after another until `stop` is set.
 
     Args:
@@ -50,17 +50,26 @@ class Client(threading.Thread):
         ledger: Ledger,
         stop: threading.Event,
     ) -> None:
-        super().__init__(name=f"client {number}", daemon=True)
+        self.name = f"client {number}"
         self._chance = random.Random(f"{seed} {number}")
         self._service = service
         self._ledger = ledger
-        self._stop_asked = stop
+        self._stop = stop
+        self._thread = threading.Thread(target=self._live, daemon=True)
 
-    def run(self) -> None:
+    def start(self) -> None:
+        self._thread.start()
+
+    def has_ended(self) -> bool:
+        """Whether it has ended; waits for it if it is about to."""
+        self._thread.join(PATIENCE_SECONDS)
+        return not self._thread.is_alive()
+
+    def _live(self) -> None:
         with httpx.Client(
             base_url=self._service.url, timeout=PATIENCE_SECONDS
         ) as self._http:
-            while not self._stop_asked.is_set():
+            while not self._stop.is_set():
                 try:
                     self._story()
                 except Stopped:
@@ -257,11 +266,11 @@ class Client(threading.Thread):
         raise Refused
 
     def _pause(self) -> None:
-        self._stop_asked.wait(PAUSE_SECONDS)
+        self._stop.wait(PAUSE_SECONDS)
         self._check_stop()
 
     def _check_stop(self) -> None:
-        if self._stop_asked.is_set():
+        if self._stop.is_set():
             raise Stopped
 
     def _happens(self, probability: float) -> bool:
@@ -270,6 +279,8 @@ class Client(threading.Thread):
 
 def _is_passing(answer: httpx.Response) -> bool:
     """Whether the answer is the one that a lost process is to give."""
-    return answer.status_code == 503 and "Retry-After" in answer.headers and (
-        answer.json()["type"].rpartition("/")[2] == "worker-lost"
+    return (
+        answer.status_code == 503
+        and "Retry-After" in answer.headers
+        and (answer.json()["type"].rpartition("/")[2] == "worker-lost")
     )

@@ -40,7 +40,7 @@ AIMS = (
     *("video: rendering", "video: storing"),
 )
 """What a kill waits for, though not for long."""
-AIM_SECONDS = 3.0
+AIM_SECONDS = 2.0
 LOOK_SECONDS = 0.01
 NUM_CLIENTS = 3
 END_SECONDS = 600
@@ -107,7 +107,7 @@ class Trial:
         """Kill one process at some moment; put the server on its feet again."""
         if kind != "worker" or self._chance.random() > UNREADY:
             self._await_worker()
-        self._pause.wait(self._chance.uniform(0.0, 1.0))
+        self._pause.wait(self._chance.uniform(0.0, 0.5))
         phase = self._await(self._chance.choice(AIMS))
         self._pause.wait(self._chance.uniform(0.0, 0.05))
         pids = self._service.pids(kind)
@@ -157,8 +157,7 @@ class Trial:
         """Let what is left be done, stop the server, and look at everything."""
         self._stop.set()
         for client in self._clients:
-            client.join(PATIENCE_SECONDS)
-            if client.is_alive():
+            if not client.has_ended():
                 self._ledger.violation(f"{client.name} is still waiting")
         books = self._ledger.snapshot()
         with httpx.Client(base_url=self._service.url, timeout=PATIENCE_SECONDS) as http:
@@ -172,7 +171,7 @@ class Trial:
         if swept.missing_blobs:
             self._ledger.violation(f"missing after the sweep: {swept.missing_blobs}")
         left = self._disk.leftovers()
-        left += [str(path) for path in self._service.temporary_folder.rglob("*")]
+        left += self._service.temporary_files()
         if left:
             self._ledger.violation(f"files that nothing names are left: {left}")
         self._check_disk()

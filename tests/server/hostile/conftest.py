@@ -45,9 +45,15 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 def make_ready(target: Target) -> None:
     """Build a small scene and remember it and its job."""
-    created = target.call("POST", "/v1/scenes", json={"name": "chair"})
-    target.scene_id = created.json()["id"]
-    sent = target.put("dataset", small_dataset(), "application/zip")
+    for name in ("scene_id", "scratch_id"):
+        created = target.call("POST", "/v1/scenes", json={"name": name})
+        setattr(target, name, created.json()["id"])
+    sent = target.call(
+        "PUT",
+        f"/v1/scenes/{target.scene_id}/dataset",
+        content=small_dataset(),
+        headers={"Content-Type": "application/zip"},
+    )
     assert sent.status_code == 200, sent.text
     job = target.call(
         "POST", f"/v1/scenes/{target.scene_id}/build", json={"size": 16}
@@ -57,9 +63,9 @@ def make_ready(target: Target) -> None:
     assert last["state"] == "succeeded", last
 
 
-def watched(target: Target, job_id: str) -> dict[str, object]:
+def watched(target: Target, job_id: str, key: str = "owner") -> dict[str, object]:
     """The last state of a job, once it has one."""
-    headers = {"Authorization": f"Bearer {target.secrets['owner']}"}
+    headers = {"Authorization": f"Bearer {target.secrets[key]}"}
     url = f"{target.served.base_url}/v1/jobs/{job_id}/events"
     last: dict[str, object] = {}
     with httpx.stream("GET", url, headers=headers, timeout=120) as events:

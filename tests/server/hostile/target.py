@@ -38,6 +38,9 @@ class Target:
     served: Any
     secrets: dict[str, str] = field(default_factory=dict)
     scene_id: str = ""
+    """A scene that is ready."""
+    scratch_id: str = ""
+    """One that takes what is uploaded."""
     job_id: str = ""
 
     @property
@@ -73,9 +76,9 @@ class Target:
     def put(
         self, path: str, content: Any, media_type: str, **headers: str
     ) -> httpx.Response:
-        """Upload to the scene that is ready."""
+        """Upload to the scratch scene."""
         sent = {"Content-Type": media_type} | headers
-        where = f"/v1/scenes/{self.scene_id}/{path}"
+        where = f"/v1/scenes/{self.scratch_id}/{path}"
         return self.call("PUT", where, content=content, headers=sent)
 
     def render(self, body: Any = None, **changes: Any) -> httpx.Response:

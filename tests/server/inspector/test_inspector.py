@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import struct
 import sys
 import zlib
@@ -185,10 +186,22 @@ def test_an_image_that_ends_the_process_is_refused(asked: Asked) -> None:
     process.suspend()
     answer = asked.begin(PHOTOGRAPH)
     waiting = asked.begin(PHOTOGRAPH)
-    process.kill()
+    process.send_signal(signal.SIGSEGV)
+    process.resume()
     with pytest.raises(ImageError, match="more than the 192 MiB it may take"):
         answer.result(WAIT_SECONDS)
     assert ImageInfo(**waiting.result(WAIT_SECONDS)).height == 256
+
+
+def test_a_process_killed_from_outside_blames_no_file(asked: Asked) -> None:
+    process = asked.process
+    process.suspend()
+    answer = asked.begin(PHOTOGRAPH)
+    asked.wait_begun()
+    process.kill()
+    with pytest.raises(WorkerLost, match="the inspector process died"):
+        answer.result(WAIT_SECONDS)
+    assert asked.image(PHOTOGRAPH).height == 256
 
 
 def test_what_takes_too_long_is_refused_and_the_process_replaced(asked: Asked) -> None:

@@ -18,7 +18,7 @@ LIMIT_MS = 5.0
 
 
 def trial() -> Outcome:
-    """One client, one scene; every render of the service is followed by a direct one."""
+    """One client, one scene; a direct render follows every one of the service."""
     direct = Direct.load()
     scene = direct.scene()
     rows: list[list[str]] = []

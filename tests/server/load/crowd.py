@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -109,12 +110,11 @@ def trial() -> Outcome:
         ]
         for name, seen in found
     ]
-    rows += [
-        [f"direct, batch {batch}", "", "", "", "", "", "", f"{min(r):.1f}-{max(r):.1f}"]
-        + [f"{sum(r) / len(r) / best:.0%}", ""]
-        for batch, r in alone.items()
-    ]
-    errors = sum((seen.tally.errors for _, seen in found), start=type(Tally().errors)())
+    for batch, rates in alone.items():
+        share = sum(rates) / len(rates) / best
+        rate = f"{min(rates):.1f}-{max(rates):.1f}"
+        rows.append([f"direct, batch {batch}", *[""] * 6, rate, f"{share:.0%}", ""])
+    errors = sum((seen.tally.errors for _, seen in found), start=Counter[str]())
     return Outcome(
         f"clients: {NUM_CLIENTS} clients, {SIZE_PX} px JPEG, {SECONDS:g} s each",
         [

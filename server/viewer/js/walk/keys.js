@@ -2,7 +2,7 @@
 // [ and ] change the field of view; Shift is faster.
 
 import { dollied, looked, orbited, walked } from "../cameras/navigation.js";
-import { isTyping } from "./shortcuts.js";
+import { isTaken } from "./shortcuts.js";
 
 const WALK = {
   KeyW: [0, 0, 1],
@@ -40,7 +40,7 @@ export class HeldKeys {
   #down(event) {
     this.#isFast = event.shiftKey;
     if (!this.enabled || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (isTyping(event) || !(event.code in HELD)) return;
+    if (isTaken(event) || !(event.code in HELD)) return;
     event.preventDefault();
     this.#held.add(event.code);
   }

@@ -3,9 +3,14 @@
 import { el } from "../lib/dom.js";
 import { openDialog } from "../lib/dialogs.js";
 
-/** Whether a key event belongs to a form control, a menu or a dialog. */
-export function isTyping(event) {
-  return event.target.closest("input, select, textarea, dialog, [role=slider]") !== null;
+const SLIDER_KEYS = /^(Arrow|Home|End|Page)/;
+
+/** Whether a key means something to the control that has the focus, or to a dialog. */
+export function isTaken({ key, target }) {
+  if (target.closest("dialog, select, textarea")) return true;
+  if (target.closest("input[type=range], [role=slider]")) return SLIDER_KEYS.test(key);
+  if (target.closest("button, summary, a, input[type=checkbox]")) return key === " " || key === "Enter";
+  return target.closest("input") !== null;
 }
 
 const MOVING = [
@@ -26,8 +31,7 @@ const POINTER = [
 /** Handles {key: [action, what it does]}; returns a function that shows the help. */
 export function shortcuts(actions) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event)) return;
-    if (event.code === "Space" && event.target.closest("button, summary, a")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTaken(event)) return;
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();

@@ -1,0 +1,103 @@
+"""Mixed work for minutes: no errors, no growth."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from tests.server.load.direct import SIZE_PX, Direct, around, asked
+from tests.server.load.memory import Memory
+from tests.server.load.mixture import Mixture
+from tests.server.load.report import Outcome
+from tests.server.load.service import service
+
+MINUTES = 10.0
+WARM_SHARE = 0.3
+"""Of the time, before growth is looked at."""
+SAMPLE_SECONDS = 2.0
+LINE_SECONDS = 30.0
+NUM_SCENES = 8
+NUM_CACHED = 5
+LIMIT_PERCENT = 2.0
+
+
+async def _watch(memory: Memory, mixture: Mixture) -> None:
+    begun = said = time.monotonic()
+    while True:
+        memory.sample()
+        now = time.monotonic()
+        if now - said >= LINE_SECONDS:
+            said = now
+            sizes = "  ".join(f"{k} {v[-1]:.1f}" for k, v in memory.pss_mib.items())
+            sys.stdout.write(
+                f"{now - begun:5.0f} s  PSS MiB: {sizes}  total "
+                f"{memory.total_mib()[-1]:.1f}  done {mixture.done.total()}  "
+                f"errors {mixture.errors.total()}\n"
+            )
+            sys.stdout.flush()
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+async def _soak(mixture: Mixture, memory: Memory, seconds: float) -> None:
+    work = asyncio.create_task(mixture.run(seconds))
+    watch = asyncio.create_task(_watch(memory, mixture))
+    try:
+        await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watch.cancel()
+    if not work.done():
+        work.cancel()
+        await watch  # raises what ended it
+    await work
+
+
+def trial(minutes: float = MINUTES) -> Outcome:
+    """Memory of every process, by a line through its samples after the warm-up."""
+    direct = Direct.load()
+    scenes = [direct.scene(first) for first in range(NUM_SCENES)]
+    cameras = asked(around(scenes[0], 32, SIZE_PX))
+    with service(host_cache_bytes=NUM_CACHED * direct.model.scene_bytes) as running:
+        ids = [running.add(scene, f"{index}") for index, scene in enumerate(scenes)]
+        del direct, scenes
+        memory = Memory(running.processes())
+        mixture = Mixture(running.url, ids, cameras)
+        asyncio.run(_soak(mixture, memory, 60 * minutes))
+        is_free = running.metric("nvs_renders") == 0
+    since = int(WARM_SHARE * len(memory.seconds))
+    rows: list[list[str]] = []
+    percents: dict[str, float] = {}
+    for role, pss in [*memory.pss_mib.items(), ("all", memory.total_mib())]:
+        growth = memory.growth(pss, since)
+        percents[role] = growth.percent
+        rss = memory.rss_mib.get(role)
+        rows.append(
+            [
+                role,
+                f"{growth.first_mib:.1f}",
+                f"{growth.last_mib:.1f}",
+                f"{growth.mib_per_minute:+.3f}",
+                f"{growth.percent:+.2f}",
+                f"{min(pss[since:]):.1f}-{max(pss[since:]):.1f}",
+                f"{memory.growth(rss, since).percent:+.2f}" if rss else "",
+            ]
+        )
+    done = ", ".join(f"{count} {kind}" for kind, count in mixture.done.most_common())
+    return Outcome(
+        f"soak: {minutes:g} minutes, {len(memory.seconds) - since} samples after "
+        f"{WARM_SHARE:.0%} warm-up; done: {done}",
+        [
+            *("PSS MiB", "fit start", "fit end", "a minute", "growth %"),
+            *("range", "RSS growth %"),
+        ],
+        rows,
+        [
+            (
+                f"growth of every process under {LIMIT_PERCENT:g} %: at most "
+                f"{max(percents.values()):.2f}",
+                max(percents.values()) < LIMIT_PERCENT,
+            ),
+            (f"no error but 429: {dict(mixture.errors) or 'none'}", not mixture.errors),
+            ("every place is free afterwards", is_free),
+        ],
+    )

@@ -1,0 +1,43 @@
+"""Trials of the whole service under load: `python -m tests.server.load.trial NAME`.
+
+Each starts its own server on loopback, loads it for a bounded time, prints one table
+and a verdict, and exits with 1 if a mark was missed. Timings mean something on a quiet
+machine only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import torch
+
+from tests.server.load import builds, cost, crowd, leave, overload, soak
+from tests.server.load.report import Outcome
+
+TRIALS: dict[str, Callable[[], Outcome]] = {
+    "cost": cost.trial,
+    "clients": crowd.trial,
+    "overload": overload.trial,
+    "leave": leave.trial,
+    "builds": builds.trial,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=[*TRIALS, "soak"])
+    parser.add_argument("--minutes", type=float, default=soak.MINUTES, help="of soak")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.name == "soak":
+        outcome = soak.trial(arguments.minutes)
+    else:
+        outcome = TRIALS[arguments.name]()
+    outcome.show()
+    return 0 if outcome.is_met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
