@@ -13,7 +13,7 @@ demo: $(VENV)/.core
 	$(BIN)/nvs demo --output out
 
 test: $(VENV)/.all
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 slow: $(VENV)/.all
 	$(BIN)/python -m pytest -m slow
