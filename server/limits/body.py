@@ -28,7 +28,7 @@ class Upload:
 
 
 UPLOADS = tuple(
-    Upload("PUT", re.compile(rf"/v1/scenes/[^/]+/{tail}"), setting)
+    Upload("PUT", re.compile(rf"/v1/scenes/[^/]+/{tail}", re.DOTALL), setting)
     for tail, setting in (
         ("images/.+", "max_image_bytes"),
         ("cameras", "max_cameras_bytes"),
@@ -99,6 +99,13 @@ def _check_headers(
             remedy="Send the body as it is.",
         )
     length = headers.get("content-length")
+    if length is not None and "transfer-encoding" in headers:
+        raise Problem(
+            "malformed",
+            "The request has Content-Length and Transfer-Encoding.",
+            remedy="Send one of them.",
+            headers={"Connection": "close"},
+        )
     has_body = length not in (None, "0") or "transfer-encoding" in headers
     is_json = scope["method"] in JSON_METHODS and not _takes_files(scope["path"])
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()

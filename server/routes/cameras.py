@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ JSON_TYPE, ZIP_TYPE = "application/json", "application/zip"
 CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
 UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
 """Files of COLMAP models that say nothing about cameras."""
+MAX_SHOWN = 80
 MAX_CAMERA_FILES = 1000
 MAX_CAMERA_BYTES = 256 * 2**20
 BODY = {
@@ -213,8 +215,14 @@ def _parsed(data: bytes) -> Any:
             remedy="Remove the frame or give it finite numbers.",
         )
 
+    def finite(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            refuse(text[:MAX_SHOWN])
+        return value
+
     try:
-        return json.loads(data, parse_constant=refuse)
+        return json.loads(data, parse_constant=refuse, parse_float=finite)
     except CameraError:
         raise
     except (ValueError, RecursionError) as error:

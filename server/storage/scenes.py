@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session, joinedload
 
 from server.storage import job_rows, scene_rows
 from server.storage.errors import NotFound, QuotaExceeded
@@ -23,6 +23,13 @@ from server.storage.records import (
 )
 from server.storage.scene_files import SceneFiles
 from server.storage.tables import InputRow, SceneRow, TagRow
+
+_ONE_WITH_TAGS = (
+    select(SceneRow)
+    .where(SceneRow.id == bindparam("scene_id"), SceneRow.owner == bindparam("owner"))
+    .options(joinedload(SceneRow.tags))
+)
+"""Made once, and one query: every render looks its scene up."""
 
 
 class SceneStore(SceneFiles):
@@ -68,14 +75,12 @@ class SceneStore(SceneFiles):
 
     def get(self, owner: str, scene_id: str) -> SceneRecord | None:
         """One scene; None if it is not there, expired or another owner's."""
-        wanted = select(SceneRow).where(
-            SceneRow.id == scene_id,
-            SceneRow.owner == owner,
-            scene_rows.is_current(self._database.now()),
-        )
+        wanted = {"scene_id": scene_id, "owner": owner}
         with self._database.read() as session:
-            row = session.scalars(wanted).one_or_none()
-            return None if row is None else scene_rows.scene_record(row)
+            row = session.scalars(_ONE_WITH_TAGS, wanted).unique().one_or_none()
+            if row is None or scene_rows.is_overdue(row, self._database.now()):
+                return None
+            return scene_rows.scene_record(row)
 
     def list(
         self,

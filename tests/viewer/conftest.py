@@ -148,6 +148,8 @@ def after(page: Page, action: Callable[[], object]) -> None:
     """Does something that moves the camera, and waits until it rests again."""
     sequence = page.get_attribute(".frame", "data-sequence")
     action()
+    for _ in range(2):
+        page.evaluate("() => new Promise(requestAnimationFrame)")
     page.wait_for_function(
         """(sequence) => {
             const frame = document.querySelector('.frame');

@@ -378,7 +378,8 @@ def streamed(order: dict[str, Any]) -> bytes:
         size = (order["height"], order["width"])
         if size not in prepared:
             stream = io.BytesIO()
-            Image.effect_noise(size[::-1], 20).convert("RGB").save(stream, "jpeg")
+            image = Image.radial_gradient("L").resize(size[::-1]).convert("RGB")
+            image.save(stream, "jpeg", quality=80)
             prepared[size] = stream.getvalue()
         data = prepared[size]
     header = {
@@ -438,4 +439,10 @@ viewer.mount(app)
 
 if __name__ == "__main__":
     reset()
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="warning",
+        ws_per_message_deflate=False,
+    )

@@ -41,7 +41,7 @@ def test_photograph_beside_the_render_from_its_camera(page: Page) -> None:
     page.wait_for_selector(".compare[data-state=shown]")
     errors = [abs(a - b) / 255 for a, b in zip(photograph, render, strict=True)]
     mean_error = sum(errors) / 3
-    assert f"mean error {mean_error:.3f}".rstrip("0") in page.inner_text(".compare-bar")
+    assert f"mean error {mean_error:.3f}" in page.inner_text(".compare-bar")
     page.locator(".compare-slider").fill("25")
     clip = page.eval_on_selector(".compare canvas >> nth=1", "(c) => c.style.clipPath")
     assert clip == "inset(0px 0px 0px 25%)"
@@ -53,6 +53,7 @@ def test_photograph_beside_the_render_from_its_camera(page: Page) -> None:
     expect(page.locator(".compare")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_scene_file_without_photographs_has_no_error_map(
     page: Page, fake: Fake
 ) -> None:
@@ -112,6 +113,7 @@ def test_copied_command_renders_the_view(
     assert (tmp_path / "view.png").read_bytes() == answer.content
 
 
+@pytest.mark.slow
 def test_copied_program_renders_the_view(
     page: Page, fake: Fake, tmp_path: Path
 ) -> None:
@@ -121,6 +123,7 @@ def test_copied_program_renders_the_view(
     assert "NVS_KEY" not in program
 
 
+@pytest.mark.slow
 def test_keys_are_never_part_of_what_is_copied(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:

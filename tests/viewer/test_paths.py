@@ -67,6 +67,7 @@ def tensor(values: Any) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
+@pytest.mark.slow
 def test_keys_move_and_go(page: Page) -> None:
     assert times(page) == [0, 2, 4]
     page.focus(".key >> nth=1")
@@ -90,6 +91,7 @@ def test_keys_move_and_go(page: Page) -> None:
     assert times(page) == [0, pytest.approx(6.0, abs=0.1)]
 
 
+@pytest.mark.slow
 def test_an_inner_key_is_added_at_the_playhead(page: Page) -> None:
     lane = page.locator(".lane").bounding_box()
     assert lane is not None
@@ -131,6 +133,7 @@ def test_import_restores_an_export(page: Page, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_import_of_a_nerfstudio_path_thins_it_to_keys(
     page: Page, tmp_path: Path
 ) -> None:
@@ -178,6 +181,7 @@ NO_PATHS = [
 ]
 
 
+@pytest.mark.slow
 def test_files_that_are_no_paths(page: Page) -> None:
     for text, message in NO_PATHS:
         file = {"name": "path.json", "mimeType": "", "buffer": text.encode()}
@@ -199,9 +203,10 @@ def test_video_is_asked_for_followed_and_saved(page: Page, fake: Fake) -> None:
     assert Path(download.value.path()).read_bytes() == b"made-up mp4"
 
 
+@pytest.mark.slow
 def test_a_video_that_fails_says_why(page: Page, fake: Fake) -> None:
     fake.set(job_state="failed")
-    page.get_by_role("combobox", name="What the video shows").select_option("orbit")
+    page.get_by_role("combobox", name="Video of").select_option("orbit")
     page.click("text=Make mp4")
     page.wait_for_selector(".job [data-state=failed]")
     assert "The cameras disagree." in page.inner_text(".job")

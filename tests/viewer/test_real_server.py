@@ -9,16 +9,25 @@ from pathlib import Path
 
 import httpx
 import imageio.v3 as imageio
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from nvs.assets import SAMPLE
+from server.storage.database import Database
+from server.storage.keys import KeyStore
 from tests.server.conftest import Served
 from tests.viewer.conftest import after, drag, settled
 from tests.viewer.test_stream import Messages
 
 BUILD_MS = 120_000
+RECORD_BANNERS = """() => {
+    const banner = document.querySelector('.banner');
+    window.banners = [];
+    new MutationObserver(() => window.banners.push(banner.dataset.state))
+        .observe(banner, {attributeFilter: ['data-state']});
+}"""
 
 
 def build_sample(page: Page) -> None:
@@ -32,7 +41,6 @@ def build_sample(page: Page) -> None:
     page.wait_for_selector(".upload-panel[data-step=ready]", timeout=BUILD_MS)
 
 
-@pytest.mark.slow
 def test_from_an_empty_server_to_a_video(
     open_page: Callable[..., Page], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
@@ -108,8 +116,6 @@ def pixels(data: bytes) -> Image.Image:
 
 
 def psnr_of(a: Image.Image, b: Image.Image) -> float:
-    import numpy as np
-
     difference = np.asarray(a, float) / 255 - np.asarray(b, float) / 255
     return float(-10 * np.log10((difference**2).mean()))
 
@@ -118,15 +124,13 @@ def psnr_of(a: Image.Image, b: Image.Image) -> float:
 def test_killed_server_full_queue_and_revoked_key(
     open_page: Callable[..., Page], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
-    from server.storage.database import Database
-    from server.storage.keys import KeyStore
-
     folder = tmp_path / "data"
     folder.mkdir()
     database = Database(f"sqlite:///{folder / 'nvs.sqlite'}")
     database.migrate()
     keys = KeyStore(database)
-    key, secret = keys.create("laptop", "ada", ["read", "write", "render"])
+    scopes = ("read", "write", "render")
+    key, secret = keys.create(name="laptop", owner="ada", scopes=scopes)
 
     first = serve(max_render_queue=1)
     page = open_page(first.base_url)
@@ -136,7 +140,10 @@ def test_killed_server_full_queue_and_revoked_key(
     page.click("text=Walk around")
     settled(page)
 
+    page.evaluate(RECORD_BANNERS)
     after(page, lambda: drag(page, 20))
+    assert "queue-full" in page.evaluate("() => window.banners")
+    expect(page.locator(".banner")).to_be_hidden()
     view = page.evaluate("() => location.hash")
     port = int(first.base_url.rsplit(":", 1)[1])
     first.process.kill()

@@ -84,6 +84,7 @@ def test_a_lost_upload_goes_on_and_skips_what_is_there(
     assert len(fake.seen["uploads"]) == 5, "the server has these images already"
 
 
+@pytest.mark.slow
 def test_dropped_files_are_taken(
     open_page: Callable[..., Page], fake: Fake, capture: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_what_cannot_be_used_is_said(
         page.click(".upload-panel [title=Close]")
 
 
+@pytest.mark.slow
 def test_a_build_can_be_cancelled_and_a_failure_is_explained(
     open_page: Callable[..., Page], fake: Fake, capture: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -30,6 +31,7 @@ def test_no_key_then_a_wrong_one_then_the_right_one(
     assert page.evaluate("() => sessionStorage.length") == 0
 
 
+@pytest.mark.slow
 def test_a_key_is_remembered_when_asked_to(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
@@ -42,6 +44,7 @@ def test_a_key_is_remembered_when_asked_to(
     assert page.evaluate("() => localStorage.getItem('nvs-key')") == "nvs_right"
 
 
+@pytest.mark.slow
 def test_a_revoked_key_is_asked_for_again_and_the_view_stays(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
@@ -73,6 +76,7 @@ def test_full_queue_is_said_and_asked_again(
     expect(page.locator(".banner")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_no_place_for_another_stream(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
@@ -110,6 +114,7 @@ def test_failed_scene_says_why_and_can_be_built_again(
     assert fake.seen["built"]["weights"] == "fake"
 
 
+@pytest.mark.slow
 def test_scene_that_is_not_there(open_page: Callable[..., Page], fake: Fake) -> None:
     page = open_page(fake.scene_url.replace(SCENE, "a" * 26))
     page.wait_for_selector("text=There is no such scene")

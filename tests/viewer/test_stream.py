@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from playwright.sync_api import Page, WebSocket
 
 from tests.viewer.conftest import Fake, after, drag, settled
@@ -100,6 +101,7 @@ def test_stale_pictures_never_overtake_newer_ones(
     assert fake.seen["most_in_flight"] == 2
 
 
+@pytest.mark.slow
 def test_low_resolution_in_motion_full_at_rest(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
@@ -129,6 +131,7 @@ def test_settled_picture_equals_the_render_endpoint(
     assert messages.picture(-1)[1] == answer.content
 
 
+@pytest.mark.slow
 def test_lost_connection_comes_back_where_it_was(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
@@ -170,6 +173,7 @@ def test_reload_and_share_link_restore_the_view(
     assert again.evaluate("() => location.hash") == fragment
 
 
+@pytest.mark.slow
 def test_meters_say_what_was_measured(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:

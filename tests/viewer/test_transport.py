@@ -1,6 +1,6 @@
 """What the way from pose to picture costs, without a network behind it.
 
-The stand-in answers at once with a 960×536 JPEG; a new pose is offered for every picture
+The stand-in answers at once with a 960×536 JPEG; a new pose is offered for each picture
 shown, as fast as they come. Run it for its numbers, which it prints:
 
     python -m pytest tests/viewer/test_transport.py -m slow -s

@@ -58,6 +58,7 @@ def test_the_wheel_comes_closer(page: Page) -> None:
     assert np.linalg.norm(eye(page)) < 2.4
 
 
+@pytest.mark.slow
 def test_keys_walk_turn_and_change_the_lens(page: Page) -> None:
     after(page, lambda: hold(page, "w"))
     forward = eye(page)
@@ -97,6 +98,7 @@ def test_a_click_on_a_frustum_flies_to_that_very_camera(page: Page) -> None:
     assert page.get_attribute(".input-button >> nth=3", "aria-current") == "true"
 
 
+@pytest.mark.slow
 def test_input_buttons_and_home(page: Page) -> None:
     after(page, lambda: page.click(".input-button >> nth=2"))
     expected = np.array(camera(2)["world_from_camera"])
@@ -107,11 +109,13 @@ def test_input_buttons_and_home(page: Page) -> None:
     np.testing.assert_allclose(eye(page), [2.5, 0, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_up_axis_can_be_chosen(page: Page) -> None:
     after(page, lambda: page.get_by_label("Up axis").select_option("y"))
     assert fragment(page)["u"] == [0, 1, 0]
 
 
+@pytest.mark.slow
 def test_the_flight_is_smooth_unless_calm_is_preferred(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
@@ -148,6 +152,7 @@ def test_a_rolled_camera_is_shown_as_it_is_and_levels_in_motion(
     assert down_z < 0
 
 
+@pytest.mark.slow
 def test_help_lists_the_keys(page: Page) -> None:
     page.keyboard.press("?")
     text = page.inner_text("dialog")
@@ -157,6 +162,7 @@ def test_help_lists_the_keys(page: Page) -> None:
     page.wait_for_selector("dialog", state="detached")
 
 
+@pytest.mark.slow
 def test_pinching_comes_closer(open_page: Callable[..., Page], fake: Fake) -> None:
     page = open_page(fake.scene_url, width=390, height=844, has_touch=True)
     settled(page)

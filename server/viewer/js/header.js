@@ -9,7 +9,12 @@ export function header({ me, middle = [], end = [] }) {
   return el(
     "header",
     { class: "top-bar" },
-    el("a", { class: "brand", href: "/", "aria-label": "All scenes" }, icon("cube"), el("span", {}, "nvs")),
+    el(
+      "a",
+      { class: "brand", href: "/", "aria-label": "All scenes" },
+      icon("cube"),
+      el("span", {}, "nvs"),
+    ),
     el("div", { class: "top-middle" }, middle),
     el("div", { class: "top-end" }, end, me.auth === "key" && owner(me)),
   );

@@ -20,9 +20,19 @@ async function introduction() {
     } catch (error) {
       if (error.name !== "Problem") throw error;
       const wait = new AbortController();
-      fill(root, el("main", { id: "main", class: "centred" }, unavailable(error, () => wait.abort())));
+      fill(
+        root,
+        el(
+          "main",
+          { id: "main", class: "centred" },
+          unavailable(error, () => wait.abort()),
+        ),
+      );
       if (!error.isTemporary) throw error;
-      await pause(error.retryAfterSeconds ?? backoffSeconds(attempt), wait.signal).catch(() => {});
+      await pause(
+        error.retryAfterSeconds ?? backoffSeconds(attempt),
+        wait.signal,
+      ).catch(() => {});
     }
   }
 }
@@ -34,7 +44,9 @@ const unavailable = (problem, retry) =>
     title: problem.title,
     text: problem.detail,
     remedy: problem.remedy,
-    actions: problem.isTemporary ? [button("Try now", { class: "primary", onclick: retry })] : [],
+    actions: problem.isTemporary
+      ? [button("Try now", { class: "primary", onclick: retry })]
+      : [],
   });
 
 async function start() {

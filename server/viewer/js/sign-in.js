@@ -6,8 +6,14 @@ import { icon } from "./lib/icons.js";
 import { forgetKey, keepKey } from "./lib/session.js";
 
 const REASONS = {
-  "no-key": ["This server asks for a key", "It is kept in this tab and sent in a header, never in an address."],
-  "unknown-key": ["The key is not valid", "It is unknown, expired or revoked. Enter another one."],
+  "no-key": [
+    "This server asks for a key",
+    "It is kept in this tab and sent in a header, never in an address.",
+  ],
+  "unknown-key": [
+    "The key is not valid",
+    "It is unknown, expired or revoked. Enter another one.",
+  ],
 };
 
 let asking = null;
@@ -36,16 +42,40 @@ async function ask(problem) {
   const form = el(
     "form",
     { class: "sign-in" },
-    el("label", { class: "field" }, el("span", { class: "field-label" }, "API key"), input),
+    el(
+      "label",
+      { class: "field" },
+      el("span", { class: "field-label" }, "API key"),
+      input,
+    ),
     el("label", { class: "check" }, remember, "Remember on this device"),
     failure,
-    el("p", { class: "muted" }, "The operator makes keys with ", el("code", {}, "nvs keys create"), "."),
-    el("div", { class: "form-actions" }, button("Continue", { type: "submit", class: "primary" })),
+    el(
+      "p",
+      { class: "muted" },
+      "The operator makes keys with ",
+      el("code", {}, "nvs keys create"),
+      ".",
+    ),
+    el(
+      "div",
+      { class: "form-actions" },
+      button("Continue", { type: "submit", class: "primary" }),
+    ),
   );
   const dialog = el(
     "dialog",
-    { class: "dialog", "aria-labelledby": "sign-in-title", dataset: { state: problem.slug } },
-    el("header", { class: "dialog-head" }, icon("key"), el("h2", { id: "sign-in-title" }, title)),
+    {
+      class: "dialog",
+      "aria-labelledby": "sign-in-title",
+      dataset: { state: problem.slug },
+    },
+    el(
+      "header",
+      { class: "dialog-head" },
+      icon("key"),
+      el("h2", { id: "sign-in-title" }, title),
+    ),
     el("div", { class: "dialog-body" }, el("p", { class: "muted" }, text), form),
   );
   dialog.addEventListener("cancel", (event) => event.preventDefault());

@@ -4,7 +4,15 @@ import { el } from "./lib/dom.js";
 import { icon } from "./lib/icons.js";
 
 /** A card with an icon, a title, a text, and what can be done. */
-export function stateCard({ icon: name, title, text, remedy, actions = [], content, state }) {
+export function stateCard({
+  icon: name,
+  title,
+  text,
+  remedy,
+  actions = [],
+  content,
+  state,
+}) {
   return el(
     "div",
     { class: "state-card", dataset: state ? { state } : {} },

@@ -18,6 +18,7 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -31,8 +32,8 @@ DECK = ("gateway",) * 2 + ("worker",) * 3 + ("inspector",) * 2
 """Kinds in these shares; each seven kills have them all."""
 STARTING = 0.2
 """Share of restarts in which the gateway is killed again while it starts."""
-UNREADY = 0.15
-"""Share of the worker's kills that do not wait until it is ready."""
+UNREADY = 0.3
+"""Share of the kills that do not wait until the worker is ready."""
 AIMS = (
     *("anything", "anything", "upload image", "upload dataset", "upload cameras"),
     *("submit build", "delete scene", "render", "upload scene file"),
@@ -105,7 +106,7 @@ class Trial:
 
     def _kill(self, kind: str) -> None:
         """Kill one process at some moment; put the server on its feet again."""
-        if kind != "worker" or self._chance.random() > UNREADY:
+        if self._chance.random() > UNREADY:
             self._await_worker()
         self._pause.wait(self._chance.uniform(0.0, 0.5))
         phase = self._await(self._chance.choice(AIMS))
@@ -196,7 +197,12 @@ class Trial:
                 self._read_video(http, job_id, found, may_be_gone=may_be_cancelled)
 
     def _read_video(
-        self, http: httpx.Client, job_id: str, found: dict, *, may_be_gone: bool
+        self,
+        http: httpx.Client,
+        job_id: str,
+        found: dict[str, Any],
+        *,
+        may_be_gone: bool,
     ) -> None:
         answer = http.get(f"/v1/jobs/{job_id}/result")
         if answer.status_code == 404 and may_be_gone:
@@ -222,7 +228,9 @@ class Trial:
 
 def main() -> int:
     """Run a trial; 1 if anything was wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description="Kill a server at work; no promise is broken."
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=60, help="no kill later")

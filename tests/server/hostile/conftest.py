@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ SETTINGS = {
     "max_cameras_bytes": "2MiB",
     "max_dataset_bytes": "8MiB",
     "max_scene_file_bytes": "8MiB",
+    "max_render_pixels": 256 * 256,
+    "max_video_frames": 4,
     "max_job_queue": 4,
     "body_grace_seconds": 1,
     "rate_per_minute": 1_000_000,
@@ -33,14 +36,14 @@ log = logging.getLogger(__name__)
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """A server with small limits, two owners and a scene of the first that is ready."""
     served = start(tmp_path_factory.mktemp("hostile"), **SETTINGS)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(end, served)
         target = Target(served)
+        stack.enter_context(target.client)
         target.key("owner", "ada")
         target.key("stranger", "eve")
         make_ready(target)
         yield target
-    finally:
-        end(served)
 
 
 def make_ready(target: Target) -> None:

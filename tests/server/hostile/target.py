@@ -20,11 +20,12 @@ from nvs.assets import SAMPLE
 from server.limits.headers import HEADERS
 from server.storage.database import Database
 from server.storage.keys import KeyStore
+from server.storage.records import Scope
 
 ABSENT = "a" * 26
 LOOK_AT = {"eye": [2.5, 0, 1], "target": [0, 0, 0], "vertical_fov_degrees": 50}
 RENDER = {"camera": LOOK_AT, "height": 16, "width": 16}
-SCOPES = ("read", "write", "render", "metrics")
+SCOPES: tuple[Scope, ...] = ("read", "write", "render", "metrics")
 MIB = 2**20
 SAMPLES_PER_SECOND = 50
 MAX_GROWTH_BYTES = 96 * MIB
@@ -42,12 +43,13 @@ class Target:
     scratch_id: str = ""
     """One that takes what is uploaded."""
     job_id: str = ""
+    client: httpx.Client = field(default_factory=httpx.Client)
 
     @property
     def url(self) -> httpx.URL:
         return httpx.URL(self.served.base_url)
 
-    def key(self, name: str, owner: str, scopes: tuple[str, ...] = SCOPES) -> str:
+    def key(self, name: str, owner: str, scopes: tuple[Scope, ...] = SCOPES) -> str:
         """Make a key; its id."""
         database = Database(f"sqlite:///{self.served.data_folder / 'nvs.sqlite'}")
         record, secret = KeyStore(database).create(
@@ -71,7 +73,7 @@ class Target:
             headers["Authorization"] = f"Bearer {self.secrets.get(key, key)}"
         options.setdefault("timeout", 60)
         url = self.served.base_url + path
-        return httpx.request(method, url, headers=headers, **options)
+        return self.client.request(method, url, headers=headers, **options)
 
     def put(
         self, path: str, content: Any, media_type: str, **headers: str

@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from server.app import create_app
-from server.settings import Settings
+from server.settings import load_settings
+from server.storage.records import Scope
 from tests.server.hostile.target import (
     ABSENT,
     LOOK_AT,
@@ -71,7 +72,7 @@ BODIES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     """Method and template of every route; WS for WebSockets, GET for files."""
-    app = create_app(Settings(data_folder=tmp_path_factory.mktemp("routes")))
+    app = create_app(load_settings(data_folder=tmp_path_factory.mktemp("routes")))
     found: set[tuple[str, str]] = set()
     for context in iter_route_contexts(app.routes):
         assert context.path is not None
@@ -147,9 +148,9 @@ def test_without_a_good_key(
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_without_the_scope(
-    target: Target, guarded: list[tuple[str, str]], scope: str
+    target: Target, guarded: list[tuple[str, str]], scope: Scope
 ) -> None:
-    others = tuple(one for one in SCOPES if one != scope)
+    others: tuple[Scope, ...] = tuple(one for one in SCOPES if one != scope)
     target.key(f"all but {scope}", "ada", others)
     target.key(f"only {scope}", "eve", (scope,))
     for route in guarded:
@@ -169,7 +170,7 @@ def test_nothing_of_other_owners(
     target: Target, guarded: list[tuple[str, str]]
 ) -> None:
     theirs = [one for one in guarded if "{scene_id}" in one[1] or "{job_id}" in one[1]]
-    assert len(theirs) == 28
+    assert len(theirs) == 25
     before = target.call("GET", f"/v1/scenes/{target.scene_id}").json()
     for route in theirs:
         foreign = ask(target, route, "stranger")

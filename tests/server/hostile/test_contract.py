@@ -15,6 +15,8 @@ from tests.server.hostile.target import Target
 
 HERE = Path(__file__).parent
 COMMAND = Path(sys.executable).with_name("schemathesis")
+NOT_HERE = "ensure_resource_availability"
+"""A scene is made empty: its cameras and its file are 404 right after its POST."""
 OPERATIONS = 35
 TIMEOUT_SECONDS = 280
 VIDEO = {"trajectory": {"kind": "walk", "num_frames": 1}, "height": 16, "width": 16}
@@ -45,17 +47,19 @@ def variables(target: Target) -> dict[str, str]:
     }
 
 
-def fuzz(target: Target, variables: dict[str, str], *options: str) -> str:
-    """Run Schemathesis over the whole API; what it says."""
+def fuzz(target: Target, variables: dict[str, str], folder: Path, *options: str) -> str:
+    """Run Schemathesis over the whole API, in a folder; what it says."""
     ended = subprocess.run(
         [
             *(str(COMMAND), "--config-file", str(HERE / "schemathesis.toml"), "run"),
             f"{target.served.base_url}/openapi.json",
-            *("--no-color", "--seed", "1", "--checks", "all", *options),
+            *("--no-color", "--seed", "1", "--checks", "all"),
+            *("--exclude-checks", NOT_HERE, *options),
         ],
         capture_output=True,
         text=True,
         env=os.environ | variables,
+        cwd=folder,
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
@@ -70,16 +74,23 @@ def num_operations(output: str) -> int:
     return int(found[1])
 
 
-def test_fuzzed_for_a_moment(target: Target, variables: dict[str, str]) -> None:
-    output = fuzz(target, variables, "--phases", "fuzzing,stateful", "-n", "5")
+def test_fuzzed_for_a_moment(
+    target: Target, variables: dict[str, str], tmp_path: Path
+) -> None:
+    output = fuzz(
+        target, variables, tmp_path, "--phases", "fuzzing,stateful", "-n", "3"
+    )
     assert num_operations(output) == OPERATIONS
 
 
 @pytest.mark.slow
-def test_fuzzed_for_long(target: Target, variables: dict[str, str]) -> None:
+def test_fuzzed_for_long(
+    target: Target, variables: dict[str, str], tmp_path: Path
+) -> None:
     output = fuzz(
         target,
         variables,
+        tmp_path,
         *("--phases", "examples,coverage,fuzzing,stateful", "-n", "60"),
     )
     assert num_operations(output) == OPERATIONS

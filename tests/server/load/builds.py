@@ -32,6 +32,9 @@ class Built:
 
 async def build(running: Service, num_clients: int) -> Built:
     """Upload the sample, then build it with so many clients at once."""
+    succeeded = {"kind": "build", "state": "succeeded"}
+    ended = running.metric("nvs_jobs_ended_total", **succeeded)
+    tokens = running.metric("nvs_prefill_tokens_total")
     async with AsyncClient(running.url) as client:
         scene = await client.create_scene("sample")
         await client.upload_dataset(scene.id, SAMPLE)
@@ -42,12 +45,11 @@ async def build(running: Service, num_clients: int) -> Built:
             )
         )
         listed = [job async for job in client.jobs(scene_id=scene.id)]
-    succeeded = {"kind": "build", "state": "succeeded"}
     return Built(
         job_ids={job.id for job in jobs},
         num_listed=len(listed),
-        num_ended=running.metric("nvs_jobs_ended_total", **succeeded),
-        num_tokens=running.metric("nvs_prefill_tokens_total"),
+        num_ended=running.metric("nvs_jobs_ended_total", **succeeded) - ended,
+        num_tokens=running.metric("nvs_prefill_tokens_total") - tokens,
     )
 
 

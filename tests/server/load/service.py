@@ -56,7 +56,8 @@ class Service:
         for child in gateway.children():
             role = next(word for word in child.cmdline() if word.startswith("server."))
             role = role.removeprefix("server.")
-            found[role if role not in found else f"{role} {len(found)}"] = child
+            count = sum(known.startswith(role) for known in found)
+            found[f"{role} {count + 1}"] = child
         return found
 
 

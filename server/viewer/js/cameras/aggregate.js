@@ -1,12 +1,26 @@
 // What the input cameras have in common: a point they look at, an up axis, a size.
 
-import { dot, distance, length, mean, median, scale, solve, subtract, unit } from "./vectors.js";
+import {
+  dot,
+  distance,
+  length,
+  mean,
+  median,
+  scale,
+  solve,
+  subtract,
+  unit,
+} from "./vectors.js";
 import { difference, down, forward, position } from "./rigid.js";
 
 /** The point with the least squared distance to all optical axes, if it lies in front
  * of most cameras; else null. It solves (Σ Pᵢ) p = Σ Pᵢcᵢ with Pᵢ = 1 − zᵢzᵢᵀ. */
 export function lookAtPoint(poses) {
-  const rows = [[0, 0, 0], [0, 0, 0], [0, 0, 0]];
+  const rows = [
+    [0, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+  ];
   const right = [0, 0, 0];
   for (const pose of poses) {
     const z = forward(pose);
@@ -21,7 +35,9 @@ export function lookAtPoint(poses) {
   }
   const point = solve(rows, right);
   if (point === null || point.some((value) => !Number.isFinite(value))) return null;
-  const inFront = poses.filter((pose) => dot(subtract(point, position(pose)), forward(pose)) > 0);
+  const inFront = poses.filter(
+    (pose) => dot(subtract(point, position(pose)), forward(pose)) > 0,
+  );
   return inFront.length * 2 > poses.length ? point : null;
 }
 
@@ -37,7 +53,9 @@ export function surveyOf(poses) {
   const middle = mean(centers);
   const spread = median(centers.map((center) => distance(center, middle)));
   const meeting = lookAtPoint(poses);
-  const reach = meeting ? median(centers.map((center) => distance(center, meeting))) : spread;
+  const reach = meeting
+    ? median(centers.map((center) => distance(center, meeting)))
+    : spread;
   const radius = reach > 1e-6 ? reach : 1;
   return {
     focus: meeting ?? middle,

@@ -10,7 +10,9 @@ const STEEPEST = (89 * Math.PI) / 180;
 export function orbited(pose, target, up, azimuth, elevation) {
   const offset = subtract(position(pose), target);
   const axis = unit(up);
-  const height = Math.asin(Math.max(-1, Math.min(1, dot(offset, axis) / length(offset))));
+  const height = Math.asin(
+    Math.max(-1, Math.min(1, dot(offset, axis) / length(offset))),
+  );
   const wanted = Math.max(-STEEPEST, Math.min(STEEPEST, height + elevation));
   const around = turned(offset, axis, azimuth);
   const sideways = horizontal(around, axis, pose);
@@ -58,7 +60,12 @@ export function rollOf(pose, up) {
 /** The pose turned about its viewing direction. */
 export function rolled(pose, radians) {
   const z = forward(pose);
-  return poseOf(turned(right(pose), z, radians), turned(down(pose), z, radians), z, position(pose));
+  return poseOf(
+    turned(right(pose), z, radians),
+    turned(down(pose), z, radians),
+    z,
+    position(pose),
+  );
 }
 
 /** The part of a direction across the axis; any such direction if there is none. */

@@ -60,7 +60,12 @@ export function quaternionOf(T) {
     [c + g, f + h, 1 - a - e + i, d - b],
     [h - f, c - g, d - b, 1 + a + e + i],
   ];
-  const largest = [candidates[0][0], candidates[1][1], candidates[2][2], candidates[3][3]];
+  const largest = [
+    candidates[0][0],
+    candidates[1][1],
+    candidates[2][2],
+    candidates[3][3],
+  ];
   const best = candidates[largest.indexOf(Math.max(...largest))];
   const size = Math.hypot(...best) * (best[3] < 0 ? -1 : 1);
   return best.map((value) => value / size);

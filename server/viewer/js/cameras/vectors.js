@@ -13,10 +13,7 @@ export const cross = (a, b) => [
 ];
 export const unit = (a) => scale(a, 1 / length(a));
 export const mean = (vectors) =>
-  scale(
-    vectors.reduce(add, [0, 0, 0]),
-    1 / vectors.length,
-  );
+  scale(vectors.reduce(add, [0, 0, 0]), 1 / vectors.length);
 
 /** The middle one of some numbers. */
 export function median(values) {

@@ -82,7 +82,8 @@ export const imagePath = (id, name) =>
   `${path("scenes", id, "images")}/${name.split("/").map(part).join("/")}`;
 export const datasetPath = (id) => path("scenes", id, "dataset");
 export const filePath = (id) => path("scenes", id, "file");
-export const images = async (id) => (await json("GET", path("scenes", id, "images"))).items;
+export const images = async (id) =>
+  (await json("GET", path("scenes", id, "images"))).items;
 export const putCameras = (id, text) =>
   json("PUT", path("scenes", id, "cameras"), {
     body: text,
@@ -99,14 +100,18 @@ export const jobEvents = (id, headers, signal) =>
   request("GET", path("jobs", id, "events"), { headers, signal });
 export const jobResultPath = (id) => path("jobs", id, "result");
 
-export const inputs = async (id) => (await json("GET", path("scenes", id, "inputs"))).items;
+export const inputs = async (id) =>
+  (await json("GET", path("scenes", id, "inputs"))).items;
 export const inputImage = async (id, index) =>
   (await request("GET", path("scenes", id, "inputs", index))).blob();
 export const inputThumbnail = async (id, index, signal) =>
-  (await request("GET", path("scenes", id, "inputs", index, "thumbnail"), { signal })).blob();
+  (
+    await request("GET", path("scenes", id, "inputs", index, "thumbnail"), { signal })
+  ).blob();
 
 export const renderPath = (id) => path("scenes", id, "render");
 export const render = async (id, order) =>
   (await request("POST", renderPath(id), { json: order })).blob();
-export const video = (id, order) => json("POST", path("scenes", id, "videos"), { json: order });
+export const video = (id, order) =>
+  json("POST", path("scenes", id, "videos"), { json: order });
 export const streamPath = (id) => path("scenes", id, "stream");

@@ -4,7 +4,11 @@ import { button, el } from "./dom.js";
 import { icon } from "./icons.js";
 
 /** Opens a dialog; it removes itself when closed. Returns the element. */
-export function openDialog(title, content, { actions = [], className = "", onClose = () => {} } = {}) {
+export function openDialog(
+  title,
+  content,
+  { actions = [], className = "", onClose = () => {} } = {},
+) {
   const heading = `dialog-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const dialog = el(
     "dialog",
@@ -67,7 +71,12 @@ export function askedText(title, label, value) {
           dialog.close();
         },
       },
-      el("label", { class: "field" }, el("span", { class: "field-label" }, label), input),
+      el(
+        "label",
+        { class: "field" },
+        el("span", { class: "field-label" }, label),
+        input,
+      ),
     );
     const dialog = openDialog(title, form, {
       actions: [

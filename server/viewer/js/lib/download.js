@@ -15,7 +15,10 @@ export function saveBlob(blob, name) {
 
 /** Saves a value as JSON. */
 export function saveJson(value, name) {
-  saveBlob(new Blob([JSON.stringify(value, null, 1)], { type: "application/json" }), name);
+  saveBlob(
+    new Blob([JSON.stringify(value, null, 1)], { type: "application/json" }),
+    name,
+  );
 }
 
 /** Fetches a file with the key and saves it; `onProgress(bytes, total|null)`. */
@@ -24,18 +27,24 @@ export async function saveFrom(path, name, onProgress = () => {}) {
   const total = Number(response.headers.get("Content-Length")) || null;
   const chunks = [];
   let received = 0;
-  for (const reader = response.body.getReader(); ; ) {
+  for (const reader = response.body.getReader(); ;) {
     const { value, done } = await reader.read();
     if (done) break;
     chunks.push(value);
     received += value.length;
     onProgress(received, total);
   }
-  saveBlob(new Blob(chunks, { type: response.headers.get("Content-Type") ?? "" }), name);
+  saveBlob(
+    new Blob(chunks, { type: response.headers.get("Content-Type") ?? "" }),
+    name,
+  );
 }
 
 /** A name for a file: letters, digits, dots and dashes only. */
 export function fileName(text, ending) {
-  const stem = text.normalize("NFKD").replace(/[^A-Za-z0-9.-]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
+  const stem = text
+    .normalize("NFKD")
+    .replace(/[^A-Za-z0-9.-]+/g, "-")
+    .replace(/^[-.]+|[-.]+$/g, "");
   return `${stem || "scene"}${ending}`;
 }

@@ -32,7 +32,8 @@ export function age(time, now = Date.now()) {
     ["hour", 3600],
     ["minute", 60],
   ]) {
-    if (Math.abs(seconds) >= size) return format.format(Math.round(seconds / size), unit);
+    if (Math.abs(seconds) >= size)
+      return format.format(Math.round(seconds / size), unit);
   }
   return "just now";
 }

@@ -46,6 +46,7 @@ export async function followJob(id, { onChange, onLost = () => {}, signal }) {
 export function jobText(job, duration) {
   if (job.state === "queued") return "waiting for its turn";
   if (job.state !== "running") return job.state;
-  const left = job.eta_seconds === null ? "" : `, about ${duration(job.eta_seconds)} left`;
+  const left =
+    job.eta_seconds === null ? "" : `, about ${duration(job.eta_seconds)} left`;
   return `${job.stage}${left}`;
 }

@@ -6,7 +6,11 @@ import { button, el } from "./dom.js";
 export function menu(label, { icon, title, className = "", items }) {
   const summary = el(
     "summary",
-    { class: label ? "button" : "icon-button", title, "aria-label": label ? undefined : title },
+    {
+      class: label ? "button" : "icon-button",
+      title,
+      "aria-label": label ? undefined : title,
+    },
     icon,
     label && el("span", {}, label),
   );

@@ -2,17 +2,35 @@
 
 /** `slug` is the last part of the problem's type; "unreachable" without an answer. */
 export class Problem extends Error {
-  constructor({ status = 0, slug = "", title, detail = "", remedy = "", errors = [], retryAfterSeconds = null }) {
+  constructor({
+    status = 0,
+    slug = "",
+    title,
+    detail = "",
+    remedy = "",
+    errors = [],
+    retryAfterSeconds = null,
+  }) {
     super(detail || title);
     this.name = "Problem";
-    Object.assign(this, { status, slug, title, detail, remedy, errors, retryAfterSeconds });
+    Object.assign(this, {
+      status,
+      slug,
+      title,
+      detail,
+      remedy,
+      errors,
+      retryAfterSeconds,
+    });
   }
 
   /** From the JSON of a problem document. */
   static fromDocument(document, retryAfterSeconds = null) {
     return new Problem({
       status: document.status,
-      slug: String(document.type ?? "").split("/").pop(),
+      slug: String(document.type ?? "")
+        .split("/")
+        .pop(),
       title: document.title ?? "The server refused this",
       detail: document.detail,
       remedy: document.remedy,

@@ -41,7 +41,8 @@ export class Keyframes extends EventTarget {
   add(view, seconds = Infinity) {
     const key = { ...view, seconds };
     const isInside = this.keys.length > 1 && seconds > 0 && seconds < this.lastSeconds;
-    if (!isInside) key.seconds = this.keys.length ? this.lastSeconds + USUAL_SECONDS : 0;
+    if (!isInside)
+      key.seconds = this.keys.length ? this.lastSeconds + USUAL_SECONDS : 0;
     const index = this.keys.filter((other) => other.seconds <= key.seconds).length;
     this.keys.splice(index, 0, key);
     if (isInside) this.#separate();
@@ -81,14 +82,20 @@ export class Keyframes extends EventTarget {
     this.#changed();
   }
 
-  set({ ease = this.ease, isLoop = this.isLoop, keys = this.keys, closingSeconds = this.closingSeconds }) {
+  set({
+    ease = this.ease,
+    isLoop = this.isLoop,
+    keys = this.keys,
+    closingSeconds = this.closingSeconds,
+  }) {
     Object.assign(this, { ease, isLoop, keys, closingSeconds });
     this.#changed();
   }
 
   /** The view at a time from 0 to `seconds`; needs a key. */
   at(seconds) {
-    if (this.keys.length === 1) return { pose: this.keys[0].pose, lens: this.keys[0].lens };
+    if (this.keys.length === 1)
+      return { pose: this.keys[0].pose, lens: this.keys[0].lens };
     this.curve ??= splineThrough(this.keys, this.#closes ? this.closingSeconds : 0);
     const total = this.seconds;
     let time = Math.min(total, Math.max(0, seconds));

@@ -3,7 +3,12 @@
 
 import { opencvFromOpengl } from "../cameras/conventions.js";
 import { lensOfCamera, lensOfFov, pixelsOfLens } from "../cameras/lens.js";
-import { difference, poseOfQuaternion, position, quaternionOf } from "../cameras/rigid.js";
+import {
+  difference,
+  poseOfQuaternion,
+  position,
+  quaternionOf,
+} from "../cameras/rigid.js";
 import { EASES, Keyframes } from "./keyframes.js";
 
 export const FORMAT = "lact-nvs camera path";
@@ -19,7 +24,10 @@ export function documentOf(views, { fps, height, width, keyframes }) {
   const frame = ({ pose, lens }) => ({
     world_from_camera: pose.map((row) => row.map(rounded)),
     ...Object.fromEntries(
-      Object.entries(pixelsOfLens(lens, height, width)).map(([key, value]) => [key, rounded(value)]),
+      Object.entries(pixelsOfLens(lens, height, width)).map(([key, value]) => [
+        key,
+        rounded(value),
+      ]),
     ),
   });
   return {
@@ -54,7 +62,8 @@ export function pathOfText(text, { aspect, radius }) {
     throw new Error(`This file is not JSON: ${error.message}`);
   }
   if (document?.format === FORMAT) return ownPath(document, radius);
-  if (Array.isArray(document?.camera_path)) return nerfstudioPath(document, aspect, radius);
+  if (Array.isArray(document?.camera_path))
+    return nerfstudioPath(document, aspect, radius);
   throw new Error(
     "This is not a camera path. Give a file that this page or nvs wrote, or an export of the nerfstudio viewer.",
   );
@@ -62,7 +71,9 @@ export function pathOfText(text, { aspect, radius }) {
 
 function ownPath(document, radius) {
   if (document.version !== VERSION) {
-    throw new Error(`The file has version ${document.version}; this page reads version ${VERSION}.`);
+    throw new Error(
+      `The file has version ${document.version}; this page reads version ${VERSION}.`,
+    );
   }
   const { height, width } = document;
   const fps = positive(document.fps, "fps");
@@ -73,7 +84,10 @@ function ownPath(document, radius) {
   const { editor } = document;
   if (editor?.keys?.length) {
     return {
-      keys: editor.keys.map((key, index) => ({ seconds: key.seconds, ...view(key, index) })),
+      keys: editor.keys.map((key, index) => ({
+        seconds: key.seconds,
+        ...view(key, index),
+      })),
       ease: editor.ease in EASES ? editor.ease : "none",
       isLoop: editor.is_loop === true,
       closingSeconds: editor.closing_seconds ?? 2,
@@ -87,9 +101,10 @@ function nerfstudioPath(document, aspect, radius) {
   const fps = positive(document.fps, "fps");
   const views = listed(document.camera_path).map((frame, index) => {
     const flat = frame.camera_to_world;
-    const rows = Array.isArray(flat) && flat.length === 16
-      ? [0, 4, 8, 12].map((start) => flat.slice(start, start + 4))
-      : null;
+    const rows =
+      Array.isArray(flat) && flat.length === 16
+        ? [0, 4, 8, 12].map((start) => flat.slice(start, start + 4))
+        : null;
     return {
       pose: checkedPose(rows && opencvFromOpengl(rows), index),
       lens: lensOfFov(positive(frame.fov, `fov of frame ${index}`), aspect),
@@ -105,7 +120,9 @@ function thinned(views, fps, radius) {
   const path = new Keyframes();
   for (;;) {
     const indices = [...chosen].sort((a, b) => a - b);
-    path.set({ keys: indices.map((index) => ({ ...views[index], seconds: index / fps })) });
+    path.set({
+      keys: indices.map((index) => ({ ...views[index], seconds: index / fps })),
+    });
     if (indices.length >= Math.min(MOST_KEYS, views.length)) break;
     const errors = views.map(({ pose }, index) => {
       const apart = difference(pose, path.at(index / fps).pose);
@@ -119,12 +136,14 @@ function thinned(views, fps, radius) {
 }
 
 function listed(frames) {
-  if (!Array.isArray(frames) || frames.length === 0) throw new Error("The path has no frames.");
+  if (!Array.isArray(frames) || frames.length === 0)
+    throw new Error("The path has no frames.");
   return frames;
 }
 
 function positive(value, name) {
-  if (typeof value !== "number" || !(value > 0)) throw new Error(`${name} is ${value}; it must be above zero.`);
+  if (typeof value !== "number" || !(value > 0))
+    throw new Error(`${name} is ${value}; it must be above zero.`);
   return value;
 }
 
@@ -133,11 +152,18 @@ function checkedPose(rows, index) {
   const isMatrix =
     Array.isArray(rows) &&
     rows.length === 4 &&
-    rows.every((row) => Array.isArray(row) && row.length === 4 && row.every(Number.isFinite));
+    rows.every(
+      (row) => Array.isArray(row) && row.length === 4 && row.every(Number.isFinite),
+    );
   if (!isMatrix) throw new Error(`Frame ${index} has no 4 × 4 pose.`);
   const pose = poseOfQuaternion(quaternionOf(rows), position(rows));
-  if (difference(pose, rows).distance > 1e-6 || pose.some((row, i) => row.some((v, j) => Math.abs(v - rows[i][j]) > 1e-3))) {
-    throw new Error(`The pose of frame ${index} is not a rigid motion: remove scale and shear.`);
+  if (
+    difference(pose, rows).distance > 1e-6 ||
+    pose.some((row, i) => row.some((v, j) => Math.abs(v - rows[i][j]) > 1e-3))
+  ) {
+    throw new Error(
+      `The pose of frame ${index} is not a rigid motion: remove scale and shear.`,
+    );
   }
   return pose;
 }

@@ -1,15 +1,14 @@
 // The drawer with the timeline: keyframes, preview, import, export, mp4.
 
-import { button, el, inlineField, select } from "../lib/dom.js";
 import { fileName, saveJson } from "../lib/download.js";
 import { icon } from "../lib/icons.js";
 import { notify } from "../lib/notices.js";
-import { EASES, Keyframes } from "./keyframes.js";
+import { Keyframes } from "./keyframes.js";
 import { documentOf, pathOfText } from "./path-json.js";
+import { FPS, timelineControls } from "./timeline-controls.js";
 import { Track } from "./track.js";
 import { makeVideo } from "./video-job.js";
 
-const FPS = [12, 24, 30, 60];
 const RECIPE_SECONDS = 4;
 
 /** `getSize()` gives the size of the video. Dispatches "change" when the path changes. */
@@ -21,7 +20,21 @@ export class Timeline extends EventTarget {
     Object.assign(this, { view, scene, getSize });
     this.keyframes = new Keyframes();
     this.track = new Track(this.keyframes);
-    this.#build();
+    Object.assign(
+      this,
+      timelineControls({
+        keyframes: this.keyframes,
+        track: this.track,
+        onPlay: () => this.toggle(),
+        onAdd: () => this.add(),
+        onUpdate: () => this.keyframes.update(this.track.selected, view.now),
+        onRemove: () => this.#remove(this.track.selected),
+        onSource: () => this.#changed(),
+        onVideo: () => this.#video(),
+        onExport: () => this.#export(),
+        onImport: (file) => this.#import(file),
+      }),
+    );
     this.keyframes.addEventListener("change", () => this.#changed());
     this.track.addEventListener("seek", ({ detail }) => this.seek(detail));
     this.track.addEventListener("delete", ({ detail }) => this.#remove(detail));
@@ -30,58 +43,6 @@ export class Timeline extends EventTarget {
       if (detail.source !== "path") this.stop();
     });
     this.#changed();
-  }
-
-  #build() {
-    this.play = button("", { icon: icon("play"), title: "Play (Space)", class: "icon-button", onclick: () => this.toggle() });
-    this.addKey = button("Key", { icon: icon("plus"), title: "Add this view as a key (K)", class: "small", onclick: () => this.add() });
-    this.updateKey = button("Set to this view", { class: "small", onclick: () => this.keyframes.update(this.track.selected, this.view.now) });
-    this.removeKey = button("", { icon: icon("trash"), title: "Delete the key", class: "icon-button", onclick: () => this.#remove(this.track.selected) });
-    this.length = el("input", { type: "number", min: 0.1, max: 600, step: 0.1, class: "narrow tabular", onchange: () => this.keyframes.setSeconds(Number(this.length.value)) });
-    this.ease = select(Object.entries(EASES), { onchange: () => this.keyframes.set({ ease: this.ease.value }) });
-    this.fps = select(FPS.map((rate) => [rate, `${rate} fps`]), { value: 30 });
-    this.loop = el("input", { type: "checkbox", onchange: () => this.keyframes.set({ isLoop: this.loop.checked }) });
-    this.clock = el("output", { class: "clock tabular" }, "0.0 s");
-    this.file = el("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => this.#import() });
-    this.source = select([
-      ["path", "this path"],
-      ["orbit", "an orbit"],
-      ["walk", "a walk along the inputs"],
-      ["spiral", "a spiral"],
-    ], { "aria-label": "What the video shows", onchange: () => this.#changed() });
-    this.make = button("Make mp4", { icon: icon("film"), class: "primary small", onclick: () => this.#video() });
-    this.export = button("Export", { icon: icon("download"), class: "small", onclick: () => this.#export() });
-    this.empty = el("p", { class: "track-empty muted" }, "Move to where the path begins and press K, move on and press K again.");
-    this.job = el("div", { class: "job", hidden: true, "aria-live": "polite" });
-    this.element = el(
-      "section",
-      { class: "timeline", "aria-label": "Camera path", hidden: true },
-      el(
-        "div",
-        { class: "timeline-bar" },
-        this.play,
-        this.clock,
-        this.addKey,
-        this.updateKey,
-        this.removeKey,
-        el("span", { class: "spacer" }),
-        inlineField("Length (s)", this.length),
-        inlineField("Pace", this.ease),
-        el("label", { class: "check" }, this.loop, "Loop"),
-        button("Import", { icon: icon("folder"), class: "small", onclick: () => this.file.click() }),
-        this.export,
-        this.file,
-      ),
-      el("div", { class: "track-box" }, this.track.element, this.empty),
-      el(
-        "div",
-        { class: "timeline-bar" },
-        inlineField("Video of", this.source),
-        inlineField("Rate", this.fps),
-        this.make,
-        this.job,
-      ),
-    );
   }
 
   get isOpen() {
@@ -109,8 +70,13 @@ export class Timeline extends EventTarget {
     if (!this.#playing) return;
     cancelAnimationFrame(this.#playing);
     this.#playing = null;
-    this.play.replaceChildren(icon("play"));
-    this.play.title = "Play (Space)";
+    this.#namePlay("play", "Play (Space)");
+  }
+
+  #namePlay(name, title) {
+    this.play.replaceChildren(icon(name));
+    this.play.title = title;
+    this.play.setAttribute("aria-label", title);
   }
 
   #start() {
@@ -118,8 +84,7 @@ export class Timeline extends EventTarget {
     const total = this.keyframes.seconds;
     const from = this.track.playhead >= total - 0.05 ? 0 : this.track.playhead;
     const start = performance.now() - from * 1000;
-    this.play.replaceChildren(icon("pause"));
-    this.play.title = "Pause (Space)";
+    this.#namePlay("pause", "Pause (Space)");
     const step = () => {
       let time = (performance.now() - start) / 1000;
       if (this.keyframes.isLoop) time %= total;
@@ -162,7 +127,7 @@ export class Timeline extends EventTarget {
     const { keyframes } = this;
     const num = keyframes.keys.length;
     this.play.disabled = num < 2;
-    this.export.disabled = num < 1;
+    this.exporter.disabled = num < 1;
     this.make.disabled = this.source.value === "path" && num < 2;
     this.length.disabled = num < 2;
     this.updateKey.disabled = this.track.selected === null;
@@ -178,20 +143,24 @@ export class Timeline extends EventTarget {
   /** The document of the path at the size and rate of the video. */
   document(keyframes) {
     const fps = Number(this.fps.value);
-    return documentOf(this.keyframes.frames(fps), { fps, ...this.getSize(), keyframes });
+    return documentOf(this.keyframes.frames(fps), {
+      fps,
+      ...this.getSize(),
+      keyframes,
+    });
   }
 
   #export() {
     saveJson(this.document(this.keyframes), fileName(this.scene.name, "-path.json"));
   }
 
-  async #import() {
-    const [file] = this.file.files;
-    this.file.value = "";
-    if (!file) return;
+  async #import(file) {
     const { aspect, survey } = this.view;
     try {
-      const { fps, ...path } = pathOfText(await file.text(), { aspect, radius: survey.radius });
+      const { fps, ...path } = pathOfText(await file.text(), {
+        aspect,
+        radius: survey.radius,
+      });
       this.keyframes.set(path);
       if (FPS.includes(fps)) this.fps.value = fps;
       this.seek(0);
@@ -212,7 +181,12 @@ export class Timeline extends EventTarget {
     this.make.disabled = true;
     try {
       const order = { trajectory, ...this.getSize(), fps };
-      await makeVideo(this.job, this.scene.id, order, fileName(this.scene.name, ".mp4"));
+      await makeVideo(
+        this.job,
+        this.scene.id,
+        order,
+        fileName(this.scene.name, ".mp4"),
+      );
     } finally {
       this.#changed();
     }

@@ -76,7 +76,8 @@ export class Track extends EventTarget {
       this.draw();
     });
     node.addEventListener("pointermove", (event) => {
-      if (node.hasPointerCapture(event.pointerId)) this.keyframes.move(index, this.#secondsAt(event));
+      if (node.hasPointerCapture(event.pointerId))
+        this.keyframes.move(index, this.#secondsAt(event));
     });
     node.addEventListener("focus", () => {
       if (this.selected !== index) this.select(index);
@@ -87,7 +88,11 @@ export class Track extends EventTarget {
 
   #pressed(event, index) {
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1 }[event.key];
-    if (by) this.keyframes.move(index, this.keyframes.keys[index].seconds + by * NUDGE_SECONDS);
+    if (by)
+      this.keyframes.move(
+        index,
+        this.keyframes.keys[index].seconds + by * NUDGE_SECONDS,
+      );
     else if (event.key === "Delete" || event.key === "Backspace") {
       this.dispatchEvent(new CustomEvent("delete", { detail: index }));
     } else if (event.key === "Enter") this.select(index);
@@ -114,7 +119,8 @@ export class Track extends EventTarget {
   }
 
   #drawRuler() {
-    const step = [0.5, 1, 2, 5, 10, 30, 60].find((size) => this.span / size <= 12) ?? 120;
+    const step =
+      [0.5, 1, 2, 5, 10, 30, 60].find((size) => this.span / size <= 12) ?? 120;
     const ticks = [];
     for (let time = 0; time <= this.span + 1e-6; time += step) {
       const tick = el("span", { class: "tick tabular" }, `${time} s`);

@@ -11,14 +11,21 @@ import { guarded } from "../lib/notices.js";
 /** Shows the job in `place`; resolves once it is over. */
 export async function makeVideo(place, sceneId, order, name) {
   const abort = new AbortController();
-  const bar = el("progress", { max: 1, value: 0, "aria-label": "Progress of the video" });
+  const bar = el("progress", {
+    max: 1,
+    value: 0,
+    "aria-label": "Progress of the video",
+  });
   const text = el("span", { class: "muted tabular" }, "asking for the video");
   const cancel = button("Cancel", { class: "small" });
   fill(place, el("div", { class: "job-line" }, bar, text, cancel));
   place.hidden = false;
   try {
     const started = await api.video(sceneId, order);
-    cancel.addEventListener("click", guarded(() => api.cancelJob(started.id)));
+    cancel.addEventListener(
+      "click",
+      guarded(() => api.cancelJob(started.id)),
+    );
     const job = await followJob(started.id, {
       signal: abort.signal,
       onChange: (now) => {
@@ -30,7 +37,12 @@ export async function makeVideo(place, sceneId, order, name) {
       },
     });
     if (job.state === "succeeded") await showVideo(place, job, name);
-    else failed(place, job.error?.problem ?? "The video was cancelled.", job.error?.remedy);
+    else
+      failed(
+        place,
+        job.error?.problem ?? "The video was cancelled.",
+        job.error?.remedy,
+      );
   } catch (error) {
     if (error.name !== "Problem") throw error;
     failed(place, error.detail, error.remedy);
@@ -46,7 +58,13 @@ async function showVideo(place, job, name) {
     el(
       "div",
       { class: "job-line", dataset: { state: "succeeded", bytes: blob.size } },
-      el("video", { src: url, controls: true, loop: true, muted: true, class: "video" }),
+      el("video", {
+        src: url,
+        controls: true,
+        loop: true,
+        muted: true,
+        class: "video",
+      }),
       el("span", { class: "muted tabular" }, `mp4, ${bytes(blob.size)}`),
       button("Save", {
         icon: icon("download"),

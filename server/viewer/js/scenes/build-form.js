@@ -19,13 +19,21 @@ const FRAMINGS = {
 
 /** A form; `onBuild(options)` gets the body of the build request. */
 export function buildForm({ models, numImages, onBuild, label = "Build the scene" }) {
-  const weights = select(models.map((model) => [model.id, modelText(model)]), {
-    value: (models.find((model) => model.is_default) ?? models[0]).id,
-    onchange: () => adapt(),
-  });
+  const weights = select(
+    models.map((model) => [model.id, modelText(model)]),
+    {
+      value: (models.find((model) => model.is_default) ?? models[0]).id,
+      onchange: () => adapt(),
+    },
+  );
   const about = el("span", { class: "field-hint" });
   const size = select([]);
-  const views = el("input", { type: "range", min: 1, step: 1, oninput: () => showViews() });
+  const views = el("input", {
+    type: "range",
+    min: 1,
+    step: 1,
+    oninput: () => showViews(),
+  });
   const viewsText = el("output", { class: "tabular" });
   const method = select(Object.entries(METHODS), { value: "farthest" });
   const framing = select(Object.entries(FRAMINGS), { value: "auto" });
@@ -39,10 +47,14 @@ export function buildForm({ models, numImages, onBuild, label = "Build the scene
   function adapt() {
     const model = current();
     const largest = Math.max(model.max_height, model.max_width);
-    const usable = SIZES.filter((side) => side <= largest && side % model.patch_size === 0);
+    const usable = SIZES.filter(
+      (side) => side <= largest && side % model.patch_size === 0,
+    );
     size.replaceChildren(
       el("option", { value: "" }, ownSize(model)),
-      ...usable.map((side) => el("option", { value: side }, `${side} pixels on the longer side`)),
+      ...usable.map((side) =>
+        el("option", { value: side }, `${side} pixels on the longer side`),
+      ),
     );
     views.max = Math.min(numImages, model.max_views);
     views.value = views.max;
@@ -67,7 +79,11 @@ export function buildForm({ models, numImages, onBuild, label = "Build the scene
     },
     field("Weights", weights, about),
     field("Picture size", size, "Larger pictures take longer to build and to render."),
-    field("Views", el("span", { class: "range-line" }, views, viewsText), "The photographs that the network is given."),
+    field(
+      "Views",
+      el("span", { class: "range-line" }, views, viewsText),
+      "The photographs that the network is given.",
+    ),
     el(
       "details",
       { class: "more" },
@@ -75,18 +91,26 @@ export function buildForm({ models, numImages, onBuild, label = "Build the scene
       field("Which views", method),
       field("Framing of the cameras", framing),
     ),
-    el("div", { class: "form-actions" }, button(label, { type: "submit", class: "primary" })),
+    el(
+      "div",
+      { class: "form-actions" },
+      button(label, { type: "submit", class: "primary" }),
+    ),
   );
   adapt();
   return form;
 }
 
 function ownSize({ trained_height: height, trained_width: width }) {
-  return height === null ? "the weights' own" : `${width} × ${height}, as the weights were trained`;
+  return height === null
+    ? "the weights' own"
+    : `${width} × ${height}, as the weights were trained`;
 }
 
 function modelText(model) {
-  const millions = (model.num_parameters / 1e6).toFixed(model.num_parameters < 1e7 ? 1 : 0);
+  const millions = (model.num_parameters / 1e6).toFixed(
+    model.num_parameters < 1e7 ? 1 : 0,
+  );
   const views = count(model.max_views, "view");
   return `${model.id}: ${model.poses}s, ${millions} M parameters, up to ${views}`;
 }

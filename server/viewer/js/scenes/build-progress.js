@@ -8,7 +8,11 @@ import { guarded } from "../lib/notices.js";
 
 /** {element, finished}: `finished` resolves to the job in its final state. */
 export function buildProgress(jobId, { signal } = {}) {
-  const bar = el("progress", { max: 1, value: 0, "aria-label": "Progress of the build" });
+  const bar = el("progress", {
+    max: 1,
+    value: 0,
+    "aria-label": "Progress of the build",
+  });
   const text = el("span", { class: "muted tabular", "aria-live": "polite" }, "waiting");
   const cancel = button("Cancel", {
     class: "small",

@@ -1,5 +1,7 @@
 // Recognises what was dropped: a posed capture, a zip of a dataset, or a scene file.
 
+import { bytes, count } from "../lib/format.js";
+
 const IMAGE = /\.(jpe?g|png|webp|tiff?|bmp)$/i;
 const HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db)/;
 const CAMERA_FILES = [
@@ -34,7 +36,10 @@ export const mediaTypeOf = (name) => MEDIA_TYPES[name.split(".").pop().toLowerCa
 export async function recognise(files) {
   const visible = files.filter(({ path }) => !HIDDEN.test(path));
   if (visible.length === 0) {
-    return problem("There are no files in this.", "Drop a folder of photographs with their cameras.");
+    return problem(
+      "There are no files in this.",
+      "Drop a folder of photographs with their cameras.",
+    );
   }
   if (visible.length === 1) {
     const [{ path, file }] = visible;
@@ -45,7 +50,10 @@ export async function recognise(files) {
   const { top, inside } = withoutTop(visible);
   const images = inside.filter(({ path }) => IMAGE.test(path));
   if (images.length === 0) {
-    return problem("There are no images in this.", "Images end in .jpg, .png, .webp, .tif or .bmp.");
+    return problem(
+      "There are no images in this.",
+      "Images end in .jpg, .png, .webp, .tif or .bmp.",
+    );
   }
   const found = camerasIn(inside);
   if (!found) return withoutCameras(inside, images);
@@ -70,17 +78,38 @@ export async function recognise(files) {
   };
 }
 
+/** A line about what was recognised. */
+export function descriptionOf(found) {
+  if (found.kind === "zip") return `A zip of a dataset, ${bytes(found.file.size)}.`;
+  if (found.kind === "scene")
+    return `A scene file, ${bytes(found.file.size)}: it is ready once uploaded.`;
+  const size = found.images.reduce((sum, image) => sum + image.file.size, 0);
+  const skipped = found.numSkipped
+    ? ` ${count(found.numSkipped, "image")} without a camera stay here.`
+    : "";
+  return `${count(found.images.length, "image")}, ${bytes(size)}, with ${found.cameras.layout} (${found.cameras.name}).${skipped}`;
+}
+
 const problem = (text, remedy) => ({ kind: "problem", problem: text, remedy });
-const stem = (path) => path.split("/").pop().replace(/\.[^.]+$/, "");
+const stem = (path) =>
+  path
+    .split("/")
+    .pop()
+    .replace(/\.[^.]+$/, "");
 const baseName = (path) => path.split("/").pop();
 const depth = (path) => path.split("/").length;
 
 /** Drops the one folder that holds everything. */
 function withoutTop(files) {
-  const tops = new Set(files.map(({ path }) => (path.includes("/") ? path.split("/")[0] : "")));
+  const tops = new Set(
+    files.map(({ path }) => (path.includes("/") ? path.split("/")[0] : "")),
+  );
   const [top] = tops;
   if (tops.size !== 1 || !top) return { top: "", inside: files };
-  const inside = files.map(({ path, file }) => ({ path: path.slice(top.length + 1), file }));
+  const inside = files.map(({ path, file }) => ({
+    path: path.slice(top.length + 1),
+    file,
+  }));
   return { top, inside };
 }
 
@@ -117,7 +146,9 @@ function namedImages(text, camerasPath) {
   }
   const frames = Array.isArray(document) ? document : document?.frames;
   if (!Array.isArray(frames)) return [];
-  const folder = camerasPath.includes("/") ? `${camerasPath.replace(/\/[^/]*$/, "")}/` : "";
+  const folder = camerasPath.includes("/")
+    ? `${camerasPath.replace(/\/[^/]*$/, "")}/`
+    : "";
   return frames
     .map((frame) => frame?.file_path)
     .filter((path) => typeof path === "string")
@@ -130,7 +161,9 @@ function chosen(images, named) {
   const byBase = Map.groupBy(images, (image) => baseName(image.path));
   const wanted = new Set();
   for (const path of named) {
-    const exact = byPath.get(path) ?? IMAGE_ENDINGS.map((end) => byPath.get(path + end)).find(Boolean);
+    const exact =
+      byPath.get(path) ??
+      IMAGE_ENDINGS.map((end) => byPath.get(path + end)).find(Boolean);
     const alike = byBase.get(baseName(path)) ?? [];
     if (exact) wanted.add(exact);
     else if (alike.length === 1) wanted.add(alike[0]);

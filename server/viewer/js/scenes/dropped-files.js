@@ -5,14 +5,19 @@ export async function filesOfDrop(dataTransfer) {
   const items = [...dataTransfer.items].filter((item) => item.kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
   const lists = await Promise.all(
-    entries.map((entry) => (entry instanceof File ? [{ path: entry.name, file: entry }] : walk(entry))),
+    entries.map((entry) =>
+      entry instanceof File ? [{ path: entry.name, file: entry }] : walk(entry),
+    ),
   );
   return lists.flat();
 }
 
 /** From an <input type="file">, with or without webkitdirectory. */
 export const filesOfInput = (input) =>
-  [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  [...input.files].map((file) => ({
+    path: file.webkitRelativePath || file.name,
+    file,
+  }));
 
 async function walk(entry) {
   if (entry.isFile) {
@@ -22,7 +27,9 @@ async function walk(entry) {
   const reader = entry.createReader();
   const found = [];
   for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    const some = await new Promise((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
     if (some.length === 0) break;
     found.push(...some);
   }

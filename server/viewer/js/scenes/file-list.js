@@ -13,11 +13,21 @@ const TEXTS = {
 /** A list that follows an Uploader. */
 export function fileList(uploader) {
   const rows = new Map(uploader.items.map((item) => [item, rowOf(item)]));
-  const total = el("progress", { max: Math.max(1, uploader.totalBytes), value: 0, "aria-label": "Progress of the upload" });
+  const total = el("progress", {
+    max: Math.max(1, uploader.totalBytes),
+    value: 0,
+    "aria-label": "Progress of the upload",
+  });
   const text = el("span", { class: "muted tabular" });
-  const list = el("ul", { class: "file-list", tabindex: "0", "aria-label": "Files" }, [...rows.values()].map((row) => row.node));
+  const list = el(
+    "ul",
+    { class: "file-list", tabindex: "0", "aria-label": "Files" },
+    [...rows.values()].map((row) => row.node),
+  );
   const update = () => {
-    const num = uploader.items.filter((item) => ["done", "skipped"].includes(item.state)).length;
+    const num = uploader.items.filter((item) =>
+      ["done", "skipped"].includes(item.state),
+    ).length;
     total.value = uploader.sentBytes;
     text.textContent = `${num} of ${uploader.items.length} files, ${bytes(uploader.sentBytes)} of ${bytes(uploader.totalBytes)}`;
   };
@@ -26,11 +36,20 @@ export function fileList(uploader) {
     update();
   });
   update();
-  return el("div", { class: "files" }, el("div", { class: "job-line" }, total, text), list);
+  return el(
+    "div",
+    { class: "files" },
+    el("div", { class: "job-line" }, total, text),
+    list,
+  );
 }
 
 function rowOf(item) {
-  const bar = el("progress", { max: Math.max(1, item.file.size), value: 0, "aria-label": `Progress of ${item.name}` });
+  const bar = el("progress", {
+    max: Math.max(1, item.file.size),
+    value: 0,
+    "aria-label": `Progress of ${item.name}`,
+  });
   const state = el("span", { class: "file-state tabular" });
   const node = el(
     "li",

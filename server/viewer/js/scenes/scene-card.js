@@ -38,7 +38,11 @@ export function sceneCard(scene, actions) {
       el(
         "div",
         { class: "card-title" },
-        el("h3", {}, el("a", { href: sceneAddress(scene.id), class: "card-link" }, scene.name)),
+        el(
+          "h3",
+          {},
+          el("a", { href: sceneAddress(scene.id), class: "card-link" }, scene.name),
+        ),
         actionMenu(scene, actions),
       ),
       el(
@@ -48,7 +52,15 @@ export function sceneCard(scene, actions) {
         el("time", { datetime: scene.created_at }, age(scene.created_at)),
       ),
       el("p", { class: "card-size muted tabular" }, sizeText(scene)),
-      scene.state === "failed" && scene.error && el("p", { class: "card-error" }, scene.error.problem, " ", el("span", { class: "muted" }, scene.error.remedy)),
+      scene.state === "failed" &&
+        scene.error &&
+        el(
+          "p",
+          { class: "card-error" },
+          scene.error.problem,
+          " ",
+          el("span", { class: "muted" }, scene.error.remedy),
+        ),
       scene.state === "building" && scene.job_id && buildLine(scene, actions),
     ),
   );
@@ -62,7 +74,11 @@ function sizeText(scene) {
 
 /** Progress in the list: asked for now and then, so that many builds need no stream. */
 function buildLine(scene, { changed }) {
-  const bar = el("progress", { max: 1, value: 0, "aria-label": `Build of ${scene.name}` });
+  const bar = el("progress", {
+    max: 1,
+    value: 0,
+    "aria-label": `Build of ${scene.name}`,
+  });
   const text = el("span", { class: "muted tabular" });
   const line = el("div", { class: "job-line" }, bar, text);
   const look = async () => {
@@ -91,16 +107,22 @@ function actionMenu(scene, { changed, resume }) {
   });
   const download = guarded(async () => {
     const notice = notify("Downloading the scene file …");
-    await saveFrom(api.filePath(scene.id), fileName(scene.name, ".scene"), (received, total) => {
-      const of = total ? ` of ${bytes(total)}` : "";
-      notice.querySelector("p").textContent = `Downloading the scene file: ${bytes(received)}${of}`;
-    });
+    await saveFrom(
+      api.filePath(scene.id),
+      fileName(scene.name, ".scene"),
+      (received, total) => {
+        const of = total ? ` of ${bytes(total)}` : "";
+        notice.querySelector("p").textContent =
+          `Downloading the scene file: ${bytes(received)}${of}`;
+      },
+    );
   });
   const cancel = guarded(async () => {
     await api.cancelJob(scene.job_id);
     changed();
   });
-  const canBuild = ["uploading", "failed", "ready"].includes(scene.state) && scene.num_images > 0;
+  const canBuild =
+    ["uploading", "failed", "ready"].includes(scene.state) && scene.num_images > 0;
   return menu("", {
     icon: icon("more"),
     title: `Actions for ${scene.name}`,
@@ -108,8 +130,14 @@ function actionMenu(scene, { changed, resume }) {
       { label: "Rename", action: rename },
       scene.state === "ready" && { label: "Download the scene file", action: download },
       scene.state === "building" && { label: "Cancel the build", action: cancel },
-      canBuild && { label: scene.state === "ready" ? "Build again" : "Check and build", action: () => resume(scene, true) },
-      ["empty", "uploading", "failed"].includes(scene.state) && { label: "Add files", action: () => resume(scene, false) },
+      canBuild && {
+        label: scene.state === "ready" ? "Build again" : "Check and build",
+        action: () => resume(scene, true),
+      },
+      ["empty", "uploading", "failed"].includes(scene.state) && {
+        label: "Add files",
+        action: () => resume(scene, false),
+      },
       { label: "Delete", danger: true, action: remove },
     ].filter(Boolean),
   });

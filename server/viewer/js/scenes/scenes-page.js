@@ -24,7 +24,12 @@ export async function scenesPage(root, { models }) {
     if (list.querySelector("details[open]")) return;
     cursor = page.next_cursor;
     more.hidden = cursor === null;
-    fill(list, page.items.length ? page.items.map((scene) => sceneCard(scene, actions)) : emptyState());
+    fill(
+      list,
+      page.items.length
+        ? page.items.map((scene) => sceneCard(scene, actions))
+        : emptyState(),
+    );
   });
   more.addEventListener(
     "click",
@@ -75,7 +80,12 @@ export async function scenesPage(root, { models }) {
           "header",
           { class: "section-head" },
           el("h2", { id: "scenes-title" }, "Scenes"),
-          button("", { icon: icon("refresh"), title: "Refresh the list", class: "icon-button", onclick: refresh }),
+          button("", {
+            icon: icon("refresh"),
+            title: "Refresh the list",
+            class: "icon-button",
+            onclick: refresh,
+          }),
         ),
         list,
         more,
@@ -90,7 +100,15 @@ export async function scenesPage(root, { models }) {
 }
 
 const emptyState = () =>
-  el("li", { class: "empty" }, stateCard({ icon: "cube", title: "No scenes yet", text: "Drop a folder of photographs with their cameras above: it becomes a scene to walk around in." }));
+  el(
+    "li",
+    { class: "empty" },
+    stateCard({
+      icon: "cube",
+      title: "No scenes yet",
+      text: "Drop a folder of photographs with their cameras above: it becomes a scene to walk around in.",
+    }),
+  );
 
 function dropZone(take) {
   const chooser = (props) => {
@@ -130,7 +148,11 @@ function dropZone(take) {
     el(
       "div",
       { class: "drop-actions" },
-      button("Choose folder", { icon: icon("folder"), class: "primary", onclick: () => folder.click() }),
+      button("Choose folder", {
+        icon: icon("folder"),
+        class: "primary",
+        onclick: () => folder.click(),
+      }),
       button("Choose files", { onclick: () => files.click() }),
     ),
     folder,

@@ -43,5 +43,8 @@ function problemOf(call) {
   } catch {
     // A proxy's error page: the status line says what there is to say.
   }
-  return Problem.fromDocument({ ...document, status: call.status }, retryAfter > 0 ? retryAfter : null);
+  return Problem.fromDocument(
+    { ...document, status: call.status },
+    retryAfter > 0 ? retryAfter : null,
+  );
 }

@@ -3,13 +3,13 @@
 
 import * as api from "../lib/api.js";
 import { button, el, field, fill } from "../lib/dom.js";
-import { bytes, count } from "../lib/format.js";
+import { bytes } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { notifyProblem } from "../lib/notices.js";
 import { sceneAddress } from "../walk/links.js";
 import { buildForm } from "./build-form.js";
 import { buildProgress } from "./build-progress.js";
-import { recognise } from "./capture.js";
+import { descriptionOf, recognise } from "./capture.js";
 import { fileList } from "./file-list.js";
 import { findingsList } from "./findings.js";
 import { putFile } from "./transfer.js";
@@ -32,7 +32,12 @@ export class UploadPanel extends EventTarget {
         "header",
         { class: "panel-head" },
         this.title,
-        button("", { icon: icon("close"), title: "Close", class: "icon-button", onclick: () => this.close() }),
+        button("", {
+          icon: icon("close"),
+          title: "Close",
+          class: "icon-button",
+          onclick: () => this.close(),
+        }),
       ),
       this.body,
     );
@@ -65,12 +70,22 @@ export class UploadPanel extends EventTarget {
   #failed(problem, remedy) {
     this.#step(
       "failed",
-      el("div", { class: "state-line", role: "alert" }, icon("warning"), el("div", {}, el("p", {}, problem), el("p", { class: "muted" }, remedy))),
+      el(
+        "div",
+        { class: "state-line", role: "alert" },
+        icon("warning"),
+        el("div", {}, el("p", {}, problem), el("p", { class: "muted" }, remedy)),
+      ),
     );
   }
 
   #confirm(found) {
-    const name = el("input", { type: "text", value: this.scene?.name ?? found.name, maxlength: 200, required: true });
+    const name = el("input", {
+      type: "text",
+      value: this.scene?.name ?? found.name,
+      maxlength: 200,
+      required: true,
+    });
     const form = el(
       "form",
       {
@@ -81,7 +96,11 @@ export class UploadPanel extends EventTarget {
       },
       el("p", {}, descriptionOf(found)),
       !this.scene && field("Name", name),
-      el("div", { class: "form-actions" }, button("Upload", { type: "submit", class: "primary", icon: icon("upload") })),
+      el(
+        "div",
+        { class: "form-actions" },
+        button("Upload", { type: "submit", class: "primary", icon: icon("upload") }),
+      ),
     );
     this.#step("confirm", form);
     if (!this.scene) name.select();
@@ -92,8 +111,14 @@ export class UploadPanel extends EventTarget {
     this.title.textContent = this.scene.name;
     this.dispatchEvent(new Event("change"));
     if (found.kind === "capture") await this.#sendCapture(found);
-    else if (found.kind === "zip") await this.#sendWhole(found, api.datasetPath(this.scene.id), "application/zip");
-    else await this.#sendWhole(found, api.filePath(this.scene.id), "application/octet-stream");
+    else if (found.kind === "zip")
+      await this.#sendWhole(found, api.datasetPath(this.scene.id), "application/zip");
+    else
+      await this.#sendWhole(
+        found,
+        api.filePath(this.scene.id),
+        "application/octet-stream",
+      );
   }
 
   async #sendCapture({ images, cameras }) {
@@ -107,27 +132,48 @@ export class UploadPanel extends EventTarget {
     uploader.addEventListener("found", () => {
       lost.hidden = true;
     });
-    const again = button("Try the failed files again", { hidden: true, class: "primary" });
-    this.#step("upload", fileList(uploader), lost, el("div", { class: "form-actions" }, again));
+    const again = button("Try the failed files again", {
+      hidden: true,
+      class: "primary",
+    });
+    this.#step(
+      "upload",
+      fileList(uploader),
+      lost,
+      el("div", { class: "form-actions" }, again),
+    );
     const failed = await uploader.run();
     if (failed.length > 0) {
       again.hidden = false;
-      again.addEventListener("click", () => this.#guard(() => this.#sendCapture({ images, cameras })));
+      again.addEventListener("click", () =>
+        this.#guard(() => this.#sendCapture({ images, cameras })),
+      );
       return;
     }
     await this.#check(await api.putCameras(this.scene.id, cameras.text));
   }
 
   async #sendWhole({ name, file }, path, type) {
-    const bar = el("progress", { max: Math.max(1, file.size), value: 0, "aria-label": "Progress of the upload" });
+    const bar = el("progress", {
+      max: Math.max(1, file.size),
+      value: 0,
+      "aria-label": "Progress of the upload",
+    });
     const text = el("span", { class: "muted tabular" });
-    this.#step("upload", el("p", {}, file.name), el("div", { class: "job-line" }, bar, text));
+    this.#step(
+      "upload",
+      el("p", {}, file.name),
+      el("div", { class: "job-line" }, bar, text),
+    );
     const report = await putFile(path, file, {
       headers: { "Content-Type": type },
       signal: this.#abort.signal,
       onProgress: (sent) => {
         bar.value = sent;
-        text.textContent = sent < file.size ? `${bytes(sent)} of ${bytes(file.size)}` : "the server reads it …";
+        text.textContent =
+          sent < file.size
+            ? `${bytes(sent)} of ${bytes(file.size)}`
+            : "the server reads it …";
       },
     });
     this.dispatchEvent(new Event("change"));
@@ -156,7 +202,11 @@ export class UploadPanel extends EventTarget {
   async #build(options) {
     const job = await api.build(this.scene.id, options);
     const progress = buildProgress(job.id, { signal: this.#abort.signal });
-    this.#step("build", el("p", {}, "The network reads the photographs. You may leave this page."), progress.element);
+    this.#step(
+      "build",
+      el("p", {}, "The network reads the photographs. You may leave this page."),
+      progress.element,
+    );
     this.dispatchEvent(new Event("change"));
     const final = await progress.finished;
     this.dispatchEvent(new Event("change"));
@@ -172,7 +222,12 @@ export class UploadPanel extends EventTarget {
       el(
         "div",
         { class: "form-actions" },
-        el("a", { class: "button primary", href: sceneAddress(this.scene.id) }, icon("cube"), "Walk around"),
+        el(
+          "a",
+          { class: "button primary", href: sceneAddress(this.scene.id) },
+          icon("cube"),
+          "Walk around",
+        ),
       ),
     );
   }
@@ -188,12 +243,4 @@ export class UploadPanel extends EventTarget {
       else this.#failed(error.detail, error.remedy);
     }
   }
-}
-
-function descriptionOf(found) {
-  if (found.kind === "zip") return `A zip of a dataset, ${bytes(found.file.size)}.`;
-  if (found.kind === "scene") return `A scene file, ${bytes(found.file.size)}: it is ready once uploaded.`;
-  const size = found.images.reduce((sum, image) => sum + image.file.size, 0);
-  const skipped = found.numSkipped ? ` ${count(found.numSkipped, "image")} without a camera stay here.` : "";
-  return `${count(found.images.length, "image")}, ${bytes(size)}, with ${found.cameras.layout} (${found.cameras.name}).${skipped}`;
 }

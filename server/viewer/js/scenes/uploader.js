@@ -19,7 +19,12 @@ export class Uploader extends EventTarget {
     super();
     this.sceneId = sceneId;
     this.abort = new AbortController();
-    this.items = images.map((image) => ({ ...image, state: "waiting", sentBytes: 0, problem: null }));
+    this.items = images.map((image) => ({
+      ...image,
+      state: "waiting",
+      sentBytes: 0,
+      problem: null,
+    }));
   }
 
   get totalBytes() {
@@ -33,11 +38,15 @@ export class Uploader extends EventTarget {
   /** Sends everything; resolves to the items that failed for good. */
   async run() {
     const present = new Map(
-      (await this.#patiently(() => api.images(this.sceneId))).map((image) => [image.name, image]),
+      (await this.#patiently(() => api.images(this.sceneId))).map((image) => [
+        image.name,
+        image,
+      ]),
     );
     const queue = [...this.items];
     const worker = async () => {
-      for (let item = queue.shift(); item; item = queue.shift()) await this.#send(item, present.get(item.name));
+      for (let item = queue.shift(); item; item = queue.shift())
+        await this.#send(item, present.get(item.name));
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     return this.items.filter((item) => item.state === "failed");
@@ -68,7 +77,8 @@ export class Uploader extends EventTarget {
         return putFile(api.imagePath(this.sceneId, item.name), item.file, {
           headers,
           signal: this.abort.signal,
-          onProgress: (sent) => this.#set(item, { sentBytes: Math.min(sent, item.file.size) }),
+          onProgress: (sent) =>
+            this.#set(item, { sentBytes: Math.min(sent, item.file.size) }),
         });
       });
       this.#set(item, { state: "done", sentBytes: item.file.size });
@@ -88,7 +98,9 @@ export class Uploader extends EventTarget {
       } catch (error) {
         if (error.name !== "Problem" || !error.isTemporary) throw error;
         const seconds = error.retryAfterSeconds ?? backoffSeconds(attempt);
-        this.dispatchEvent(new CustomEvent("lost", { detail: { seconds, problem: error } }));
+        this.dispatchEvent(
+          new CustomEvent("lost", { detail: { seconds, problem: error } }),
+        );
         await pause(seconds, this.abort.signal);
       }
     }

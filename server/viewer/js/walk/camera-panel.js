@@ -6,11 +6,11 @@ import { levelled } from "../cameras/navigation.js";
 import { unit } from "../cameras/vectors.js";
 
 const AXES = {
-  "x": [1, 0, 0],
+  x: [1, 0, 0],
   "−x": [-1, 0, 0],
-  "y": [0, 1, 0],
+  y: [0, 1, 0],
   "−y": [0, -1, 0],
-  "z": [0, 0, 1],
+  z: [0, 0, 1],
   "−z": [0, 0, -1],
 };
 const FACTORS = [0.5, 1, 1.5, 2, 3, 4];
@@ -26,7 +26,9 @@ export function fullSizes(scene, model) {
   return sizes.filter(
     ({ height, width, factor }) =>
       factor === 1 ||
-      (Math.min(height, width) >= 32 && height <= model.max_height && width <= model.max_width),
+      (Math.min(height, width) >= 32 &&
+        height <= model.max_height &&
+        width <= model.max_width),
   );
 }
 
@@ -42,21 +44,47 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
       onclick: () => actions.setMode(name),
     }),
   );
-  const fov = el("input", { type: "range", min: 10, max: 120, step: 0.5, oninput: () => view.setFov(Number(fov.value), "panel") });
-  const fovText = el("output", { class: "tabular" });
-  const speed = el("input", { type: "range", min: -2, max: 2, step: 0.1, value: 0, oninput: () => actions.setSpeed(2 ** Number(speed.value)) });
-  const up = select([["auto", "from the inputs"], ...Object.keys(AXES).map((name) => [name, name])], {
-    value: axisOf(view),
-    onchange: () => {
-      view.up = up.value === "auto" ? view.survey.up : AXES[up.value];
-      view.set({ pose: levelled(view.pose, view.up) }, "panel");
-    },
+  const fov = el("input", {
+    type: "range",
+    min: 10,
+    max: 120,
+    step: 0.5,
+    oninput: () => view.setFov(Number(fov.value), "panel"),
   });
-  const full = select(
-    sizes.map(({ height, width, factor }, index) => [index, `${width} × ${height}${factor === 1 ? " (as built)" : ""}`]),
-    { value: sizes.findIndex(({ factor }) => factor === 1), onchange: () => actions.setFull(sizes[full.value]) },
+  const fovText = el("output", { class: "tabular" });
+  const speed = el("input", {
+    type: "range",
+    min: -2,
+    max: 2,
+    step: 0.1,
+    value: 0,
+    oninput: () => actions.setSpeed(2 ** Number(speed.value)),
+  });
+  const up = select(
+    [["auto", "from the inputs"], ...Object.keys(AXES).map((name) => [name, name])],
+    {
+      value: axisOf(view),
+      onchange: () => {
+        view.up = up.value === "auto" ? view.survey.up : AXES[up.value];
+        view.set({ pose: levelled(view.pose, view.up) }, "panel");
+      },
+    },
   );
-  const frustums = el("input", { type: "checkbox", checked: true, onchange: () => actions.showFrustums(frustums.checked) });
+  const full = select(
+    sizes.map(({ height, width, factor }, index) => [
+      index,
+      `${width} × ${height}${factor === 1 ? " (as built)" : ""}`,
+    ]),
+    {
+      value: sizes.findIndex(({ factor }) => factor === 1),
+      onchange: () => actions.setFull(sizes[full.value]),
+    },
+  );
+  const frustums = el("input", {
+    type: "checkbox",
+    checked: true,
+    onchange: () => actions.showFrustums(frustums.checked),
+  });
   const showFov = () => {
     fov.value = view.fovDegrees;
     fovText.textContent = `${view.fovDegrees.toFixed(1)}°`;
@@ -70,22 +98,39 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
     el(
       "div",
       { class: "mode-line" },
-      el("div", { class: "segments", role: "group", "aria-label": "How the camera moves" }, modes),
-      button("Home", { icon: icon("home"), class: "small", title: "The first input camera (H)", onclick: actions.home }),
+      el(
+        "div",
+        { class: "segments", role: "group", "aria-label": "How the camera moves" },
+        modes,
+      ),
+      button("Home", {
+        icon: icon("home"),
+        class: "small",
+        title: "The first input camera (H)",
+        onclick: actions.home,
+      }),
     ),
     field("Field of view", el("span", { class: "range-line" }, fov, fovText)),
     field("Walking speed", speed),
-    el("div", { class: "rows" }, inlineField("Up axis", up), inlineField("Picture at rest", full)),
+    el(
+      "div",
+      { class: "rows" },
+      inlineField("Up axis", up),
+      inlineField("Picture at rest", full),
+    ),
     hasOverlay && el("label", { class: "check" }, frustums, "Show the input cameras"),
   );
   const setMode = (name) => {
-    for (const node of modes) node.setAttribute("aria-pressed", String(node.dataset.mode === name));
+    for (const node of modes)
+      node.setAttribute("aria-pressed", String(node.dataset.mode === name));
   };
   return { element, setMode };
 }
 
 function axisOf({ up, survey }) {
   const isAuto = unit(up).every((value, i) => Math.abs(value - survey.up[i]) < 1e-6);
-  const name = Object.keys(AXES).find((key) => AXES[key].every((value, i) => Math.abs(value - unit(up)[i]) < 1e-6));
+  const name = Object.keys(AXES).find((key) =>
+    AXES[key].every((value, i) => Math.abs(value - unit(up)[i]) < 1e-6),
+  );
   return isAuto || !name ? "auto" : name;
 }

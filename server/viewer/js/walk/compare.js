@@ -3,7 +3,6 @@
 
 import * as api from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
-import { decimal } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { Problem } from "../lib/problem.js";
 import { SETTLED } from "./pacer.js";
@@ -14,9 +13,22 @@ export class Compare extends EventTarget {
   constructor({ sceneId }) {
     super();
     this.sceneId = sceneId;
-    this.photograph = el("canvas", { class: "layer", role: "img", "aria-label": "Input photograph" });
-    this.render = el("canvas", { class: "layer", role: "img", "aria-label": "Render from that camera" });
-    this.map = el("canvas", { class: "layer", role: "img", "aria-label": "Map of the error", hidden: true });
+    this.photograph = el("canvas", {
+      class: "layer",
+      role: "img",
+      "aria-label": "Input photograph",
+    });
+    this.render = el("canvas", {
+      class: "layer",
+      role: "img",
+      "aria-label": "Render from that camera",
+    });
+    this.map = el("canvas", {
+      class: "layer",
+      role: "img",
+      "aria-label": "Map of the error",
+      hidden: true,
+    });
     this.line = el("div", { class: "compare-line", "aria-hidden": "true" });
     this.slider = el("input", {
       type: "range",
@@ -64,7 +76,12 @@ export class Compare extends EventTarget {
       "span",
       { class: "legend", hidden: true },
       "0",
-      el("canvas", { width: 64, height: 1, class: "legend-bar", "aria-hidden": "true" }),
+      el("canvas", {
+        width: 64,
+        height: 1,
+        class: "legend-bar",
+        "aria-hidden": "true",
+      }),
       `≥ ${LARGEST_SHOWN}`,
     );
     paintLegend(this.legend.querySelector("canvas"));
@@ -101,7 +118,12 @@ export class Compare extends EventTarget {
   async open(input, numInputs) {
     this.index = input.index;
     this.element.dataset.state = "loading";
-    const order = { camera: input.camera, height: input.height, width: input.width, ...SETTLED };
+    const order = {
+      camera: input.camera,
+      height: input.height,
+      width: input.width,
+      ...SETTLED,
+    };
     const [photograph, rendered] = await Promise.all([
       this.#photograph(input.index),
       api.render(this.sceneId, order).then((blob) => createImageBitmap(blob)),
@@ -140,15 +162,17 @@ export class Compare extends EventTarget {
       return;
     }
     const { width, height } = this.render;
-    const pixels = (canvas) => canvas.getContext("2d").getImageData(0, 0, width, height).data;
-    const { pixels: map, meanError, psnrDecibels } = errorMap(
-      pixels(this.photograph),
-      pixels(this.render),
-    );
+    const pixels = (canvas) =>
+      canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    const {
+      pixels: map,
+      meanError,
+      psnrDecibels,
+    } = errorMap(pixels(this.photograph), pixels(this.render));
     this.map.width = width;
     this.map.height = height;
     this.map.getContext("2d").putImageData(new ImageData(map, width, height), 0, 0);
-    this.numbers.textContent = `${decimal(psnrDecibels, 1)} dB · mean error ${decimal(meanError, 3)}`;
+    this.numbers.textContent = `${psnrDecibels.toFixed(1)} dB · mean error ${meanError.toFixed(3)}`;
     this.#showMap(!this.map.hidden);
   }
 
@@ -156,7 +180,8 @@ export class Compare extends EventTarget {
     this.map.hidden = !isShown;
     this.legend.hidden = !isShown;
     this.toggle.setAttribute("aria-pressed", String(isShown));
-    for (const part of [this.line, this.left, this.right, this.slider]) part.hidden = isShown;
+    for (const part of [this.line, this.left, this.right, this.slider])
+      part.hidden = isShown;
   }
 
   #split() {

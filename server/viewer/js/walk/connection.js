@@ -34,7 +34,8 @@ export class Connection {
     this.chip.textContent = text;
     clearInterval(this.#timer);
     if (state === "open") this.banner.hidden = true;
-    else if (state === "waiting" || state === "busy") this.#countDown(state, seconds, attempt);
+    else if (state === "waiting" || state === "busy")
+      this.#countDown(state, seconds, attempt);
   }
 
   #countDown(state, seconds, attempt) {
@@ -50,12 +51,20 @@ export class Connection {
     };
     count();
     this.#timer = setInterval(count, 250);
-    this.#fill("warning", [what, when], [button("Try now", { class: "small", onclick: () => this.stream.retryNow() })]);
+    this.#fill(
+      "warning",
+      [what, when],
+      [button("Try now", { class: "small", onclick: () => this.stream.retryNow() })],
+    );
   }
 
   /** A request that was refused: shown until pictures come again. */
   #problem(problem) {
-    this.#fill(problem.slug, [problem.detail, " ", problem.isTemporary ? "Asking again." : problem.remedy], []);
+    this.#fill(
+      problem.slug,
+      [problem.detail, " ", problem.isTemporary ? "Asking again." : problem.remedy],
+      [],
+    );
   }
 
   /** A picture has come: whatever was wrong is over. */

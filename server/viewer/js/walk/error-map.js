@@ -35,7 +35,11 @@ export function errorMap(a, b) {
   }
   const numPixels = a.length / 4;
   const meanSquare = squares / (3 * numPixels);
-  return { pixels, meanError: sum / numPixels, psnrDecibels: -10 * Math.log10(meanSquare) };
+  return {
+    pixels,
+    meanError: sum / numPixels,
+    psnrDecibels: -10 * Math.log10(meanSquare),
+  };
 }
 
 const onWhite = (values, i, channel) =>
@@ -46,5 +50,7 @@ export function colourOf(part) {
   const place = part * (STOPS.length - 1);
   const index = Math.min(STOPS.length - 2, Math.floor(place));
   const t = place - index;
-  return STOPS[index].map((value, i) => Math.round(value + (STOPS[index + 1][i] - value) * t));
+  return STOPS[index].map((value, i) =>
+    Math.round(value + (STOPS[index + 1][i] - value) * t),
+  );
 }

@@ -12,7 +12,9 @@ const LARGEST = 0.12;
 function depthOf(centers, radius) {
   if (centers.length < 2) return LARGEST * radius;
   const gaps = centers.map((center, i) =>
-    Math.min(...centers.filter((_, j) => j !== i).map((other) => distance(center, other))),
+    Math.min(
+      ...centers.filter((_, j) => j !== i).map((other) => distance(center, other)),
+    ),
   );
   return Math.min(LARGEST * radius, 0.4 * median(gaps)) || LARGEST * radius;
 }
@@ -28,9 +30,12 @@ function cornersOf({ pose, lens }, depth) {
   const center = position(pose);
   return [
     center,
-    ...[[0, 0], [1, 0], [1, 1], [0, 1]].map(([u, v]) =>
-      add(center, apply(rotation, corner(u, v))),
-    ),
+    ...[
+      [0, 0],
+      [1, 0],
+      [1, 1],
+      [0, 1],
+    ].map(([u, v]) => add(center, apply(rotation, corner(u, v)))),
   ];
 }
 
@@ -48,7 +53,10 @@ export class Frustums {
   }
 
   #frustum(view, index) {
-    const points = new THREE.Float32BufferAttribute(cornersOf(view, this.depth).flat(), 3);
+    const points = new THREE.Float32BufferAttribute(
+      cornersOf(view, this.depth).flat(),
+      3,
+    );
     const lines = new THREE.BufferGeometry().setAttribute("position", points);
     lines.setIndex(EDGES);
     const faces = new THREE.BufferGeometry().setAttribute("position", points);

@@ -25,13 +25,20 @@ export function inputsPanel({ sceneId, inputs, onPick, onCompare }) {
         "aria-label": `Fly to input ${input.index + 1}, ${input.name}`,
         onclick: () => onPick(input.index),
       },
-      lazyImage((signal) => api.inputThumbnail(sceneId, input.index, signal), { alt: "" }),
+      lazyImage((signal) => api.inputThumbnail(sceneId, input.index, signal), {
+        alt: "",
+      }),
     ),
   );
   const element = el(
     "section",
     { class: "side-section", "aria-label": "Inputs" },
-    el("div", { class: "side-head" }, el("h2", {}, count(inputs.length, "input")), compare),
+    el(
+      "div",
+      { class: "side-head" },
+      el("h2", {}, count(inputs.length, "input")),
+      compare,
+    ),
     el("div", { class: "inputs-grid" }, buttons),
   );
   let marked = null;

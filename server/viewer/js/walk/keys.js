@@ -12,7 +12,12 @@ const WALK = {
   KeyE: [0, 1, 0],
   KeyQ: [0, -1, 0],
 };
-const TURN = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const TURN = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+};
 const CLOSER = { Equal: -1, NumpadAdd: -1, Minus: 1, NumpadSubtract: 1 };
 const LENS = { BracketLeft: -1, BracketRight: 1 };
 const HELD = { ...WALK, ...TURN, ...CLOSER, ...LENS };
@@ -56,7 +61,15 @@ export class HeldKeys {
     const { view } = this;
     if (code in WALK) {
       const reach = pace * RADII_PER_SECOND * view.survey.radius;
-      view.set({ pose: walked(view.pose, WALK[code].map((part) => part * reach)) }, "keys");
+      view.set(
+        {
+          pose: walked(
+            view.pose,
+            WALK[code].map((part) => part * reach),
+          ),
+        },
+        "keys",
+      );
     } else if (code in TURN) {
       const [across, up] = TURN[code].map((part) => part * pace * RADIANS_PER_SECOND);
       const pose =

@@ -8,8 +8,10 @@ const SMOOTHING = 0.25;
 export function ladder(full, patch) {
   const levels = [];
   for (const factor of FACTORS) {
-    const side = (value) => Math.max(patch, Math.round((value * factor) / patch) * patch);
-    const level = factor === 1 ? full : { height: side(full.height), width: side(full.width) };
+    const side = (value) =>
+      Math.max(patch, Math.round((value * factor) / patch) * patch);
+    const level =
+      factor === 1 ? full : { height: side(full.height), width: side(full.width) };
     const last = levels.at(-1);
     const isSmaller = !last || level.height * level.width < last.height * last.width;
     const isUsable = factor === 1 || Math.min(level.height, level.width) >= SHORTEST_PX;
@@ -49,7 +51,8 @@ export class LevelChooser {
     if (this.smoothMs > 1.3 * this.targetMs) this.#move(1);
     else if (this.index > 0) {
       const above = this.levels[this.index - 1];
-      if (this.smoothMs * pixelRatio(above, this.level) < 0.8 * this.targetMs) this.#move(-1);
+      if (this.smoothMs * pixelRatio(above, this.level) < 0.8 * this.targetMs)
+        this.#move(-1);
     }
   }
 

@@ -22,7 +22,13 @@ export function layOut(walk) {
   const main = el(
     "main",
     { id: "main", class: "walk" },
-    el("div", { class: "stage-column" }, connection.banner, stage.element, timeline.element),
+    el(
+      "div",
+      { class: "stage-column" },
+      connection.banner,
+      stage.element,
+      timeline.element,
+    ),
     el(
       "aside",
       { class: "side", "aria-label": "Panels" },
@@ -34,7 +40,9 @@ export function layOut(walk) {
   root.append(header({ me, middle: title(scene), end: tools(walk, pathButton) }), main);
   if (!walk.motion.overlay) {
     main.dataset.webgl = "none";
-    notify("This browser has no WebGL: the input cameras are not drawn in the picture. Everything else works.");
+    notify(
+      "This browser has no WebGL: the input cameras are not drawn in the picture. Everything else works.",
+    );
   }
   return pathButton;
 }
@@ -80,14 +88,19 @@ function copyMenu(walk) {
   return menu("Copy", {
     icon: icon("copy"),
     items: [
-      { label: "Camera as JSON", action: () => copyText(cameraJson(view, walk.size), "Camera") },
+      {
+        label: "Camera as JSON",
+        action: () => copyText(cameraJson(view, walk.size), "Camera"),
+      },
       {
         label: "Render as curl",
-        action: () => copyText(curlCommand(scene.id, view, walk.size, access), "Command"),
+        action: () =>
+          copyText(curlCommand(scene.id, view, walk.size, access), "Command"),
       },
       {
         label: "Render as Python",
-        action: () => copyText(pythonProgram(scene.id, view, walk.size, access), "Program"),
+        action: () =>
+          copyText(pythonProgram(scene.id, view, walk.size, access), "Program"),
       },
     ],
   });

@@ -9,7 +9,8 @@
 import { fovOfLens, isPlain, lensOfFov } from "../cameras/lens.js";
 import { poseOfQuaternion, position, quaternionOf } from "../cameras/rigid.js";
 
-const numbers = (values) => values.map((value) => String(Number(value.toPrecision(9)))).join(",");
+const numbers = (values) =>
+  values.map((value) => String(Number(value.toPrecision(9)))).join(",");
 
 /** The part of the address after #. */
 export function fragmentOf({ pose, lens, up, mode, aspect }) {

@@ -17,12 +17,27 @@ const TITLES = {
 /** A section that follows `meters`. */
 export function metersPanel(meters) {
   const value = () => el("dd", { class: "tabular" }, "–");
-  const rates = { shown: value(), server: value(), latency: value(), size: value(), tier: value() };
-  const bar = el("div", { class: "latency-bar", role: "img", "aria-label": "Parts of the latency" });
-  const pieces = Object.fromEntries(PARTS.map((part) => [part, el("span", { class: `part part-${part}` })]));
+  const rates = {
+    shown: value(),
+    server: value(),
+    latency: value(),
+    size: value(),
+    tier: value(),
+  };
+  const bar = el("div", {
+    class: "latency-bar",
+    role: "img",
+    "aria-label": "Parts of the latency",
+  });
+  const pieces = Object.fromEntries(
+    PARTS.map((part) => [part, el("span", { class: `part part-${part}` })]),
+  );
   bar.append(...Object.values(pieces));
   const parts = Object.fromEntries(PARTS.map((part) => [part, value()]));
-  const row = (name, node, mark) => [el("dt", {}, mark && el("span", { class: `dot part-${mark}` }), name), node];
+  const row = (name, node, mark) => [
+    el("dt", {}, mark && el("span", { class: `dot part-${mark}` }), name),
+    node,
+  ];
   const element = el(
     "section",
     { class: "side-section meters", "aria-label": "Meters" },
@@ -37,7 +52,11 @@ export function metersPanel(meters) {
       row("Scene in", rates.tier),
     ),
     bar,
-    el("dl", { class: "meter-list" }, PARTS.map((part) => row(TITLES[part], parts[part], part))),
+    el(
+      "dl",
+      { class: "meter-list" },
+      PARTS.map((part) => row(TITLES[part], parts[part], part)),
+    ),
   );
   const draw = () => {
     const { serverFps, shownFps, medianMs, p95Ms, last } = meters.summary;
@@ -49,7 +68,10 @@ export function metersPanel(meters) {
         ? `${milliseconds(last.totalMs)} ms, the last one`
         : `${milliseconds(medianMs)} ms, p95 ${milliseconds(p95Ms)}`;
     rates.size.textContent = `${last.width} × ${last.height} ${last.format}, ${bytes(last.numBytes)}`;
-    rates.tier.textContent = { device: "device memory", host: "main memory", disk: "read from disk" }[last.tier] ?? last.tier;
+    rates.tier.textContent =
+      { device: "device memory", host: "main memory", disk: "read from disk" }[
+        last.tier
+      ] ?? last.tier;
     for (const part of PARTS) {
       parts[part].textContent = `${milliseconds(last.parts[part])} ms`;
       pieces[part].style.flexGrow = String(last.parts[part] / last.totalMs);

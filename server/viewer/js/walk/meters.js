@@ -35,7 +35,13 @@ export class Meters {
       tier: header.tier,
       numBytes,
     };
-    this.records.push({ receivedAt, shownAt, isShown, totalMs: shownAt - sentAt, parts });
+    this.records.push({
+      receivedAt,
+      shownAt,
+      isShown,
+      totalMs: shownAt - sentAt,
+      parts,
+    });
     if (this.records.length > KEPT) this.records.shift();
   }
 
@@ -46,10 +52,14 @@ export class Meters {
       (records.filter((record) => record[time] >= since).length * 1000) / WINDOW_MS;
     const recent = this.records.filter((record) => record.shownAt >= since);
     const totals = recent.map((record) => record.totalMs).sort((a, b) => a - b);
-    const at = (part) => totals[Math.min(totals.length - 1, Math.floor(part * totals.length))];
+    const at = (part) =>
+      totals[Math.min(totals.length - 1, Math.floor(part * totals.length))];
     return {
       serverFps: rate("receivedAt", this.records),
-      shownFps: rate("shownAt", this.records.filter((record) => record.isShown)),
+      shownFps: rate(
+        "shownAt",
+        this.records.filter((record) => record.isShown),
+      ),
       medianMs: totals.length ? at(0.5) : undefined,
       p95Ms: totals.length ? at(0.95) : undefined,
       last: this.last,

@@ -17,7 +17,10 @@ export const missingCard = (problem) =>
     state: problem.slug,
     title: problem.status === 404 ? "There is no such scene" : problem.title,
     text: problem.detail,
-    remedy: problem.status === 404 ? "It was deleted, or belongs to another key." : problem.remedy,
+    remedy:
+      problem.status === 404
+        ? "It was deleted, or belongs to another key."
+        : problem.remedy,
     actions: [toScenes()],
   });
 
@@ -64,10 +67,25 @@ function chosen(place, scene, models) {
       stateCard({
         icon: hasFailed ? "warning" : "cube",
         state: scene.state,
-        title: hasFailed ? `The build of ${scene.name} failed` : `${scene.name} is not built yet`,
-        text: hasFailed ? scene.error?.problem : `It has ${count(scene.num_images, "image")}${scene.has_cameras ? "" : " and no cameras"}.`,
-        remedy: hasFailed ? scene.error?.remedy : canBuild ? "" : "Add files from the page of all scenes.",
-        content: canBuild && buildForm({ models, numImages: scene.num_images, onBuild, label: hasFailed ? "Build again" : "Build" }),
+        title: hasFailed
+          ? `The build of ${scene.name} failed`
+          : `${scene.name} is not built yet`,
+        text: hasFailed
+          ? scene.error?.problem
+          : `It has ${count(scene.num_images, "image")}${scene.has_cameras ? "" : " and no cameras"}.`,
+        remedy: hasFailed
+          ? scene.error?.remedy
+          : canBuild
+            ? ""
+            : "Add files from the page of all scenes.",
+        content:
+          canBuild &&
+          buildForm({
+            models,
+            numImages: scene.num_images,
+            onBuild,
+            label: hasFailed ? "Build again" : "Build",
+          }),
         actions: [toScenes(), button("Look again", { onclick: () => resolve() })],
       }),
     );

@@ -56,7 +56,10 @@ export class Orbit {
     this.camera.updateMatrixWorld();
     this.#roll *= this.isCalm ? 0 : Math.exp(-seconds / LEVELLING_SECONDS);
     if (Math.abs(this.#roll) <= LEVEL) this.#roll = 0;
-    const pose = levelled(poseOfElements(this.camera.matrixWorld.elements), this.view.up);
+    const pose = levelled(
+      poseOfElements(this.camera.matrixWorld.elements),
+      this.view.up,
+    );
     this.view.set({ pose: this.#roll ? rolled(pose, this.#roll) : pose }, "orbit");
   }
 

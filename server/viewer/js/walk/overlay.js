@@ -64,7 +64,11 @@ export class Overlay {
         new THREE.Line(points(line), new THREE.LineBasicMaterial({ color: 0x6ee7b7 })),
         new THREE.Points(
           points(keys),
-          new THREE.PointsMaterial({ color: 0x6ee7b7, size: 7, sizeAttenuation: false }),
+          new THREE.PointsMaterial({
+            color: 0x6ee7b7,
+            size: 7,
+            sizeAttenuation: false,
+          }),
         ),
       );
     }
@@ -78,7 +82,9 @@ export class Overlay {
     const { view, camera } = this;
     const { radius } = view.survey;
     camera.matrix.fromArray(threeElements(view.pose));
-    camera.projectionMatrix.fromArray(projectionElements(view.lens, 0.005 * radius, 200 * radius));
+    camera.projectionMatrix.fromArray(
+      projectionElements(view.lens, 0.005 * radius, 200 * radius),
+    );
     camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
     camera.updateMatrixWorld(true);
     this.frustums.hideAround(position(view.pose));
@@ -112,7 +118,8 @@ export class Overlay {
   #released(event) {
     const start = this.#pressed;
     this.#pressed = null;
-    if (!start || Math.hypot(event.clientX - start[0], event.clientY - start[1]) > 5) return;
+    if (!start || Math.hypot(event.clientX - start[0], event.clientY - start[1]) > 5)
+      return;
     const index = this.indexAt(event);
     if (index !== null) this.onPick(index);
   }

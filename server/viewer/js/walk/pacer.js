@@ -46,7 +46,8 @@ export class Pacer extends EventTarget {
     const size = { height: order.height, width: order.width };
     if (order.isSettled) {
       this.chooser.recordSingle(size, elapsedMs);
-      if (this.#timer === null) this.dispatchEvent(new CustomEvent("settled", { detail: order }));
+      if (this.#timer === null)
+        this.dispatchEvent(new CustomEvent("settled", { detail: order }));
     } else {
       this.chooser.record(size, elapsedMs);
     }

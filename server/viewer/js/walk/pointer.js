@@ -19,7 +19,9 @@ export class PointerControls {
     for (const end of ["pointerup", "pointercancel"]) {
       element.addEventListener(end, (event) => this.#pointers.delete(event.pointerId));
     }
-    element.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    element.addEventListener("wheel", (event) => this.#wheel(event), {
+      passive: false,
+    });
     element.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -52,7 +54,13 @@ export class PointerControls {
     const { view } = this;
     const pose =
       this.mode === "orbit"
-        ? orbited(view.pose, view.target, view.up, -dx * TURN_RADIANS, dy * TURN_RADIANS)
+        ? orbited(
+            view.pose,
+            view.target,
+            view.up,
+            -dx * TURN_RADIANS,
+            dy * TURN_RADIANS,
+          )
         : looked(view.pose, view.up, (dx * TURN_RADIANS) / 3, (dy * TURN_RADIANS) / 3);
     view.set({ pose }, "pointer");
   }

@@ -16,7 +16,12 @@ export async function copyText(text, what) {
     await navigator.clipboard.writeText(text);
     notify(`${what} copied`);
   } catch {
-    const area = el("textarea", { class: "code", readonly: true, rows: 12, "aria-label": what });
+    const area = el("textarea", {
+      class: "code",
+      readonly: true,
+      rows: 12,
+      "aria-label": what,
+    });
     area.value = text;
     openDialog(`Copy: ${what}`, area, { className: "dialog-wide" });
     area.select();
@@ -25,11 +30,20 @@ export async function copyText(text, what) {
 
 /** The camera in pixels of a size, as the service's API takes it. */
 export function cameraJson(view, size) {
-  return JSON.stringify({ ...cameraOf(view, size.height, size.width), ...size }, null, 1);
+  return JSON.stringify(
+    { ...cameraOf(view, size.height, size.width), ...size },
+    null,
+    1,
+  );
 }
 
 /** A command that renders the view; the key comes from the environment. */
-export function curlCommand(sceneId, view, size, { needsKey, origin = location.origin }) {
+export function curlCommand(
+  sceneId,
+  view,
+  size,
+  { needsKey, origin = location.origin },
+) {
   const lines = [
     `curl --fail-with-body -X POST '${origin}${api.renderPath(sceneId)}'`,
     needsKey && '-H "Authorization: Bearer $NVS_KEY"',
@@ -41,8 +55,17 @@ export function curlCommand(sceneId, view, size, { needsKey, origin = location.o
 }
 
 /** A Python program that renders the view. */
-export function pythonProgram(sceneId, view, size, { needsKey, origin = location.origin }) {
-  const { world_from_camera: pose, ...intrinsics } = cameraOf(view, size.height, size.width);
+export function pythonProgram(
+  sceneId,
+  view,
+  size,
+  { needsKey, origin = location.origin },
+) {
+  const { world_from_camera: pose, ...intrinsics } = cameraOf(
+    view,
+    size.height,
+    size.width,
+  );
   const rows = pose.map((row) => `        [${row.join(", ")}],`).join("\n");
   const numbers = Object.entries(intrinsics)
     .map(([name, value]) => `    ${name}=${value},`)

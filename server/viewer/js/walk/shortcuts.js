@@ -9,7 +9,8 @@ const SLIDER_KEYS = /^(Arrow|Home|End|Page)/;
 export function isTaken({ key, target }) {
   if (target.closest("dialog, select, textarea")) return true;
   if (target.closest("input[type=range], [role=slider]")) return SLIDER_KEYS.test(key);
-  if (target.closest("button, summary, a, input[type=checkbox]")) return key === " " || key === "Enter";
+  if (target.closest("button, summary, a, input[type=checkbox]"))
+    return key === " " || key === "Enter";
   return target.closest("input") !== null;
 }
 
@@ -31,8 +32,16 @@ const POINTER = [
 /** Handles {key: [action, what it does]}; returns a function that shows the help. */
 export function shortcuts(actions) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTaken(event)) return;
-    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.repeat ||
+      isTaken(event)
+    )
+      return;
+    const action =
+      actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();
     action[0]();
@@ -52,7 +61,8 @@ export function shortcuts(actions) {
     );
 }
 
-const nameOf = (key) => ({ " ": "Space" })[key] ?? (key.length === 1 ? key.toUpperCase() : key);
+const nameOf = (key) =>
+  ({ " ": "Space" })[key] ?? (key.length === 1 ? key.toUpperCase() : key);
 
 function table(title, rows) {
   return el(
@@ -63,7 +73,11 @@ function table(title, rows) {
       "dl",
       { class: "keys" },
       rows.map(([key, text]) => [
-        el("dt", {}, (Array.isArray(key) ? key : [key]).map((one) => el("kbd", {}, one))),
+        el(
+          "dt",
+          {},
+          (Array.isArray(key) ? key : [key]).map((one) => el("kbd", {}, one)),
+        ),
         el("dd", {}, text),
       ]),
     ),

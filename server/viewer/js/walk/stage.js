@@ -7,7 +7,11 @@ export class Stage {
   constructor({ label, aspect, onResize }) {
     this.aspect = aspect;
     this.onResize = onResize;
-    this.picture = el("canvas", { class: "layer picture", role: "img", "aria-label": "The rendered view" });
+    this.picture = el("canvas", {
+      class: "layer picture",
+      role: "img",
+      "aria-label": "The rendered view",
+    });
     this.overlay = el("canvas", { class: "layer overlay", "aria-hidden": "true" });
     this.hint = el("div", { class: "stage-hint", hidden: true });
     this.frame = el(

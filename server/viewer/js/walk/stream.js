@@ -98,7 +98,10 @@ export class FrameStream extends EventTarget {
     } catch (error) {
       if (error.name !== "Problem") throw error;
       if (error.isTemporary) {
-        return { busy: error.status === 429, retryAfterSeconds: error.retryAfterSeconds };
+        return {
+          busy: error.status === 429,
+          retryAfterSeconds: error.retryAfterSeconds,
+        };
       }
       this.#problem(error);
       return { final: error.status === 404 ? "gone" : "forbidden" };
@@ -136,7 +139,8 @@ export class FrameStream extends EventTarget {
       this.#answered(message.sequence);
     } else if (message.type === "problem") {
       const problem = Problem.fromDocument(message.problem);
-      if (typeof message.sequence === "number") this.#refused(message.sequence, problem);
+      if (typeof message.sequence === "number")
+        this.#refused(message.sequence, problem);
       this.#problem(problem);
     }
   }
@@ -177,14 +181,17 @@ export class FrameStream extends EventTarget {
 
   #pump() {
     const isOpen = this.state === "open" && this.#socket?.readyState === WebSocket.OPEN;
-    if (!isOpen || this.#paused || !this.#waiting || this.#inFlight.size >= this.#limit) return;
+    if (!isOpen || this.#paused || !this.#waiting || this.#inFlight.size >= this.#limit)
+      return;
     const order = this.#waiting;
     this.#waiting = null;
     const sequence = this.#sequence;
     this.#sequence += 1;
     this.#inFlight.set(sequence, { order, sequence, sentAt: performance.now() });
     const { height, width, camera, format, quality } = order;
-    this.#socket.send(JSON.stringify({ sequence, camera, height, width, format, quality }));
+    this.#socket.send(
+      JSON.stringify({ sequence, camera, height, width, format, quality }),
+    );
   }
 
   /** A socket that stays silent is dead, whatever the operating system says. */

@@ -2,13 +2,14 @@
 
 import * as api from "../lib/api.js";
 import { guarded } from "../lib/notices.js";
-import { nearestPose, surveyOf } from "../cameras/aggregate.js";
+import { nearestPose } from "../cameras/aggregate.js";
 import { lensOfCamera } from "../cameras/lens.js";
 import { position } from "../cameras/rigid.js";
 import { Timeline } from "../paths/timeline.js";
 import { cameraPanel, fullSizes } from "./camera-panel.js";
 import { Compare } from "./compare.js";
 import { Connection } from "./connection.js";
+import { firstView } from "./first-view.js";
 import { inputsPanel } from "./inputs-panel.js";
 import { layOut } from "./layout.js";
 import { cameraOfFragment, fragmentOf } from "./links.js";
@@ -17,10 +18,9 @@ import { Motion } from "./motion.js";
 import { Pacer } from "./pacer.js";
 import { Painter } from "./painter.js";
 import { copyText, snapshot } from "./share.js";
-import { shortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
 import { FrameStream } from "./stream.js";
-import { View } from "./view.js";
+import { walkShortcuts } from "./walk-shortcuts.js";
 
 /** One scene on one page. */
 export class Walk {
@@ -30,23 +30,9 @@ export class Walk {
       pose: camera.world_from_camera,
       lens: lensOfCamera(camera, height, width),
     }));
-    this.view = this.#firstView();
+    Object.assign(this, firstView({ scene, model, inputViews: this.inputViews }));
     this.sizes = fullSizes(scene, model);
     this.full = this.sizes.find(({ factor }) => factor === 1);
-  }
-
-  #firstView() {
-    const aspect = this.scene.width / this.scene.height;
-    const survey = surveyOf(this.inputViews.map(({ pose }) => pose));
-    if (this.model.poses === "object") survey.up = [0, 0, 1];
-    const linked = cameraOfFragment(location.hash, aspect);
-    this.mode = linked?.mode ?? "orbit";
-    const view = new View({ ...this.inputViews[0], aspect, survey });
-    if (linked) {
-      view.set({ pose: linked.pose, lens: linked.lens }, "link");
-      view.up = linked.up ?? view.up;
-    }
-    return view;
   }
 
   /** Builds the page and connects. */
@@ -56,7 +42,7 @@ export class Walk {
     await this.#move();
     this.#panels();
     this.pathButton = layOut(this);
-    this.#shortcuts();
+    this.showHelp = walkShortcuts(this);
     this.setMode(this.mode);
     window.addEventListener("hashchange", () => this.#follow());
     this.motion.start();
@@ -120,8 +106,18 @@ export class Walk {
   #settled() {
     this.stage.state = "settled";
     const { pose, lens, up, aspect } = this.view;
-    history.replaceState(null, "", `#${fragmentOf({ pose, lens, up, aspect, mode: this.mode })}`);
-    this.inputList.mark(nearestPose(this.inputViews.map((input) => input.pose), pose, this.view.survey.radius));
+    history.replaceState(
+      null,
+      "",
+      `#${fragmentOf({ pose, lens, up, aspect, mode: this.mode })}`,
+    );
+    this.inputList.mark(
+      nearestPose(
+        this.inputViews.map((input) => input.pose),
+        pose,
+        this.view.survey.radius,
+      ),
+    );
   }
 
   /** Size of the picture at rest. */
@@ -138,7 +134,10 @@ export class Walk {
       inputs: this.inputViews,
       onPick: (index) => this.jump(index),
       onHover: (index, event) =>
-        stage.showHint(index === null ? "" : `Input ${index + 1}: ${this.inputs[index].name}`, event),
+        stage.showHint(
+          index === null ? "" : `Input ${index + 1}: ${this.inputs[index].name}`,
+          event,
+        ),
     });
   }
 
@@ -173,29 +172,15 @@ export class Walk {
     });
     this.compare = new Compare({ sceneId: scene.id });
     this.compare.addEventListener("step", ({ detail }) => this.step(detail));
-    this.compare.addEventListener("close", () => this.stage.frame.focus({ preventScroll: true }));
+    this.compare.addEventListener("close", () =>
+      this.stage.frame.focus({ preventScroll: true }),
+    );
     view.addEventListener("change", ({ detail }) => {
       if (detail.source !== "flight") this.compare.close();
     });
     this.stage.frame.append(this.compare.element);
     this.timeline = new Timeline({ view, scene, getSize: () => this.size });
     this.timeline.addEventListener("change", () => this.#drawPath());
-  }
-
-  #shortcuts() {
-    this.showHelp = shortcuts({
-      f: [() => this.setMode(this.mode === "orbit" ? "fly" : "orbit"), "orbit or fly"],
-      h: [() => this.home(), "home: the first input camera"],
-      c: [() => this.toggleCompare(), "compare with the nearest photograph"],
-      ",": [() => this.step(-1), "previous input"],
-      ".": [() => this.step(1), "next input"],
-      p: [() => this.snapshot(), "snapshot"],
-      t: [() => this.togglePath(), "timeline of the path"],
-      k: [() => this.addKey(), "add a key to the path"],
-      " ": [() => this.timeline.toggle(), "play or pause the path"],
-      "?": [() => this.showHelp(), "this page"],
-      Escape: [() => this.compare.close(), "close the comparison"],
-    });
   }
 
   setMode(mode) {
@@ -224,7 +209,11 @@ export class Walk {
   }
 
   #nearest() {
-    return nearestPose(this.inputViews.map(({ pose }) => pose), this.view.pose, this.view.survey.radius);
+    return nearestPose(
+      this.inputViews.map(({ pose }) => pose),
+      this.view.pose,
+      this.view.survey.radius,
+    );
   }
 
   toggleCompare() {
@@ -237,7 +226,9 @@ export class Walk {
     this.#compareWith(index);
   }
 
-  #compareWith = guarded((index) => this.compare.open(this.inputs[index], this.inputs.length));
+  #compareWith = guarded((index) =>
+    this.compare.open(this.inputs[index], this.inputs.length),
+  );
 
   snapshot = guarded(() => snapshot(this.scene, this.view, this.size));
 
@@ -264,6 +255,9 @@ export class Walk {
     const { keyframes, isOpen } = this.timeline;
     const isShown = isOpen && keyframes.keys.length > 1;
     const places = (views) => views.map(({ pose }) => position(pose));
-    overlay.setPath(isShown ? places(keyframes.frames(120 / keyframes.seconds)) : [], places(keyframes.keys));
+    overlay.setPath(
+      isShown ? places(keyframes.frames(120 / keyframes.seconds)) : [],
+      places(keyframes.keys),
+    );
   }
 }
