@@ -44,7 +44,9 @@ PUSH_POSES = """async ([address, num]) => {
     await finished;
     while (stream.numInFlight) await new Promise((resolve) => setTimeout(resolve, 5));
     stream.stop();
-    const pixel = [...painter.context.getImageData(4, 4, 1, 1).data].slice(0, 3);
+    const copy = new OffscreenCanvas(8, 8).getContext('2d');
+    copy.drawImage(painter.canvas, 0, 0);
+    const pixel = [...copy.getImageData(4, 4, 1, 1).data].slice(0, 3);
     return {arrived, shown, pixel, camera, numStale: painter.numStale};
 }"""
 
@@ -54,9 +56,9 @@ def pixel(page: Page) -> list[int]:
     return page.evaluate(
         """() => {
             const canvas = document.querySelector('canvas.picture');
-            const context = canvas.getContext('2d');
-            const [x, y] = [canvas.width / 2, canvas.height / 2];
-            const { data } = context.getImageData(x, y, 1, 1);
+            const copy = new OffscreenCanvas(1, 1).getContext('2d');
+            copy.drawImage(canvas, 0, 0, 1, 1);
+            const { data } = copy.getImageData(0, 0, 1, 1);
             return [...data].slice(0, 3);
         }"""
     )

@@ -1,10 +1,11 @@
 // Decodes pictures and draws them; a picture never overtakes a newer one.
 
-/** Draws on a canvas; `numStale` counts pictures that came too late to be shown. */
+/** Hands pictures to a canvas without copying them; `numStale` counts those that came
+ * too late to be shown. */
 export class Painter {
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d", { alpha: false });
+    this.context = canvas.getContext("bitmaprenderer");
     this.sequence = -1;
     this.numStale = 0;
   }
@@ -30,6 +31,6 @@ export class Painter {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
     }
-    this.context.drawImage(bitmap, 0, 0);
+    this.context.transferFromImageBitmap(bitmap);
   }
 }
