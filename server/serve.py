@@ -103,6 +103,7 @@ def run(settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=CLOSE_SECONDS,
             ws_max_size=int(settings.max_json_bytes),
+            ws_per_message_deflate=False,
         )
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_serve(app, config, settings, listener))

@@ -66,6 +66,7 @@ class Database:
                 parsed,
                 pool_size=8,
                 max_overflow=MAX_CONNECTIONS - 8,
+                pool_use_lifo=True,
                 pool_pre_ping=True,
             )
         )
@@ -157,6 +158,7 @@ def _sqlite_engine(url: URL) -> Engine:
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         pool_size=8,
         max_overflow=MAX_CONNECTIONS - 8,
+        pool_use_lifo=True,  # few connections warm their caches, not all in turn
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
