@@ -13,7 +13,8 @@ demo: $(VENV)/.core
 	$(BIN)/nvs demo --output out
 
 test: $(VENV)/.all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/viewer
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/viewer
 
 slow: $(VENV)/.all
 	$(BIN)/python -m pytest -m slow

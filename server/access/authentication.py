@@ -26,6 +26,9 @@ from server.storage.records import KeyRecord, Quotas
 
 SECRET = re.compile(r"nvs_[A-Za-z0-9_-]{43}")
 WHILE_DRAINING = frozenset({"/metrics", "/v1/capacity"})
+RENDERS = re.compile(r"/v1/scenes/[^/]+/renders?")
+"""Paths of renders. When the house is full they are refused without looking anyone up:
+what is not let in must cost what is let in next to nothing."""
 
 
 class Authentication:
@@ -60,6 +63,8 @@ class Authentication:
             try:
                 if scope["path"] not in WHILE_DRAINING:
                     self.admission.check_open()
+                if RENDERS.fullmatch(scope["path"]):
+                    self.admission.check_room()
                 principal = await self._caller(HTTPConnection(scope))
             except (Problem, StorageError) as error:
                 await refuse(scope, receive, send, as_problem(error))

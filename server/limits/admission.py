@@ -2,7 +2,8 @@
 
 A render takes its place in the house before its body is read (`AdmittedRoute`) and
 gives it back on every path. When the house is full the answer is 429; Retry-After is
-the number in the house times the measured seconds per render.
+the number in the house and of those turned away before, times the measured seconds per
+render: who is turned away later comes back later, not all at once.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ SMOOTHING = 0.1
 """Weight of the newest render in the measured seconds per render."""
 FIRST_GUESS_SECONDS = 0.5
 MAX_RETRY_SECONDS = 60.0
+MAX_TURNED_AWAY = 4
+"""Times the number of places: so many that were turned away are counted."""
 
 
 class Admission:
@@ -43,6 +46,8 @@ class Admission:
         self.seconds_per_render = FIRST_GUESS_SECONDS
         self.draining = asyncio.Event()
         self._last_seconds = 0.0
+        self._num_turned_away = 0
+        """Since then no render was done in their stead."""
 
     @property
     def is_draining(self) -> bool:
@@ -51,8 +56,9 @@ class Admission:
 
     @property
     def retry_after_seconds(self) -> float:
-        """When the renders now in the house will be done, as far as is known."""
-        estimate = self.num_renders * self.seconds_per_render
+        """When a place will be free for one more, as far as is known."""
+        num_before = self.num_renders + self._num_turned_away
+        estimate = num_before * self.seconds_per_render
         return min(max(estimate, 1.0), MAX_RETRY_SECONDS)
 
     def check_open(self) -> None:
@@ -64,6 +70,23 @@ class Admission:
         if self.is_draining:
             raise Problem("draining")
 
+    def check_room(self) -> None:
+        """Check that there is a place for one more render.
+
+        Raises:
+            Problem: `queue-full`, 429, if there is none.
+        """
+        if self.num_renders < self.max_renders:
+            return
+        retry_after_seconds = self.retry_after_seconds
+        most = MAX_TURNED_AWAY * self.max_renders
+        self._num_turned_away = min(self._num_turned_away + 1, most)
+        raise Problem(
+            "queue-full",
+            f"{self.num_renders} renders of {self.max_renders} are waiting or running.",
+            retry_after_seconds=retry_after_seconds,
+        )
+
     @contextmanager
     def place(self) -> Generator[None]:
         """A place in the house for one render.
@@ -72,15 +95,10 @@ class Admission:
             Problem: `queue-full`, 429, if there is none; `draining`, 503.
         """
         self.check_open()
-        if self.num_renders >= self.max_renders:
-            raise Problem(
-                "queue-full",
-                f"{self.num_renders} renders of {self.max_renders} are waiting "
-                "or running.",
-                retry_after_seconds=self.retry_after_seconds,
-            )
+        self.check_room()
         if self.num_renders == 0:
             self._last_seconds = time.monotonic()
+            self._num_turned_away = 0
         self.num_renders += 1
         try:
             yield
@@ -115,6 +133,7 @@ class Admission:
             now - self._last_seconds - self.seconds_per_render
         )
         self._last_seconds = now
+        self._num_turned_away = max(0, self._num_turned_away - 1)
 
 
 class AdmittedRoute(APIRoute):

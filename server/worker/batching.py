@@ -13,6 +13,10 @@ from nvs.scene.renderer import RENDER_BATCH
 from server.backends.base import RenderOrder, Tier
 from server.backends.wire import Message
 
+PATIENCE = 4
+"""Batches that may go before a job that waits: renders that never end must not keep it
+from ever starting. Once it runs, it serves renders between its steps."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Render:
@@ -64,7 +68,8 @@ class Agenda:
     """Renders and jobs in the order they are to be done; thread-safe.
 
     A long render order is done in batches of at most 16 images, between which others
-    have their turn.
+    have their turn. Renders go before jobs, save that a job waits for at most
+    `PATIENCE` batches.
 
     Args:
         on_drop: Called, on the thread that takes work, with what was cancelled before
@@ -76,6 +81,8 @@ class Agenda:
         self._changed = threading.Condition()
         self._renders: deque[Render] = deque()
         self._jobs: deque[Job] = deque()
+        self._num_passed = 0
+        """Batches that went before the first job."""
 
     def add(self, item: Render | Job) -> None:
         """Add a render whose scene is there, or a job."""
@@ -102,10 +109,8 @@ class Agenda:
             with self._changed:
                 self._changed.wait_for(self._has_work)
                 dropped = self._take_cancelled()
-                batch = self._take_batch()
-                job = self._jobs.popleft() if batch is None and self._jobs else None
+                work = self._take_job() or self._take_batch()
             self._drop(dropped)
-            work = batch or job
             if work is not None:
                 return work
 
@@ -130,6 +135,16 @@ class Agenda:
             self._renders = deque(r for r in self._renders if not r.cancelled)
             self._jobs = deque(j for j in self._jobs if not j.cancelled)
         return dropped
+
+    def _take_job(self) -> Job | None:
+        """The first job, if it is its turn."""
+        if not self._jobs:
+            return None
+        if self._renders and self._num_passed < PATIENCE:
+            self._num_passed += 1
+            return None
+        self._num_passed = 0
+        return self._jobs.popleft()
 
     def _take_batch(self) -> Batch | None:
         """As many images like the first one's as fit, others left in their order."""

@@ -248,10 +248,10 @@ class Worker:
                 self._pipe.send(
                     id=job.id, event="progress", stage=stage, fraction=fraction
                 )
-            for _ in range(self._agenda.num_renders):
-                batch = self._agenda.next_batch()
-                if batch is not None:
-                    self._render(batch)
+            num_waiting = self._agenda.num_renders
+            while num_waiting > 0 and (batch := self._agenda.next_batch()) is not None:
+                self._render(batch)
+                num_waiting -= len(batch.parts)
 
         return tick
 

@@ -185,6 +185,7 @@ def test_an_image_that_ends_the_process_is_refused(asked: Asked) -> None:
     process = asked.process
     process.suspend()
     answer = asked.begin(PHOTOGRAPH)
+    asked.wait_begun()
     waiting = asked.begin(PHOTOGRAPH)
     process.send_signal(signal.SIGSEGV)
     process.resume()

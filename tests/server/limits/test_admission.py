@@ -58,6 +58,26 @@ def test_retry_after_follows_the_measured_rate(
     assert caught.value.headers["Retry-After"] == "12"
 
 
+def test_who_is_turned_away_later_comes_back_later() -> None:
+    admission = Admission(max_renders=2, max_streams=1)
+    admission.seconds_per_render = 3.0
+
+    def turned_away() -> str:
+        with pytest.raises(Problem) as caught:
+            admission.check_room()
+        return caught.value.headers["Retry-After"]
+
+    with admission.place():
+        with admission.place():
+            assert [turned_away() for _ in range(10)] == [
+                *("6", "9", "12", "15", "18", "21", "24", "27", "30", "30")
+            ]
+            admission.seconds_per_render = 3.0
+        admission.seconds_per_render = 3.0
+        with admission.place():
+            assert turned_away() == "27"
+
+
 def test_renders_done_together_count_as_a_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

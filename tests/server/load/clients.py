@@ -37,12 +37,19 @@ class Tally:
 
 
 async def closed_loop(
-    url: str, ask: Ask, *, num_clients: int, seconds: float, num_turns: int = 2**31
+    url: str,
+    ask: Ask,
+    *,
+    num_clients: int,
+    seconds: float,
+    warm_seconds: float = 0.0,
+    num_turns: int = 2**31,
 ) -> Tally:
     """Have clients ask until the time is up or each has asked so often.
 
-    Each client has its own connection. One that is refused comes back as the client
-    library does: after Retry-After, and a moment by chance.
+    They connect one after another during the time to warm up, and what is asked in it
+    does not count. Each client has its own connection. One that is refused comes back
+    as the client library does: after Retry-After, and a moment by chance.
     """
     tally = Tally()
     async with AsyncExitStack() as stack:
@@ -50,41 +57,53 @@ async def closed_loop(
             await stack.enter_async_context(AsyncClient(url, retries=ONCE))
             for _ in range(num_clients)
         ]
-        begun = time.perf_counter()
-        deadline = begun + seconds
+        counted_from = time.perf_counter() + warm_seconds
+        loop = _Loop(tally, ask, counted_from, counted_from + seconds, num_turns)
+        pauses = [
+            warm_seconds / 2 * place / num_clients for place in range(num_clients)
+        ]
         await asyncio.gather(
             *(
-                _ask_on(tally, ask, client, number, deadline, num_turns)
+                loop.run(client, number, pauses[number])
                 for number, client in enumerate(clients)
             )
         )
-        tally.seconds = time.perf_counter() - begun
+        tally.seconds = time.perf_counter() - counted_from
     return tally
 
 
-async def _ask_on(
-    tally: Tally,
-    ask: Ask,
-    client: AsyncClient,
-    number: int,
-    deadline: float,
-    num_turns: int,
-) -> None:
-    for turn in range(num_turns):
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """What all clients do."""
+
+    tally: Tally
+    ask: Ask
+    counted_from: float
+    deadline: float
+    num_turns: int
+
+    async def run(self, client: AsyncClient, number: int, pause_seconds: float) -> None:
+        await asyncio.sleep(pause_seconds)
+        for turn in range(self.num_turns):
+            if time.perf_counter() >= self.deadline:
+                return
+            pause_seconds = await self.turn(client, number, turn)
+            left = max(0.0, self.deadline - time.perf_counter())
+            await asyncio.sleep(min(pause_seconds, left))
+
+    async def turn(self, client: AsyncClient, number: int, turn: int) -> float:
+        """Ask once; the seconds to wait before the next time."""
         begun = time.perf_counter()
-        if begun >= deadline:
-            return
         pause_seconds = 0.0
+        into: list[float] = self.tally.accepted_ms
         try:
-            await ask(client, number, turn)
+            await self.ask(client, number, turn)
         except NvsError as error:
-            if isinstance(error, ServiceError) and error.status == 429:
-                tally.refused_ms.append(1000 * (time.perf_counter() - begun))
-                after = error.retry_after_seconds
-                pause_seconds = Retries().pause_seconds(1, after)
-            else:
-                tally.errors[str(error)] += 1
-        else:
-            tally.accepted_ms.append(1000 * (time.perf_counter() - begun))
-        left = max(0.0, deadline - time.perf_counter())
-        await asyncio.sleep(min(pause_seconds, left))
+            if not isinstance(error, ServiceError) or error.status != 429:
+                self.tally.errors[str(error)] += 1
+                return pause_seconds
+            into = self.tally.refused_ms
+            pause_seconds = Retries().pause_seconds(1, error.retry_after_seconds)
+        if begun >= self.counted_from:
+            into.append(1000 * (time.perf_counter() - begun))
+        return pause_seconds

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
 
 MIB = 2**20
+KINDS = ("uss", "pss", "rss")
 
 
 @dataclass(slots=True)
@@ -30,15 +31,20 @@ class Growth:
 class Memory:
     """Samples of each process.
 
+    What is a process's own (USS) says whether it grows: its share of what it has in
+    common with others (in PSS) changes as these come and go, and with them all the
+    other processes of the machine.
+
     Args:
         processes: By what they are.
     """
 
     processes: dict[str, psutil.Process]
     seconds: list[float] = field(default_factory=list[float])
-    pss_mib: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-    rss_mib: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-    clock: Callable[[], float] = time.monotonic
+    mib: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: {kind: {} for kind in KINDS}
+    )
+    """By kind of memory and process."""
 
     def sample(self) -> None:
         """Take one.
@@ -46,18 +52,23 @@ class Memory:
         Raises:
             psutil.NoSuchProcess: If a process has died.
         """
-        self.seconds.append(self.clock())
+        self.seconds.append(time.monotonic())
         for role, process in self.processes.items():
             info = process.memory_full_info()
-            self.pss_mib.setdefault(role, []).append(info.pss / MIB)
-            self.rss_mib.setdefault(role, []).append(info.rss / MIB)
-
-    def total_mib(self) -> list[float]:
-        """PSS of all processes, sample by sample."""
-        return [sum(values) for values in zip(*self.pss_mib.values(), strict=True)]
+            for kind, of_role in self.mib.items():
+                of_role.setdefault(role, []).append(getattr(info, kind) / MIB)
 
     def growth(self, values: Sequence[float], since: int) -> Growth:
-        """Fitted to the samples from number `since` on."""
+        """Fitted to the samples from number `since` on.
+
+        By medians (Theil and Sen): a process that is just starting another shares all
+        its memory with it for a moment, and a sample of then must not count.
+        """
         minutes = np.array(self.seconds[since:]) / 60
-        slope, offset = np.polyfit(minutes - minutes[0], values[since:], 1)
-        return Growth(offset, offset + slope * (minutes[-1] - minutes[0]), slope)
+        mib = np.array(values[since:])
+        first, second = np.triu_indices(len(mib), 1)
+        slopes = (mib[second] - mib[first]) / (minutes[second] - minutes[first])
+        slope = float(np.median(slopes))
+        middle = float(np.median(mib - slope * minutes))
+        start, end = (middle + slope * float(minutes[place]) for place in (0, -1))
+        return Growth(start, end, slope)

@@ -29,11 +29,12 @@ async def _watch(memory: Memory, mixture: Mixture) -> None:
         now = time.monotonic()
         if now - said >= LINE_SECONDS:
             said = now
-            sizes = "  ".join(f"{k} {v[-1]:.1f}" for k, v in memory.pss_mib.items())
+            uss, pss = memory.mib["uss"], memory.mib["pss"]
+            sizes = "  ".join(f"{role} {mib[-1]:.1f}" for role, mib in uss.items())
+            total = sum(mib[-1] for mib in pss.values())
             sys.stdout.write(
-                f"{now - begun:5.0f} s  PSS MiB: {sizes}  total "
-                f"{memory.total_mib()[-1]:.1f}  done {mixture.done.total()}  "
-                f"errors {mixture.errors.total()}\n"
+                f"{now - begun:5.0f} s  USS MiB: {sizes}  all PSS {total:.1f}  "
+                f"done {mixture.done.total()}  errors {mixture.errors.total()}\n"
             )
             sys.stdout.flush()
         await asyncio.sleep(SAMPLE_SECONDS)
@@ -67,19 +68,21 @@ def trial(minutes: float = MINUTES) -> Outcome:
     since = int(WARM_SHARE * len(memory.seconds))
     rows: list[list[str]] = []
     percents: dict[str, float] = {}
-    for role, pss in [*memory.pss_mib.items(), ("all", memory.total_mib())]:
-        growth = memory.growth(pss, since)
-        percents[role] = growth.percent
-        rss = memory.rss_mib.get(role)
+    for role in memory.processes:
+        uss, pss, rss = (
+            memory.growth(memory.mib[kind][role], since)
+            for kind in ("uss", "pss", "rss")
+        )
+        percents[role] = uss.percent
+        own = memory.mib["uss"][role][since:]
         rows.append(
             [
                 role,
-                f"{growth.first_mib:.1f}",
-                f"{growth.last_mib:.1f}",
-                f"{growth.mib_per_minute:+.3f}",
-                f"{growth.percent:+.2f}",
-                f"{min(pss[since:]):.1f}-{max(pss[since:]):.1f}",
-                f"{memory.growth(rss, since).percent:+.2f}" if rss else "",
+                f"{uss.first_mib:.1f}",
+                f"{uss.last_mib:.1f}",
+                f"{uss.mib_per_minute:+.3f}",
+                f"{min(own):.1f}-{max(own):.1f}",
+                *(f"{growth.percent:+.2f}" for growth in (uss, pss, rss)),
             ]
         )
     done = ", ".join(f"{count} {kind}" for kind, count in mixture.done.most_common())
@@ -87,8 +90,8 @@ def trial(minutes: float = MINUTES) -> Outcome:
         f"soak: {minutes:g} minutes, {len(memory.seconds) - since} samples after "
         f"{WARM_SHARE:.0%} warm-up; done: {done}",
         [
-            *("PSS MiB", "fit start", "fit end", "a minute", "growth %"),
-            *("range", "RSS growth %"),
+            *("USS MiB", "fit start", "fit end", "a minute", "range"),
+            *("growth %", "PSS %", "RSS %"),
         ],
         rows,
         [

@@ -9,7 +9,7 @@ import torch
 
 from nvs.cameras import Camera
 from server.backends.base import CameraRecord, RenderOrder, SceneRef
-from server.worker.batching import Agenda, Batch, Job, Render
+from server.worker.batching import PATIENCE, Agenda, Batch, Job, Render
 
 ROWS = ((1.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 1.0, 0), (0, 0, 0, 1.0))
 
@@ -137,3 +137,15 @@ def test_whoever_waits_is_woken(agenda: Agenda) -> None:
     agenda.add(render(1))
     waiting.join(60)
     assert isinstance(works[0], Batch)
+
+
+def test_renders_that_never_end_do_not_keep_a_job_from_starting(
+    agenda: Agenda,
+) -> None:
+    for first in (100, 200):
+        agenda.add(Job(id=first, request={}))
+        for number in range(2 * PATIENCE):
+            agenda.add(render(first + 1 + number, scene=str(first + number)))
+    done = [agenda.next() for _ in range(2 * PATIENCE + 2)]
+    places = [place for place, work in enumerate(done) if isinstance(work, Job)]
+    assert places == [PATIENCE, 2 * PATIENCE + 1]
