@@ -18,7 +18,7 @@ import psutil
 
 from tests.server.conftest import Served, environment
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 240
 MODULES = {"worker": "server.worker", "inspector": "server.inspector"}
 SETTINGS = {
     "lease_seconds": 2,

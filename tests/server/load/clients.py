@@ -59,12 +59,10 @@ async def closed_loop(
         ]
         counted_from = time.perf_counter() + warm_seconds
         loop = _Loop(tally, ask, counted_from, counted_from + seconds, num_turns)
-        pauses = [
-            warm_seconds / 2 * place / num_clients for place in range(num_clients)
-        ]
+        step = warm_seconds / 2 / num_clients
         await asyncio.gather(
             *(
-                loop.run(client, number, pauses[number])
+                loop.run(client, number, number * step)
                 for number, client in enumerate(clients)
             )
         )
