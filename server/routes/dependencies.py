@@ -61,7 +61,9 @@ async def find_scene(
     """
     scene = None
     if is_id(scene_id):
-        scene = await run_in_threadpool(scenes.get, caller.owner, scene_id)
+        scene = scenes.recall(caller.owner, scene_id)
+        if scene is None:
+            scene = await run_in_threadpool(scenes.get, caller.owner, scene_id)
     if scene is None:
         raise not_found(f"scene {scene_id[:80]!r} of yours")
     return scene

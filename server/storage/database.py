@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from nvs.errors import ConfigError
 from server.storage import migrations
+from server.storage.data_version import DataVersion
 from server.storage.errors import (
     InvalidText,
     StorageError,
@@ -71,6 +72,7 @@ class Database:
             )
         )
         self._write_engine = self.engine.execution_options(**{_IMMEDIATE: True})
+        self._version = DataVersion(str(parsed.database)) if self._is_sqlite else None
 
     def now(self) -> datetime:
         """The present, by this database's clock."""
@@ -90,7 +92,16 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection."""
+        if self._version is not None:
+            self._version.close()
         self.engine.dispose()
+
+    def version(self) -> int | None:
+        """A number that changes with every commit of any process.
+
+        None on PostgreSQL, which has no such number, and while there is no answer.
+        """
+        return None if self._version is None else self._version.read()
 
     @contextmanager
     def read(self) -> Generator[Session]:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from nvs.errors import ConfigError
 from server.storage.database import Database
 from server.storage.identifiers import new_id
+from server.storage.memo import Memo
 from server.storage.records import KeyRecord, Quotas, Scope
 from server.storage.tables import KeyRow
 
@@ -39,6 +40,8 @@ class KeyStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows: Memo[KeyRecord | None] = Memo(database)
+        self._any: Memo[bool] = Memo(database)
 
     def create(
         self,
@@ -92,14 +95,25 @@ class KeyStore:
 
     def find(self, secret: str) -> KeyRecord | None:
         """The key of a secret; None if unknown, revoked or expired."""
-        wanted = select(KeyRow).where(KeyRow.secret_sha256 == secret_digest(secret))
+        digest = secret_digest(secret)
+        return self._if_good(self._rows.keep(digest, lambda: self._read(digest)))
+
+    def recall(self, secret: str) -> KeyRecord | None:
+        """As `find`, without asking the database; None if that must be done."""
+        return self._if_good(self._rows.recall(secret_digest(secret)))
+
+    def _read(self, digest: str) -> KeyRecord | None:
+        wanted = select(KeyRow).where(KeyRow.secret_sha256 == digest)
         with self._database.read() as session:
             row = session.scalars(wanted).one_or_none()
-        if row is None or row.revoked_at is not None:
+            return None if row is None else _record(row)
+
+    def _if_good(self, key: KeyRecord | None) -> KeyRecord | None:
+        if key is None or key.revoked_at is not None:
             return None
-        if row.expires_at is not None and row.expires_at <= self._database.now():
+        if key.expires_at is not None and key.expires_at <= self._database.now():
             return None
-        return _record(row)
+        return key
 
     def list(self) -> list[KeyRecord]:
         """Every key ever made, oldest first."""
@@ -118,8 +132,16 @@ class KeyStore:
 
     def any(self) -> bool:
         """Whether a key was ever made, revoked ones included."""
-        with self._database.read() as session:
-            return session.scalar(select(KeyRow.id).limit(1)) is not None
+
+        def read() -> bool:
+            with self._database.read() as session:
+                return session.scalar(select(KeyRow.id).limit(1)) is not None
+
+        return self._any.keep(None, read)
+
+    def recall_any(self) -> bool | None:
+        """As `any`, without asking the database; None if that must be done."""
+        return self._any.recall(None)
 
 
 def _check(

@@ -18,11 +18,6 @@ def is_current(now: datetime) -> ColumnElement[bool]:
     return or_(SceneRow.expires_at.is_(None), SceneRow.expires_at > now)
 
 
-def is_overdue(row: SceneRow, now: datetime) -> bool:
-    """Whether a scene has expired."""
-    return row.expires_at is not None and row.expires_at <= now
-
-
 def lock_scene(session: Session, scene_id: str, now: datetime) -> SceneRow:
     """The scene, held against other writers until the commit.
 
@@ -30,7 +25,7 @@ def lock_scene(session: Session, scene_id: str, now: datetime) -> SceneRow:
         NotFound: If it was deleted or has expired.
     """
     row = find_locked(session, scene_id)
-    if row is None or is_overdue(row, now):
+    if row is None or (row.expires_at is not None and row.expires_at <= now):
         raise NotFound("scene", scene_id)
     return row
 

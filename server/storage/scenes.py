@@ -9,8 +9,10 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from server.storage import job_rows, scene_rows
+from server.storage.database import Database
 from server.storage.errors import NotFound, QuotaExceeded
 from server.storage.identifiers import cursor_after, is_after, new_id
+from server.storage.memo import Memo
 from server.storage.records import (
     KEEP,
     BuiltScene,
@@ -34,6 +36,10 @@ _ONE_WITH_TAGS = (
 
 class SceneStore(SceneFiles):
     """Scenes by owner. A scene past its `expires_at` is no longer found."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._records: Memo[SceneRecord | None] = Memo(database)
 
     def create(
         self,
@@ -75,12 +81,25 @@ class SceneStore(SceneFiles):
 
     def get(self, owner: str, scene_id: str) -> SceneRecord | None:
         """One scene; None if it is not there, expired or another owner's."""
+        scene = self._records.keep(
+            (owner, scene_id), lambda: self._read(owner, scene_id)
+        )
+        return self._if_current(scene)
+
+    def recall(self, owner: str, scene_id: str) -> SceneRecord | None:
+        """As `get`, without asking the database; None if that must be done."""
+        return self._if_current(self._records.recall((owner, scene_id)))
+
+    def _read(self, owner: str, scene_id: str) -> SceneRecord | None:
         wanted = {"scene_id": scene_id, "owner": owner}
         with self._database.read() as session:
             row = session.scalars(_ONE_WITH_TAGS, wanted).unique().one_or_none()
-            if row is None or scene_rows.is_overdue(row, self._database.now()):
-                return None
-            return scene_rows.scene_record(row)
+            return None if row is None else scene_rows.scene_record(row)
+
+    def _if_current(self, scene: SceneRecord | None) -> SceneRecord | None:
+        if scene is None or scene.expires_at is None:
+            return scene
+        return scene if scene.expires_at > self._database.now() else None
 
     def list(
         self,
