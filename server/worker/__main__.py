@@ -17,9 +17,13 @@ from server.worker.files import scene_cache
 from server.worker.loop import Worker
 from server.worker.models import load_models
 
+NICENESS = 5
+"""The gateway goes first: it has little to do, and someone waits for each bit of it."""
+
 
 def main() -> int:
     """Load the models, then work until the gateway is gone."""
+    os.nice(NICENESS)
     pipe = Pipe.inherited()
     configuration = wire.from_json(WorkerConfiguration, pipe.receive())
     started: Future[Worker] = Future()

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nvs.client import AsyncClient, Retries
-from nvs.client.errors import ServiceError
-from nvs.errors import NvsError
+from nvs.client import Retries
+from tests.server.load.connection import Connection
 
 ONCE = Retries(num_attempts=1)
 
-Ask = Callable[[AsyncClient, int, int], Awaitable[object]]
-"""Makes one request: with a client, its number, and how many it made before."""
+Ask = Callable[[int, int], bytes]
+"""The request of a client of that number, which made so many before."""
 
 
 @dataclass(slots=True)
@@ -52,21 +50,13 @@ async def closed_loop(
     as the client library does: after Retry-After, and a moment by chance.
     """
     tally = Tally()
-    async with AsyncExitStack() as stack:
-        clients = [
-            await stack.enter_async_context(AsyncClient(url, retries=ONCE))
-            for _ in range(num_clients)
-        ]
-        counted_from = time.perf_counter() + warm_seconds
-        loop = _Loop(tally, ask, counted_from, counted_from + seconds, num_turns)
-        step = warm_seconds / 2 / num_clients
-        await asyncio.gather(
-            *(
-                loop.run(client, number, number * step)
-                for number, client in enumerate(clients)
-            )
-        )
-        tally.seconds = time.perf_counter() - counted_from
+    counted_from = time.perf_counter() + warm_seconds
+    loop = _Loop(url, tally, ask, counted_from, counted_from + seconds, num_turns)
+    step = warm_seconds / 2 / num_clients
+    await asyncio.gather(
+        *(loop.run(number, number * step) for number in range(num_clients))
+    )
+    tally.seconds = time.perf_counter() - counted_from
     return tally
 
 
@@ -74,34 +64,40 @@ async def closed_loop(
 class _Loop:
     """What all clients do."""
 
+    url: str
     tally: Tally
     ask: Ask
     counted_from: float
     deadline: float
     num_turns: int
 
-    async def run(self, client: AsyncClient, number: int, pause_seconds: float) -> None:
+    async def run(self, number: int, pause_seconds: float) -> None:
         await asyncio.sleep(pause_seconds)
-        for turn in range(self.num_turns):
-            if time.perf_counter() >= self.deadline:
-                return
-            pause_seconds = await self.turn(client, number, turn)
-            left = max(0.0, self.deadline - time.perf_counter())
-            await asyncio.sleep(min(pause_seconds, left))
+        connection = Connection(self.url)
+        try:
+            for turn in range(self.num_turns):
+                if time.perf_counter() >= self.deadline:
+                    return
+                pause_seconds = await self.turn(connection, self.ask(number, turn))
+                left = max(0.0, self.deadline - time.perf_counter())
+                await asyncio.sleep(min(pause_seconds, left))
+        except (OSError, EOFError) as error:
+            self.tally.errors[repr(error)] += 1
+        finally:
+            connection.close()
 
-    async def turn(self, client: AsyncClient, number: int, turn: int) -> float:
+    async def turn(self, connection: Connection, request: bytes) -> float:
         """Ask once; the seconds to wait before the next time."""
         begun = time.perf_counter()
-        pause_seconds = 0.0
-        into: list[float] = self.tally.accepted_ms
-        try:
-            await self.ask(client, number, turn)
-        except NvsError as error:
-            if not isinstance(error, ServiceError) or error.status != 429:
-                self.tally.errors[str(error)] += 1
-                return pause_seconds
-            into = self.tally.refused_ms
-            pause_seconds = Retries().pause_seconds(1, error.retry_after_seconds)
+        answer = await connection.send(request)
+        took_ms = 1000 * (time.perf_counter() - begun)
+        if answer.status not in (200, 429):
+            self.tally.errors[answer.body.decode()] += 1
+            return 0.0
+        accepted = answer.status == 200
         if begun >= self.counted_from:
-            into.append(1000 * (time.perf_counter() - begun))
-        return pause_seconds
+            into = self.tally.accepted_ms if accepted else self.tally.refused_ms
+            into.append(took_ms)
+        if accepted:
+            return 0.0
+        return Retries().pause_seconds(1, answer.retry_after_seconds)

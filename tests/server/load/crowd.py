@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from nvs.client import AsyncClient
 from nvs.scene import Scene
 from tests.server.load.clients import Tally, closed_loop
+from tests.server.load.connection import render_request
 from tests.server.load.direct import SIZE_PX, Direct, around, asked
 from tests.server.load.report import Outcome, spread
 from tests.server.load.service import Service, service
@@ -45,14 +46,14 @@ async def crowd(
     ids = [running.add(scene, f"scene {place}") for place, scene in enumerate(scenes)]
     cameras = asked(around(scenes[0], 32, SIZE_PX))
 
-    async def ask(client: AsyncClient, number: int, turn: int) -> None:
-        await client.render(
-            ids[(number + turn) % len(ids)],
-            cameras[(7 * number + turn) % len(cameras)],
-            height=SIZE_PX,
-            width=SIZE_PX,
-            format="jpeg",
-        )
+    requests = [
+        [render_request(scene_id, camera, SIZE_PX) for camera in cameras]
+        for scene_id in ids
+    ]
+
+    def ask(number: int, turn: int) -> bytes:
+        of_scene = requests[(number + turn) % len(requests)]
+        return of_scene[(7 * number + turn) % len(of_scene)]
 
     seen = Seen(Tally())
     watch = asyncio.create_task(_watch(running, seen))

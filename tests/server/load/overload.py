@@ -10,6 +10,7 @@ from nvs.assets import SAMPLE
 from nvs.client import AsyncClient
 from server.settings import Settings
 from tests.server.load.clients import Ask, Tally, closed_loop
+from tests.server.load.connection import render_request
 from tests.server.load.direct import NUM_VIEWS, SIZE_PX, Direct, around, asked
 from tests.server.load.report import Outcome, quantile, spread
 from tests.server.load.service import Service, service
@@ -32,14 +33,10 @@ def trial() -> Outcome:
     with service() as running:
         scene_id = running.add(scene)
 
-        async def ask(client: AsyncClient, number: int, turn: int) -> None:
-            await client.render(
-                scene_id,
-                cameras[(7 * number + turn) % len(cameras)],
-                height=SIZE_PX,
-                width=SIZE_PX,
-                format="jpeg",
-            )
+        requests = [render_request(scene_id, camera, SIZE_PX) for camera in cameras]
+
+        def ask(number: int, turn: int) -> bytes:
+            return requests[(7 * number + turn) % len(requests)]
 
         def load(num_clients: int) -> Tally:
             return asyncio.run(
