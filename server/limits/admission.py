@@ -48,6 +48,7 @@ class Admission:
         self._last_seconds = 0.0
         self._num_turned_away = 0
         """Since then no render was done in their stead."""
+        self._turn = asyncio.Lock()
 
     @property
     def is_draining(self) -> bool:
@@ -106,6 +107,15 @@ class Admission:
         finally:
             self.num_renders -= 1
 
+    async def turn(self) -> None:
+        """Wait for one's turn: one render is begun in a pass of the event loop.
+
+        Many come at once, when a batch is done and its clients ask again. Whoever is
+        to be refused need not wait until all of those have been read and checked.
+        """
+        async with self._turn:
+            await asyncio.sleep(0)
+
     @contextmanager
     def stream(self) -> Generator[None]:
         """A place for one open WebSocket; each of its renders takes a `place` too.
@@ -147,7 +157,9 @@ class AdmittedRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def admitted(request: Request) -> Response:
-            with admission_of(request).place():
+            admission = admission_of(request)
+            with admission.place():
+                await admission.turn()
                 return await handler(request)
 
         return admitted

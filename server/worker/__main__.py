@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ from server.worker.files import scene_cache
 from server.worker.loop import Worker
 from server.worker.models import load_models
 
-NICENESS = 5
+NICENESS = 10
 """The gateway goes first: it has little to do, and someone waits for each bit of it."""
 
 
@@ -51,6 +52,8 @@ def main() -> int:
         device=str(device),
         num_devices=torch.cuda.device_count() if device.type == "cuda" else 1,
     )
+    gc.collect()
+    gc.freeze()  # what stays for ever: looking at it again would hold up renders
     worker.run()
     return 0
 
