@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
-import httpx
-
-from nvs.client import Client
+from nvs.client.cameras import camera_to_json
+from nvs.client.renders import TIMING
 from server.backends.base import ImageFormat
 from tests.server.load.direct import QUALITY, Direct, around, asked
 from tests.server.load.report import Outcome, quantile
@@ -22,17 +24,15 @@ LIMIT_MS = 5.0
 def trial() -> Outcome:
     """One client, one scene; a direct render follows every one of the service.
 
-    After both an empty answer is fetched: what HTTP alone takes here.
+    After both an empty answer is fetched: what HTTP alone takes here. The requests are
+    made by the standard library: what `nvs.client` takes is not the service's.
     """
     direct = Direct.load()
     scene = direct.scene()
     rows: list[list[str]] = []
     worst = 0.0
-    with (
-        service() as running,
-        Client(running.url) as client,
-        httpx.Client(base_url=running.url) as floor,
-    ):
+    with service() as running:
+        connection = HTTPConnection(urlsplit(running.url).netloc)
         scene_id = running.add(scene)
         placed = scene.to(dtype=direct.model.renderer.precision.compute)
         for size_px in SIZES_PX:
@@ -43,30 +43,37 @@ def trial() -> Outcome:
                 own: list[float] = []
                 queue: list[float] = []
                 trivial: list[float] = []
+                options = {"format": format, "quality": QUALITY}
+                size = {"height": size_px, "width": size_px}
                 for index, camera in enumerate(asked(cameras)):
+                    camera_json = {"camera": camera_to_json(camera)}
+                    body = json.dumps(camera_json | size | options)
                     begun = time.perf_counter()
-                    picture = client.render(
-                        scene_id,
-                        camera,
-                        height=size_px,
-                        width=size_px,
-                        format=format,
-                        quality=QUALITY,
+                    connection.request(
+                        "POST",
+                        f"/v1/scenes/{scene_id}/render",
+                        body,
+                        {"Content-Type": "application/json"},
                     )
+                    answer = connection.getresponse()
+                    picture = answer.read()
                     answered = time.perf_counter()
                     (data,) = direct.render(placed, cameras[[index]], format)
                     done = time.perf_counter()
-                    floor.get("/livez").raise_for_status()
+                    connection.request("GET", "/livez")
+                    connection.getresponse().read()
                     replied = time.perf_counter()
-                    if data != picture.data:
+                    if data != picture:
                         raise AssertionError("the service's picture is another one")
                     if index < NUM_WARM:
                         continue
                     wall.append(1000 * (answered - begun))
                     alone.append(1000 * (done - answered))
-                    spent = picture.timings_ms
-                    own.append(wall[-1] - spent["model"] - spent["encode"])
-                    queue.append(spent["queue"])
+                    spent = dict(TIMING.findall(answer.headers["Server-Timing"]))
+                    own.append(
+                        wall[-1] - float(spent["model"]) - float(spent["encode"])
+                    )
+                    queue.append(float(spent["queue"]))
                     trivial.append(1000 * (replied - done))
                 worst = max(worst, quantile(own, 0.5))
                 more = [a - b for a, b in zip(wall, alone, strict=True)]
