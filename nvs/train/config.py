@@ -18,7 +18,7 @@ Precision = Literal["float32", "bfloat16"]
 
 POSITIVE = (
     *("steps", "time_budget_seconds", "scenes_per_group", "learning_rate"),
-    *("muon_learning_rate", "clip_norm", "skip_norm", "log_every"),
+    *("muon_learning_rate", "chroma_weight", "clip_norm", "skip_norm", "log_every"),
     *("checkpoint_every", "heldout_every", "heldout_inputs", "heldout_targets"),
 )
 NOT_NEGATIVE = (
@@ -128,6 +128,9 @@ class TrainConfig:
     ema_decay: float = 0.999
     """Decay a step of the running mean of the weights that is evaluated, exported."""
 
+    chroma_weight: float = 1.0
+    """Weight of the part of an error that is not common to red, green and blue. Above 1
+    colours are learned early; with 1 a short run stays grey."""
     lpips_weight: float = 0.0
     """Weight of the perceptual loss beside the mean squared error; 0 leaves it out."""
     lpips_from: int = 0

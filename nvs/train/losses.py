@@ -1,11 +1,10 @@
-"""The training loss: mean squared error and, from a given step, LPIPS."""
+"""The training loss: squared error, with more weight on colour if wanted, and LPIPS."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,7 +19,7 @@ class Loss:
     total: Float[Tensor, ""]
     """What is differentiated."""
     squared_error: Float[Tensor, ""]
-    """Mean over pixels and channels."""
+    """Mean over pixels and channels, every channel alike."""
     lpips: Float[Tensor, ""] | None
     """Mean over images, where it counts."""
 
@@ -34,11 +33,15 @@ def loss_of(
     perceptual: Perceptual | None,
 ) -> Loss:
     """The loss of rendered views at a step."""
-    squared_error = F.mse_loss(rendered.float(), truth)
+    error = rendered.float() - truth
+    squared_error = total = error.square().mean()
+    if config.chroma_weight != 1:
+        chroma = error - error.mean(dim=2, keepdim=True)
+        total = total + (config.chroma_weight - 1) * chroma.square().mean()
     if perceptual is None or step < config.lpips_from:
-        return Loss(total=squared_error, squared_error=squared_error, lpips=None)
+        return Loss(total=total, squared_error=squared_error, lpips=None)
     lpips = perceptual(rendered.flatten(0, 1), truth.flatten(0, 1))
-    total = squared_error + config.lpips_weight * lpips
+    total = total + config.lpips_weight * lpips
     return Loss(total=total, squared_error=squared_error, lpips=lpips)
 
 

@@ -55,6 +55,23 @@ def test_psnr_of_known_errors() -> None:
     assert psnr_db(0.0) == math.inf
 
 
+def test_chroma_weight_counts_what_channels_do_not_share(
+    make_config: MakeConfig,
+) -> None:
+    truth = torch.rand(1, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    options = {"step": 0, "perceptual": None}
+    plain, weighted = make_config(), make_config(chroma_weight=8.0)
+    greyer = truth + 0.1
+    loss = loss_of(greyer, truth, config=weighted, **options)
+    assert loss.total.item() == pytest.approx(0.01, rel=1e-4)
+    redder = truth + torch.tensor([0.2, -0.1, -0.1])[:, None, None]
+    loss = loss_of(redder, truth, config=weighted, **options)
+    assert loss.total.item() == pytest.approx(8 * 0.02, rel=1e-4)
+    assert loss.squared_error.item() == pytest.approx(0.02, rel=1e-4)
+    loss = loss_of(redder, truth, config=plain, **options)
+    assert loss.total.item() == pytest.approx(0.02, rel=1e-4)
+
+
 def test_lpips_counts_from_its_step_on(make_config: MakeConfig, backbone: Path) -> None:
     perceptual = Perceptual(backbone)
     config = make_config(lpips_weight=0.5, lpips_from=10)
