@@ -18,6 +18,7 @@ from nvs.errors import ConfigError
 from server.app import create_app
 from server.lifespan import running
 from server.limits.admission import Admission
+from server.limits.heads import PromptHeads
 from server.settings import Settings, unknown_variables
 from server.telemetry.logs import configure_logging, logger
 
@@ -27,9 +28,6 @@ RESERVE_SHARE = 0.25
 CLOSE_SECONDS = 1
 """Time for connections to close once their requests are done."""
 KEEP_ALIVE_SECONDS = 15
-HTTP_PARSER = "h11"
-"""Unlike httptools it bounds the head of a request (64 KiB), which comes unchecked."""
-
 log = logger(__name__)
 
 
@@ -96,7 +94,7 @@ def run(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
-            http=HTTP_PARSER,
+            http=PromptHeads,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, WebSocket
 
 from server.access.dependencies import (
     AdmissionDep,
+    Keys,
     MetricsDep,
     RenderCaller,
     Scenes,
@@ -23,13 +24,14 @@ async def stream(
     websocket: WebSocket,
     scene_id: str,
     caller: RenderCaller,
+    keys: Keys,
     scenes: Scenes,
     admission: AdmissionDep,
     settings: SettingsDep,
     metrics: MetricsDep,
     pictures: PicturesDep,
 ) -> None:
-    """Serve one client until it leaves, falls silent, or the scene is deleted."""
+    """Serve one client until it leaves, falls silent, or loses its key or the scene."""
     scene = await find_scene(scenes, caller, scene_id)
     with admission.stream():
         await websocket.accept()
@@ -37,6 +39,7 @@ async def stream(
             websocket,
             scene,
             caller,
+            keys,
             scenes,
             pictures,
             admission,

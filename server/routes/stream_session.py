@@ -15,6 +15,7 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.access.principal import Principal
@@ -33,6 +34,7 @@ from server.schemas.stream import (
     StreamRender,
     Timings,
 )
+from server.storage.keys import KeyStore
 from server.storage.records import SceneRecord
 from server.storage.scenes import SceneStore
 from server.telemetry.logs import logger
@@ -42,7 +44,7 @@ MAX_IN_FLIGHT = 2
 IDLE_SECONDS = 120.0
 """A client that is silent for so long is disconnected; a ping keeps it."""
 MAX_MESSAGES_PER_SECOND = 240
-FATAL = ("not-found", "draining", "scope-missing")
+FATAL = ("not-found", "draining", "unknown-key")
 """Problems of a pose that end the stream."""
 
 log = logger(__name__)
@@ -55,6 +57,7 @@ class StreamSession:
         websocket: The connection.
         scene: The scene, as it was at the start.
         caller: Who asks.
+        keys: Where the caller's key is looked up for each pose.
         scenes: Where the scene is looked up for each pose.
         pictures: Who renders.
         admission: Each render takes a place of it.
@@ -67,6 +70,7 @@ class StreamSession:
         websocket: WebSocket,
         scene: SceneRecord,
         caller: Principal,
+        keys: KeyStore,
         scenes: SceneStore,
         pictures: Pictures,
         admission: Admission,
@@ -77,6 +81,7 @@ class StreamSession:
         self._websocket = websocket
         self._scene = scene
         self._caller = caller
+        self._keys = keys
         self._scenes = scenes
         self._pictures = pictures
         self._admission = admission
@@ -231,7 +236,16 @@ class StreamSession:
         else:
             await self._send_frame(pose, frame)
 
+    async def _check_key(self) -> None:
+        """The caller's key may have been revoked, or expired, since the last pose."""
+        key_id = self._caller.key_id
+        if key_id is None or self._keys.recall_id(key_id) is not None:
+            return
+        if await run_in_threadpool(self._keys.get, key_id) is None:
+            raise Problem("unknown-key")
+
     async def _rendered(self, pose: StreamRender) -> Frame:
+        await self._check_key()
         scene = await find_scene(self._scenes, self._caller, self._scene.id)
         order = await self._pictures.order(scene, [pose.camera], pose)
         (frame,) = await self._pictures.render(scene, order)

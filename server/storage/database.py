@@ -36,6 +36,8 @@ from server.storage.errors import (
 
 BUSY_TIMEOUT_SECONDS = 30
 MAX_CONNECTIONS = 48
+SQLITE_CACHE_KIB = 256
+"""Of pages, for each connection: the operating system caches the same file once."""
 _SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _IMMEDIATE = "nvs_begin_immediate"
 
@@ -183,6 +185,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        f"cache_size = -{SQLITE_CACHE_KIB}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast, get_args
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from nvs.errors import ConfigError
 from server.storage.database import Database
@@ -41,6 +41,7 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rows: Memo[KeyRecord | None] = Memo(database)
+        """By id, and by the digest of the secret."""
         self._any: Memo[bool] = Memo(database)
 
     def create(
@@ -96,14 +97,25 @@ class KeyStore:
     def find(self, secret: str) -> KeyRecord | None:
         """The key of a secret; None if unknown, revoked or expired."""
         digest = secret_digest(secret)
-        return self._if_good(self._rows.keep(digest, lambda: self._read(digest)))
+        return self._find(digest, KeyRow.secret_sha256 == digest)
 
     def recall(self, secret: str) -> KeyRecord | None:
         """As `find`, without asking the database; None if that must be done."""
         return self._if_good(self._rows.recall(secret_digest(secret)))
 
-    def _read(self, digest: str) -> KeyRecord | None:
-        wanted = select(KeyRow).where(KeyRow.secret_sha256 == digest)
+    def get(self, key_id: str) -> KeyRecord | None:
+        """The key of an id; None if unknown, revoked or expired."""
+        return self._find(key_id, KeyRow.id == key_id)
+
+    def recall_id(self, key_id: str) -> KeyRecord | None:
+        """As `get`, without asking the database; None if that must be done."""
+        return self._if_good(self._rows.recall(key_id))
+
+    def _find(self, name: str, condition: ColumnElement[bool]) -> KeyRecord | None:
+        return self._if_good(self._rows.keep(name, lambda: self._read(condition)))
+
+    def _read(self, condition: ColumnElement[bool]) -> KeyRecord | None:
+        wanted = select(KeyRow).where(condition)
         with self._database.read() as session:
             row = session.scalars(wanted).one_or_none()
             return None if row is None else _record(row)

@@ -272,3 +272,16 @@ def test_who_may_stream(api: Api) -> None:
     with Stream(api, scene_id, **renderer, **origin) as stream:
         assert slug(stream.text()) == "origin-refused"
         assert stream.closed() == 4403
+
+
+def test_revoking_the_key_ends_the_stream(api: Api) -> None:
+    scene_id = api.built()
+    key, secret = api.state.keys.create(name="k", owner="local", scopes=("render",))
+    with Stream(api, scene_id, Authorization=f"Bearer {secret}") as stream:
+        assert stream.text()["type"] == "ready"
+        stream.pose(1)
+        assert stream.frame()[0]["sequence"] == 1
+        api.state.keys.revoke(key.id)
+        stream.pose(2)
+        assert slug(stream.text()) == "unknown-key"
+        assert stream.closed() == 4401
