@@ -90,9 +90,7 @@ class Settings(BaseSettings):
     max_render_queue: Count = Field(
         64, description="Renders waiting and running; more get 429."
     )
-    max_job_queue: Count = Field(
-        256, description="Jobs waiting and running; more get 429."
-    )
+    max_job_queue: Count = Field(256, description="Jobs waiting; more get 429.")
     max_render_pixels: Count = Field(
         2048 * 2048, description="Height × width of one rendered image."
     )

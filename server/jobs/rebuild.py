@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from server.jobs.parameters import build_key
 from server.storage.blobs import Blobs
 from server.storage.errors import BlobDamaged, BlobMissing
@@ -10,6 +12,7 @@ from server.storage.records import ErrorRecord, JobRecord, SceneRecord
 from server.storage.scenes import SceneStore
 
 REMEDY = "Upload the scene file, or images and cameras, again."
+_one_at_a_time = threading.Lock()
 
 
 def rebuild(
@@ -21,9 +24,16 @@ def rebuild(
     and builds of the same inputs and parameters are one job.
 
     Returns:
-        The build; None if the file turns out well, or there is nothing to build it
-        from: the scene has then failed with the reason.
+        The build; None if the file turns out well, the scene has another by now, or
+        there is nothing to build it from: the scene has then failed with the reason.
     """
+    with _one_at_a_time:
+        return _rebuild(scene, scenes, jobs, blobs)
+
+
+def _rebuild(
+    scene: SceneRecord, scenes: SceneStore, jobs: JobStore, blobs: Blobs
+) -> JobRecord | None:
     sha256 = scene.scene_sha256
     if sha256 is None:
         return None
@@ -33,9 +43,11 @@ def rebuild(
         problem = f"the scene file is lost: {error.problem}"
     else:
         return None
-    blobs.delete(sha256)
     origin = _origin(scene, scenes, jobs)
-    scenes.set_failed(scene.id, ErrorRecord(problem=problem, remedy=REMEDY))
+    error = ErrorRecord(problem=problem, remedy=REMEDY)
+    if not scenes.lose_file(scene.id, sha256, error):
+        return _under_way(scene, scenes, jobs)
+    blobs.delete(sha256)
     if origin is None:
         return None
     key = build_key(scenes.files(scene.id), scene.model_digest or "", origin.parameters)
@@ -48,6 +60,16 @@ def rebuild(
 def _origin(scene: SceneRecord, scenes: SceneStore, jobs: JobStore) -> JobRecord | None:
     """The build that made the scene file; None if it was uploaded."""
     is_built = any(view.sha256 is not None for view in scenes.inputs(scene.id))
-    if not is_built or scene.job_id is None or not scene.num_images:
+    if not is_built or scene.built_job_id is None or not scene.num_images:
         return None
-    return jobs.get(scene.owner, scene.job_id)
+    return jobs.get(scene.owner, scene.built_job_id)
+
+
+def _under_way(
+    scene: SceneRecord, scenes: SceneStore, jobs: JobStore
+) -> JobRecord | None:
+    """The build that someone else who met the damage has asked for."""
+    now = scenes.get(scene.owner, scene.id)
+    if now is None or now.scene_sha256 is not None or now.job_id is None:
+        return None
+    return jobs.get(scene.owner, now.job_id)

@@ -19,7 +19,7 @@ from server.jobs.report import Report
 from server.jobs.work import Work
 from server.settings import Settings
 from server.storage.blobs import Blobs
-from server.storage.errors import StorageUnavailable
+from server.storage.errors import StorageError
 from server.storage.jobs import JobStore
 from server.storage.records import BuiltScene, ErrorRecord, JobRecord, VideoResult
 from server.storage.scenes import SceneStore
@@ -87,7 +87,7 @@ class JobRunner:
         for work in self._running.values():
             work.cancel()
         await asyncio.gather(*self._slots)
-        with suppress(StorageUnavailable):
+        with suppress(StorageError):
             await run_in_threadpool(self._jobs.release, self.name)
 
     def wake(self) -> None:
@@ -110,7 +110,7 @@ class JobRunner:
                 if job is not None:
                     await self._run(job)
                     continue
-            except StorageUnavailable as error:
+            except StorageError as error:
                 log.warning("queue unavailable", error=str(error))
             except Exception:
                 log.exception("job not recorded; its lease will run out")
@@ -173,7 +173,7 @@ class JobRunner:
                     stage=news[0],
                     progress=news[1],
                 )
-            except StorageUnavailable as error:
+            except StorageError as error:
                 log.warning("no heartbeat", job_id=job.id, error=str(error))
                 continue
             reported, renewed = news, time.monotonic()
@@ -207,7 +207,7 @@ class JobRunner:
             remedy = "Wait until the scene is ready again, then ask for the video."
             record = ErrorRecord(problem=error.problem, remedy=remedy)
         elif isinstance(error, NvsError | BackendError):
-            retry = isinstance(error, BackendError | StorageUnavailable)
+            retry = isinstance(error, BackendError | StorageError)
             record = ErrorRecord(problem=error.problem, remedy=error.remedy)
         else:
             log.error("job crashed", job_id=job.id, exc_info=error)

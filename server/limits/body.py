@@ -15,7 +15,8 @@ from server.refusal import refuse
 from server.settings import PREFIX, Settings
 
 MIN_BYTES_PER_SECOND = 4096
-"""A body must keep this rate on average, after a head start."""
+"""A file must keep this rate on average, after a head start; JSON has the head start
+alone: a render holds its place while it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,13 @@ class BodyLimit:
         except Problem as problem:
             await refuse(scope, receive, send, problem)
             return
-        body = _Body(receive, limit_bytes, setting, self.settings.body_grace_seconds)
+        body = _Body(
+            receive,
+            limit_bytes,
+            setting,
+            self.settings.body_grace_seconds,
+            seconds_per_byte=1 / MIN_BYTES_PER_SECOND if upload else 0.0,
+        )
         await self.app(scope, body.receive, send)
 
 
@@ -133,12 +140,19 @@ class _Body:
     """Counts and times one request's body."""
 
     def __init__(
-        self, receive: Receive, limit_bytes: int, setting: str, grace_seconds: float
+        self,
+        receive: Receive,
+        limit_bytes: int,
+        setting: str,
+        grace_seconds: float,
+        *,
+        seconds_per_byte: float,
     ) -> None:
         self._receive = receive
         self._limit_bytes = limit_bytes
         self._setting = setting
         self._grace_seconds = grace_seconds
+        self._seconds_per_byte = seconds_per_byte
         self._started: float | None = None
         self._num_bytes = 0
         self._complete = False
@@ -149,7 +163,7 @@ class _Body:
             return await self._receive()
         now = time.monotonic()
         self._started = self._started or now
-        allowed = self._grace_seconds + self._num_bytes / MIN_BYTES_PER_SECOND
+        allowed = self._grace_seconds + self._num_bytes * self._seconds_per_byte
         try:
             async with asyncio.timeout(max(0.0, self._started + allowed - now)):
                 message = await self._receive()

@@ -88,6 +88,7 @@ async def build(
         idempotency_key=idempotency_key,
         limit_queued=settings.max_job_queue,
         limit_per_day=caller.quotas.builds_per_day,
+        limit_bytes=caller.quotas.bytes,
     )
     if is_new:
         runner.wake()

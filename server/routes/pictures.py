@@ -57,7 +57,7 @@ class Pictures:
             Problem: `not-built`, `building` or `invalid` (the size).
         """
         reference = built_file(scene)
-        await self.check_size(reference.weights, options.height, options.width)
+        await self.check_size(scene, options.height, options.width)
         return RenderOrder(
             scene=reference,
             cameras=tuple(
@@ -71,18 +71,21 @@ class Pictures:
             background=options.background,
         )
 
-    async def check_size(self, weights: str, height: int, width: int) -> None:
-        """Refuse a size that the model or the settings do not allow.
+    async def check_size(self, scene: SceneRecord, height: int, width: int) -> None:
+        """Refuse a size that the scene's model or the settings do not allow.
 
         Raises:
-            Problem: `invalid`, naming height or width; `not-built` if the weights are
-                no longer served.
+            Problem: `invalid`, naming height or width; `not-built` if the scene's
+                weights are no longer served.
         """
-        model = await find_model(self._backend, weights)
-        if model is None:
+        model = await find_model(self._backend, scene.weights)
+        if model is None or model.digest != scene.model_digest:
+            what = f"{scene.weights!r}, which is no longer served"
+            if model is not None:
+                what = f"other weights than {model.id!r} of today"
             raise Problem(
                 "not-built",
-                f"The scene was built with {weights!r}, which is no longer served.",
+                f"The scene was built with {what}.",
                 remedy="Build it again, or ask the operator to serve those weights.",
             )
         patch = model.patch_size

@@ -30,6 +30,8 @@ from server.routes.receive import (
 from server.routes.records import image_body
 from server.schemas.names import check_file_name
 from server.schemas.scenes import ImageFile, ImageFiles
+from server.storage.blobs import Blobs
+from server.storage.errors import BlobDamaged, BlobMissing
 from server.storage.records import FileRecord
 
 ImageName = Annotated[
@@ -97,7 +99,7 @@ async def put_image(
     check_room(request, usage, caller, replaced_bytes=old.num_bytes if old else 0)
     async with received(request, blobs) as body:
         if old is not None and old.sha256 == body.sha256:
-            if await run_in_threadpool(blobs.exists, body.sha256):
+            if await run_in_threadpool(_is_whole, blobs, body.sha256):
                 response.status_code = 200
                 return image_body(old)
         found = await run_in_threadpool(image_type, body.path)
@@ -192,6 +194,14 @@ async def delete_image(
     if file is None or file.kind != "image":
         raise _no_image(scene_id, name)
     await run_in_threadpool(scenes.delete_file, scene_id, name)
+
+
+def _is_whole(blobs: Blobs, sha256: str) -> bool:
+    try:
+        blobs.verify(sha256)
+    except (BlobMissing, BlobDamaged):
+        return False
+    return True
 
 
 def _no_image(scene_id: str, name: str) -> Problem:

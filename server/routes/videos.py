@@ -55,7 +55,7 @@ async def video(
     """Queue the rendering of a camera path; the job's result is an mp4."""
     scene = await find_scene(scenes, caller, scene_id)
     file = built_file(scene)
-    await pictures.check_size(file.weights, body.height, body.width)
+    await pictures.check_size(scene, body.height, body.width)
     if body.num_frames > settings.max_video_frames:
         raise invalid(
             "trajectory",
@@ -72,6 +72,7 @@ async def video(
         dedupe_key=video_key(file.sha256, parameters),
         idempotency_key=idempotency_key,
         limit_queued=settings.max_job_queue,
+        limit_bytes=caller.quotas.bytes,
     )
     if is_new:
         runner.wake()

@@ -48,6 +48,7 @@ def submit(
     now: datetime,
     limit_queued: int | None,
     limit_per_day: int | None,
+    limit_bytes: int | None,
 ) -> tuple[JobRow, bool]:
     """The job that answers a submission, and whether it is new.
 
@@ -71,6 +72,7 @@ def submit(
     is_new = row is None
     if row is None:
         _check_limits(session, submission, now, limit_queued, limit_per_day)
+        scene_rows.check_bytes(session, scene, 1, limit_bytes, now)
         row = _add(session, submission, scene, now)
     if submission.idempotency_key is not None:
         session.add(

@@ -35,6 +35,7 @@ class JobStore(JobLeases):
         idempotency_key: str | None = None,
         limit_queued: int | None = None,
         limit_per_day: int | None = None,
+        limit_bytes: int | None = None,
     ) -> tuple[JobRecord, bool]:
         """Queue a job, or find the one that does the same.
 
@@ -48,6 +49,7 @@ class JobStore(JobLeases):
             idempotency_key: The client's own name for this request, if any.
             limit_queued: Jobs of all owners that may wait.
             limit_per_day: Builds this owner may submit a UTC day.
+            limit_bytes: What this owner may keep; with so much there is no new job.
 
         Returns:
             The job, and whether it was created. A job of the same `dedupe_key` that is
@@ -57,7 +59,8 @@ class JobStore(JobLeases):
         Raises:
             NotFound: If the scene is gone.
             QueueFull: If `limit_queued` jobs are waiting.
-            QuotaExceeded: If `limit_per_day` builds were submitted today.
+            QuotaExceeded: If `limit_per_day` builds were submitted today, or
+                `limit_bytes` are in use.
             IdempotencyConflict: If the key came with another scene, kind or parameters.
         """
         submission = Submission(
@@ -76,6 +79,7 @@ class JobStore(JobLeases):
                 now=self._database.now(),
                 limit_queued=limit_queued,
                 limit_per_day=limit_per_day,
+                limit_bytes=limit_bytes,
             )
             return job_rows.job_record(row), is_new
 

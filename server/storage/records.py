@@ -95,6 +95,7 @@ class SceneRecord:
         model_digest: Digest of that network's weights.
         height, width, num_views: Of the inputs as the network saw them.
         job_id: The latest build submitted.
+        built_job_id: The build that made the scene file; None if it was uploaded.
         error: Why the latest build failed, where it did.
     """
 
@@ -117,6 +118,7 @@ class SceneRecord:
     width: int | None
     num_views: int | None
     job_id: str | None
+    built_job_id: str | None
     error: ErrorRecord | None
 
 

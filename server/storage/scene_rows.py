@@ -179,5 +179,6 @@ def scene_record(row: SceneRow) -> SceneRecord:
         width=row.width,
         num_views=row.num_views,
         job_id=row.job_id,
+        built_job_id=row.built_job_id,
         error=error_of(row),
     )

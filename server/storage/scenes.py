@@ -208,8 +208,11 @@ class SceneStore(SceneFiles):
             scene_rows.settle(session, row, now)
             return scene_rows.scene_record(row)
 
-    def set_failed(self, scene_id: str, error: ErrorRecord) -> None:
+    def lose_file(self, scene_id: str, sha256: str, error: ErrorRecord) -> bool:
         """Forget a scene file that is missing or damaged, so that it is built anew.
+
+        Returns:
+            False if the scene's file is another one by now, which stays.
 
         Raises:
             NotFound: If the scene is gone.
@@ -217,10 +220,13 @@ class SceneStore(SceneFiles):
         now = self._database.now()
         with self._database.write() as session:
             row = scene_rows.lock_scene(session, scene_id, now)
+            if row.scene_sha256 != sha256:
+                return False
             scene_rows.forget_scene_file(session, row)
             scene_rows.set_error(row, error)
             job_rows.supersede_builds(session, scene_id)
             scene_rows.settle(session, row, now)
+            return True
 
     def inputs(self, scene_id: str) -> list[InputRecord]:
         """The inputs of the scene file, by index."""

@@ -112,9 +112,11 @@ def _clear_incoming(folder: Path, stale_since: float) -> int:
 
 
 def _newest_change(path: Path) -> float:
-    """When a file, or anything in a folder, was last written; now if it vanishes."""
+    """When a path, or anything below it, was last written; now if it vanishes.
+
+    Files in a work folder may be links to old ones: the folder itself counts too.
+    """
     try:
-        inner = [item.lstat().st_mtime for item in path.rglob("*")]
-        return max(inner, default=0.0) if inner else path.lstat().st_mtime
+        return max(item.lstat().st_mtime for item in (path, *path.rglob("*")))
     except FileNotFoundError:
         return time.time()

@@ -39,14 +39,10 @@ def configure_logging(
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    last: list[structlog.typing.Processor] = (
-        [
-            structlog.processors.format_exc_info,
-            redact,
-            structlog.processors.JSONRenderer(),
-        ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
         if format == "json"
-        else [redact, structlog.dev.ConsoleRenderer()]
+        else structlog.dev.ConsoleRenderer()
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -54,7 +50,9 @@ def configure_logging(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *last,
+                structlog.processors.format_exc_info,
+                redact,
+                renderer,
             ],
         )
     )

@@ -22,8 +22,12 @@ from server.telemetry.metrics import Metrics
 HEADER = "X-Request-ID"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 UNMATCHED = "unmatched"
 """Route of requests for addresses that do not exist."""
+WEBSOCKET = "WEBSOCKET"
+OTHER = "OTHER"
+"""Method of requests with one of their own invention, which must not grow metrics."""
 
 log = logger("server.requests")
 
@@ -94,10 +98,11 @@ class RequestTelemetry:
 
     def _report(self, scope: Scope, status: int, seconds: float) -> None:
         route = self._template(scope)
-        method = scope.get("method", "WEBSOCKET")
+        method = scope.get("method", WEBSOCKET)
         slug = scope["state"].get("problem")
         principal = scope["state"].get("principal")
-        self.metrics.requests.labels(method, route, str(status)).inc()
+        counted = method if method in METHODS or method == WEBSOCKET else OTHER
+        self.metrics.requests.labels(counted, route, str(status)).inc()
         self.metrics.request_seconds.labels(route).observe(seconds)
         if slug is not None:
             self.metrics.problems.labels(slug).inc()

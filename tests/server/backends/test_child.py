@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ import psutil
 import pytest
 
 from nvs.errors import ConfigError
+from server.backends import child as child_module
 from server.backends.base import WorkerLost
 from server.backends.child import Child, ChildSettings
 
 PROGRAM = """
-import os, queue, sys
+import os, queue, signal, sys, time
 from server.backends.pipe import Pipe
 from server.backends import wire
 from nvs.errors import CameraError, ConfigError
@@ -28,6 +31,9 @@ if configuration.get("refuse"):
     sys.exit(1)
 if configuration.get("die"):
     os._exit(3)
+if configuration.get("hang"):
+    os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(configuration.get("dawdle_seconds", 0))
 requests = queue.SimpleQueue()
 pipe.listen(requests.put)
 pipe.send(event="ready", greeting=configuration["greeting"])
@@ -205,6 +211,72 @@ def test_stop_ends_a_busy_child_and_its_requests(module: str) -> None:
             await child.wait_ready(1)
 
     with_child(module, work)
+
+
+def test_a_child_that_hangs_is_replaced_and_its_requests_fail(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "SILENT_SECONDS", 1.0)
+
+    async def work(child: Child) -> None:
+        first = child.status("cpu").pid
+        assert first is not None
+        call = asyncio.create_task(child.call("next"))
+        while not child.num_calls:
+            await asyncio.sleep(0)
+        os.kill(first, signal.SIGSTOP)
+        with pytest.raises(WorkerLost, match="the small process died"):
+            await call
+        assert child.was_killed
+        await child.wait_ready(60)
+        assert child.status("cpu").pid != first
+        assert child.num_restarts == 1
+
+    with_child(module, work)
+
+
+def test_a_busy_child_is_left_alone(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "SILENT_SECONDS", 3.0)
+    pongs = 0
+    enough = asyncio.Event()
+    take = Child._take
+
+    def counted(child: Child, life: Any, message: dict[str, Any], blob: bytes) -> None:
+        nonlocal pongs
+        pongs += message["event"] == "pong"
+        if pongs > 2 * child_module.PINGS_PER_SILENCE:
+            enough.set()
+        take(child, life, message, blob)
+
+    monkeypatch.setattr(Child, "_take", counted)
+
+    async def work(child: Child) -> None:
+        call = asyncio.create_task(child.call("busy"))
+        await enough.wait()
+        assert not call.done()
+        assert (child.state, child.num_restarts) == ("ready", 0)
+        call.cancel()
+
+    with_child(module, work)
+
+
+def test_a_child_may_be_silent_for_longer_while_it_starts(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(**configuration: Any) -> None:
+        child = Child(settings(module, greeting="hello", **configuration))
+        try:
+            await child.start()
+        finally:
+            await child.stop()
+
+    monkeypatch.setattr(child_module, "SILENT_SECONDS", 0.3)
+    asyncio.run(start(dawdle_seconds=1))
+    monkeypatch.setattr(child_module, "START_SECONDS", 0.3)
+    with pytest.raises(WorkerLost, match="died while it started"):
+        asyncio.run(start(hang=True))
 
 
 def test_why_it_cannot_start_is_raised(module: str) -> None:

@@ -19,6 +19,7 @@ import pytest
 from nvs.assets import SAMPLE
 from nvs.errors import SceneFileError
 from nvs.tensor_file import read_tensors
+from server.backends import child as child_module
 from server.backends.base import (
     BuildOrder,
     BuiltFile,
@@ -204,6 +205,25 @@ def test_killed_while_it_builds_the_worker_comes_back(
     assert again.num_views == 24
     (worker,) = running.backend.status().workers
     assert (worker.state, worker.num_restarts) == ("ready", restarts + 1)
+
+
+def test_stopped_while_it_builds_the_worker_is_replaced(
+    running: Running,
+    large: PreparedViews,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = Begun()
+    order = build_order(large, tmp_path / "x.scene")
+    build = running.begin(running.backend.build(order, begun))
+    begun.wait()
+    stopped = running.worker_pid
+    os.kill(stopped, signal.SIGSTOP)
+    monkeypatch.setattr(child_module, "SILENT_SECONDS", 5.0)
+    with pytest.raises(WorkerLost, match="the worker process died"):
+        build.result(WAIT_SECONDS)
+    running.wait_ready()
+    assert running.worker_pid != stopped
 
 
 @pytest.mark.slow

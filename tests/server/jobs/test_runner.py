@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -19,7 +20,7 @@ from server.jobs.runner import JobRunner
 from server.settings import Settings
 from server.storage.blobs import Blobs
 from server.storage.database import Database
-from server.storage.errors import StorageUnavailable
+from server.storage.errors import StorageFull, StorageUnavailable
 from server.storage.jobs import JobStore
 from server.storage.records import FileRecord, JobRecord
 from server.storage.scenes import SceneStore
@@ -304,9 +305,12 @@ def test_a_runner_that_fell_silent_loses_its_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its late result is dropped; the other's counts."""
+    failures = itertools.cycle(
+        (StorageFull("the database"), StorageUnavailable("the database", "no network"))
+    )
 
     def silent(*_: Any, **__: Any) -> bool:
-        raise StorageUnavailable("the database", "the network is down")
+        raise next(failures)
 
     async def body() -> None:
         clock = Clock()

@@ -153,3 +153,43 @@ def test_a_body_that_stalls_is_given_up(app: FastAPI) -> None:
 def test_each_upload_has_its_setting(tail: str, setting: str) -> None:
     found = [one.setting for one in UPLOADS if one.path.fullmatch(f"{SCENE}/{tail}")]
     assert found == [setting]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "chunk_bytes", "status"),
+    [("POST", "/v1/scenes", 9, 408), ("PUT", f"{SCENE}/file", 900, 200)],
+)
+def test_only_files_may_come_slowly(
+    app: FastAPI, method: str, path: str, chunk_bytes: int, status: int
+) -> None:
+    """Four times as long as the head start, at ten times the least rate of files."""
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.02)
+        num_received.append(1)
+        done = len(num_received) == 10
+        return {
+            "type": "http.request",
+            "body": bytes(chunk_bytes),
+            "more_body": not done,
+        }
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    num_received: list[int] = []
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [
+            (b"content-length", str(10 * chunk_bytes).encode()),
+            (b"content-type", b"application/json"),
+        ],
+        "state": {},
+    }
+    asyncio.run(app(scope, receive, send))
+    assert statuses == [status]

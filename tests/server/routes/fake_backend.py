@@ -76,6 +76,7 @@ class FakeBackend:
         self.datasets: list[dict[str, bytes]] = []
         self.num_workers = num_workers
         self.serves = True
+        self.model_digest = MODEL_DIGEST
         self._gates: dict[str, asyncio.Event] = {}
         self._held: Counter[str] = Counter()
         self._entered = asyncio.Event()
@@ -139,7 +140,7 @@ class FakeBackend:
             poses="object",
             patch_size=8,
             num_parameters=1,
-            digest=MODEL_DIGEST,
+            digest=self.model_digest,
             trained_height=SIDE,
             trained_width=None,
             max_height=512,

@@ -11,7 +11,16 @@ import pytest
 
 from nvs.errors import ConfigError
 from server.backends.base import Trajectory, WorkerLost
-from tests.server.routes.conftest import ABSENT, LOOK_AT, RENDER, Api, refused
+from server.jobs.rebuild import rebuild
+from tests.server.routes.conftest import (
+    ABSENT,
+    LOOK_AT,
+    RENDER,
+    Api,
+    opencv,
+    picture,
+    refused,
+)
 
 OCTETS = "application/octet-stream"
 ORBIT = {"kind": "orbit", "num_frames": 3}
@@ -330,3 +339,52 @@ def test_a_video_of_a_lost_scene_file(api: Api) -> None:
     rebuilt = api.ended(api.scene(scene_id)["job_id"])
     assert rebuilt["state"] == "succeeded"
     assert api.scene(scene_id)["state"] == "ready"
+
+
+def test_two_who_meet_the_same_damage_are_told_of_one_build(api: Api) -> None:
+    scene_id = api.built()
+    record = api.state.scenes.get("local", scene_id)
+    api.state.blobs.local_path(record.scene_sha256).write_bytes(b"altered")
+    api.hold("build")
+    parts = (api.state.scenes, api.state.jobs, api.state.blobs)
+    first, second = rebuild(record, *parts), rebuild(record, *parts)
+    assert first is not None
+    assert second is not None
+    assert first.id == second.id
+    api.let_go("build")
+
+
+def test_damage_of_an_older_file_leaves_the_newer_alone(api: Api) -> None:
+    scene_id = api.built()
+    old = api.state.scenes.get("local", scene_id)
+    api.put(scene_id, "images/extra.png", picture(9))
+    api.put_cameras(scene_id, opencv("a.png", "extra.png"))
+    assert api.ended(api.build(scene_id).json()["id"])["state"] == "succeeded"
+    new = api.state.scenes.get("local", scene_id)
+    assert new.scene_sha256 != old.scene_sha256
+    api.state.blobs.delete(old.scene_sha256)
+    assert rebuild(old, api.state.scenes, api.state.jobs, api.state.blobs) is None
+    assert api.state.scenes.get("local", scene_id) == new
+
+
+def test_a_lost_file_is_built_as_it_was_not_as_was_tried_since(api: Api) -> None:
+    scene_id = api.built()
+    made_by = api.scene(scene_id)["job_id"]
+    api.hold("build")
+    tried = api.build(scene_id, json={"views": {"count": 1}}).json()
+    api.call("POST", f"/v1/jobs/{tried['id']}/cancel")
+    record = api.state.scenes.get("local", scene_id)
+    assert (record.job_id, record.built_job_id) == (tried["id"], made_by)
+    api.state.blobs.delete(record.scene_sha256)
+    again = rebuild(record, api.state.scenes, api.state.jobs, api.state.blobs)
+    assert again is not None
+    assert again.parameters == api.state.jobs.get("local", made_by).parameters
+    api.let_go("build")
+
+
+def test_scenes_of_replaced_weights_are_to_be_built_again(api: Api) -> None:
+    scene_id = api.built()
+    api.backend.model_digest = "0" * 64
+    document = refused(render(api, scene_id), 409, "not-built")
+    assert "other weights" in document["detail"]
+    assert document["remedy"].startswith("Build it again")

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
-import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -61,46 +56,6 @@ def shared_clock() -> Clock:
 def clock(shared_clock: Clock) -> Clock:
     shared_clock.reset()
     return shared_clock
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of the test's own, on a Unix socket."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        pytest.skip("PostgreSQL's binaries are not in /usr/lib/postgresql/*/bin")
-    user = "nobody" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="nvs-pg-"))
-    if user is not None:
-        shutil.chown(folder, user)
-    data = folder / "data"
-    subprocess.run(
-        [found[-1], "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"],
-        user=user,
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    control = [found[-1].with_name("pg_ctl"), "-D", data, "-w", "-t", "60"]
-    options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=100"
-    subprocess.run(
-        [*control, "-l", folder / "log", "-o", options, "start"],
-        user=user,
-        cwd=folder,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        yield f"postgresql://postgres@/postgres?host={folder}"
-    finally:
-        subprocess.run(
-            [*control, "-m", "immediate", "stop"],
-            user=user,
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -149,31 +104,6 @@ def database(
     with database.write() as session:
         session.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)}"))
     yield database
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """An S3 server in this process, on loopback."""
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(
-        "127.0.0.1", port=0, verbose=False
-    )
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty bucket, with the environment that reaches it."""
-    bucket = f"nvs-{uuid.uuid4().hex}"
-    monkeypatch.setenv("AWS_ENDPOINT", s3_server)
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    assert httpx.put(f"{s3_server}/{bucket}").status_code == 200
-    return f"s3://{bucket}/scenes"
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -305,3 +305,15 @@ def test_threads_deleting_cancelling_and_ending_do_not_block_each_other(
     assert all(isinstance(result, bool | JobRecord) for result in results[:15])
     assert all(isinstance(result, tuple | NotFound) for result in results[15:])
     assert jobs.counts() == JobCounts(queued=0, running=0)
+
+
+def test_an_owner_whose_bytes_are_used_up_gets_no_new_job(
+    jobs: JobStore, scenes: SceneStore, scene_id: str
+) -> None:
+    scenes.put_file(scene_id, image("more.png"))
+    used = scenes.usage(OWNER).bytes
+    with pytest.raises(QuotaExceeded, match=f"{used} bytes"):
+        submit(jobs, scene_id, limit_bytes=used)
+    known, _ = submit(jobs, scene_id, limit_bytes=used + 1)
+    again, is_new = submit(jobs, scene_id, limit_bytes=used)
+    assert (again.id, is_new) == (known.id, False)

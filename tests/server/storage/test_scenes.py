@@ -156,7 +156,8 @@ def test_damaged_scene_file_is_forgotten_and_built_anew(
     jobs.claim("w", 60)
     assert jobs.succeed_build(job.id, "w", built())
     error = ErrorRecord(problem="damaged", remedy="wait")
-    scenes.set_failed(scene_id, error)
+    assert not scenes.lose_file(scene_id, "f" * 64, error)
+    assert scenes.lose_file(scene_id, built().sha256, error)
     scene = scenes.get(OWNER, scene_id)
     assert scene is not None
     assert (scene.state, scene.scene_sha256, scene.error) == ("failed", None, error)

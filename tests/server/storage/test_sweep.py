@@ -117,12 +117,17 @@ def test_uploads_that_never_ended_go(database: Database, store: Blobs) -> None:
     left = store.incoming() / "left"
     left.mkdir()
     (left / "image.png").write_bytes(b"x")
+    links = store.incoming() / "links to old files"
+    links.mkdir()
+    (links / "image.png").write_bytes(b"x")
+    age(links / "image.png")
     (store.incoming() / "young").write_bytes(b"x")
     for path in (old, in_use, left / "image.png", left):
         age(path)
     report = sweep(database, store, grace_seconds=GRACE_SECONDS)
     assert report.deleted_incoming == 2
-    assert {path.name for path in store.incoming().iterdir()} == {"in use", "young"}
+    left_alone = {"in use", "links to old files", "young"}
+    assert {path.name for path in store.incoming().iterdir()} == left_alone
 
 
 def test_blob_put_again_while_the_sweep_runs_stays(

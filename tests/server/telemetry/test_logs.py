@@ -70,3 +70,17 @@ def test_the_console_format_is_for_people(capsys: pytest.CaptureFixture[str]) ->
     assert "seen" in said
     assert "unseen" not in said
     assert KEY not in said
+
+
+def test_secrets_in_a_traceback_are_blanked_on_the_console(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("info", "console")
+    header = f"Bearer {KEY}"
+    try:
+        raise ValueError(header[:3])
+    except ValueError:
+        logger("any").exception("failed")
+    said = capsys.readouterr().err
+    assert "ValueError: Bea" in said
+    assert KEY not in said

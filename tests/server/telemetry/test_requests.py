@@ -119,3 +119,16 @@ def test_problems_are_counted_and_logged(client: TestClient, metrics: Metrics) -
     text = metrics.text().decode()
     assert 'nvs_problems_total{slug="disk-full"} 1.0' in text
     assert 'nvs_problems_total{slug="not-found"} 1.0' in text
+
+
+def test_invented_methods_do_not_grow_the_metrics(
+    client: TestClient, metrics: Metrics
+) -> None:
+    for number in range(20):
+        client.request(f"MADEUP{number}", "/v1/scenes/abc")
+    counted = {
+        sample.labels["method"]
+        for family in metrics.requests.collect()
+        for sample in family.samples
+    }
+    assert counted == {"OTHER"}
