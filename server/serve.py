@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from nvs.errors import ConfigError
 from server.app import create_app
+from server.heap import share_one_heap
 from server.lifespan import running
 from server.limits.admission import Admission
 from server.limits.heads import PromptHeads
@@ -86,6 +87,7 @@ def run(settings: Settings) -> None:
     Raises:
         ConfigError: If the address cannot be had, or a setting cannot work.
     """
+    share_one_heap()
     configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         log.warning("there is no such setting", variable=name)

@@ -15,13 +15,20 @@ from server.access.dependencies import (
     MetricsReader,
 )
 from server.problems import Problem, documented
-from server.schemas.base import Schema
+from server.schemas.base import Schema, examples
+
+EXAMPLE = """# HELP nvs_renders Renders in the house.
+# TYPE nvs_renders gauge
+nvs_renders 2.0
+"""
 
 router = APIRouter(tags=["health"])
 
 
 class Health(Schema):
     """That the server is well."""
+
+    model_config = examples({"status": "ok"})
 
     status: Literal["ok"] = "ok"
     """Always `ok`; otherwise there is a problem document."""
@@ -51,7 +58,10 @@ async def readyz(admission: AdmissionDep, backend: BackendDep) -> Health:
     "/metrics",
     response_class=Response,
     responses={
-        200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}
+        200: {
+            "content": {"text/plain": {"example": EXAMPLE}},
+            "description": "Prometheus' text format",
+        }
     }
     | documented(
         "no-key", "unknown-key", "scope-missing", "rate-limited", "storage-unavailable"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -18,7 +19,7 @@ from server.routes.dependencies import JobId, Runner, errors, is_id
 from server.routes.downloads import blob_response
 from server.routes.records import job_body
 from server.routes.scenes import Cursor, Limit
-from server.schemas.jobs import Job, JobPage, JobState
+from server.schemas.jobs import JOB_EXAMPLE, Job, JobPage, JobState
 from server.storage.jobs import JobStore
 from server.storage.records import JobRecord
 
@@ -36,6 +37,7 @@ EVENT = {
         },
     },
 }
+EVENT_EXAMPLE = f"event: job\nid: 3\ndata: {json.dumps(JOB_EXAMPLE)}\n\n"
 REVISION = re.compile(r"[0-9]{1,18}")
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -103,7 +105,9 @@ async def cancel(job_id: JobId, caller: Writer, jobs: Jobs, runner: Runner) -> J
     response_class=EventSourceResponse,
     responses={
         200: {
-            "content": {"text/event-stream": {"itemSchema": EVENT}},
+            "content": {
+                "text/event-stream": {"itemSchema": EVENT, "example": EVENT_EXAMPLE}
+            },
             "description": "`event: job` with the job as data, now and at each change; "
             "ends after a final state.",
         },

@@ -270,24 +270,25 @@ class Validation(Schema):
     """Errors first."""
 
 
+INPUT_EXAMPLE: dict[str, Any] = {
+    "index": 0,
+    "name": "images/0001.jpg",
+    "camera": {
+        "world_from_camera": IDENTITY,
+        "fx": 70.0,
+        "fy": 70.0,
+        "cx": 32.0,
+        "cy": 32.0,
+    },
+    "height": 64,
+    "width": 64,
+}
+
+
 class Input(Schema):
     """One input view of a built scene."""
 
-    model_config = examples(
-        {
-            "index": 0,
-            "name": "images/0001.jpg",
-            "camera": {
-                "world_from_camera": IDENTITY,
-                "fx": 70.0,
-                "fy": 70.0,
-                "cx": 32.0,
-                "cy": 32.0,
-            },
-            "height": 64,
-            "width": 64,
-        }
-    )
+    model_config = examples(INPUT_EXAMPLE)
 
     index: int
     """Its place among the inputs, from 0."""
@@ -303,6 +304,8 @@ class Input(Schema):
 
 class Inputs(Schema):
     """The inputs of a built scene."""
+
+    model_config = examples({"items": [INPUT_EXAMPLE]})
 
     items: list[Input]
     """By index."""

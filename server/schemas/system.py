@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -101,25 +101,26 @@ class Me(Schema):
     """Whether the service asks for keys."""
 
 
+MODEL_EXAMPLE: dict[str, Any] = {
+    "id": "lact_tiny",
+    "is_default": True,
+    "poses": "object",
+    "patch_size": 8,
+    "num_parameters": 2000000,
+    "digest": "3f" * 32,
+    "trained_height": 128,
+    "trained_width": 128,
+    "max_height": 2048,
+    "max_width": 2048,
+    "max_views": 256,
+    "description": "Small object weights that come with the package.",
+}
+
+
 class Model(Schema):
     """Weights that this service builds and renders with."""
 
-    model_config = examples(
-        {
-            "id": "lact-tiny",
-            "is_default": True,
-            "poses": "object",
-            "patch_size": 8,
-            "num_parameters": 1148000,
-            "digest": "3f" * 32,
-            "trained_height": 64,
-            "trained_width": 64,
-            "max_height": 512,
-            "max_width": 512,
-            "max_views": 64,
-            "description": "Small object weights that come with the package.",
-        }
-    )
+    model_config = examples(MODEL_EXAMPLE)
 
     id: str
     """What a build calls them."""
@@ -149,6 +150,8 @@ class Model(Schema):
 
 class Models(Schema):
     """Every model of this service."""
+
+    model_config = examples({"items": [MODEL_EXAMPLE]})
 
     items: list[Model]
     """The default first."""

@@ -234,6 +234,32 @@ def test_the_description_documents_problems(client: TestClient) -> None:
                     assert all(str(KINDS[s].status) == status for s in examples)
 
 
+def test_the_description_shows_an_example_of_every_text(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    components = schema["components"]["schemas"]
+
+    def without_example(content: dict[str, Any]) -> list[str]:
+        return [
+            kind
+            for kind, shown in content.items()
+            if kind.startswith("text/") or kind.endswith("json")
+            if not {"example", "examples"} & (shown.keys() | resolved(shown).keys())
+        ]
+
+    def resolved(shown: dict[str, Any]) -> dict[str, Any]:
+        inner = shown.get("schema", {})
+        name = inner.get("$ref", "").rpartition("/")[2]
+        return components.get(name, inner)
+
+    for path, ways in schema["paths"].items():
+        for method, operation in ways.items():
+            asked = operation.get("requestBody", {}).get("content", {})
+            assert without_example(asked) == [], (method, path)
+            for status, response in operation["responses"].items():
+                told = response.get("content", {})
+                assert without_example(told) == [], (method, path, status)
+
+
 def test_the_viewer_is_served_under_its_policy(client: TestClient) -> None:
     for path in ("/", "/scenes", f"/scenes/{ID}", f"/scenes/{ID}/tour"):
         page = client.get(path)
