@@ -1,8 +1,9 @@
-"""The C library's heap."""
+"""The memory of a process: the C library's heap, and Python's collector."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from contextlib import suppress
 
 M_ARENA_MAX = -8
@@ -17,3 +18,15 @@ def share_one_heap() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+def set_aside() -> None:
+    """Have the collector leave alone for ever what is there now.
+
+    Looking through a loaded application takes it 60 ms and more, in which nothing else
+    is done. The last pass, over nothing, has it forget how much that was: it waits with
+    the next one until a quarter as much has come again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from nvs.errors import NvsError
 from server.backends import wire
 from server.backends.pipe import Pipe
 from server.backends.settings import WorkerConfiguration
+from server.heap import set_aside
 from server.storage.blobs import Blobs
 from server.worker.files import scene_cache
 from server.worker.loop import Worker
@@ -52,8 +52,7 @@ def main() -> int:
         device=str(device),
         num_devices=torch.cuda.device_count() if device.type == "cuda" else 1,
     )
-    gc.collect()
-    gc.freeze()  # what stays for ever: looking at it again would hold up renders
+    set_aside()
     worker.run()
     return 0
 
