@@ -20,6 +20,7 @@ from server.lifespan import running
 from server.limits.admission import Admission
 from server.limits.body import BodyLimit
 from server.limits.headers import SecurityHeaders
+from server.limits.inspections import Inspections
 from server.routes import (
     builds,
     docs,
@@ -91,6 +92,7 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
     state.admission = Admission(
         max_renders=settings.max_render_queue, max_streams=settings.max_streams
     )
+    state.inspections = Inspections()
     state.metrics = Metrics()
     state.metrics.collect(StateCollector(state.admission, state.jobs, backend))
     state.runner = JobRunner(

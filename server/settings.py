@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     )
     blobs_url: str = Field(
         "",
-        description="Stored files: a folder, `s3://…`, `gs://…` or `az://…`; "
+        description="Stored files: a folder, `s3://…` or `gs://…`; "
         "empty is `blobs` in the data folder.",
     )
 
@@ -132,7 +132,9 @@ class Settings(BaseSettings):
     )
 
     lease_seconds: Seconds = Field(
-        60.0, description="A job whose worker is silent for so long is taken over."
+        60.0,
+        description="A job whose gateway is silent for so long is taken over "
+        "by another.",
     )
     max_attempts: Count = Field(3, description="Tries of a job before it has failed.")
     sweep_seconds: Seconds = Field(

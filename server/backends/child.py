@@ -16,11 +16,20 @@ from typing import Any
 from server.backends import wire
 from server.backends.base import ChildState, ChildStatus, WorkerLost
 from server.backends.wire import Message
+from server.telemetry.logs import logger
 
 HEALTHY_SECONDS = 60.0
 """A process that lived so long is restarted without an accumulated delay."""
 EXIT_SECONDS = 1.0
 """Time for a process that can be heard no more to end by itself."""
+SILENT_SECONDS = 30.0
+"""A process that answers no ping for so long hangs, and is killed; an import may hold
+up the answer for a while."""
+START_SECONDS = 600.0
+"""The same for a process that is not ready yet."""
+PINGS_PER_SILENCE = 6
+
+log = logger(__name__)
 
 OnEvent = Callable[[Message, bytes], None]
 
@@ -58,10 +67,12 @@ class _Life:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
+    was_heard: bool = False
+    """Whether a message came since the last ping."""
 
 
 class Child:
-    """A supervised process: started again, after a delay, whenever it dies.
+    """A supervised process: started again, after a delay, whenever it dies or hangs.
 
     Args:
         settings: What it is.
@@ -195,16 +206,19 @@ class Child:
 
     async def _live(self) -> None:
         life = self._life = await self._spawn()
+        watch = asyncio.create_task(self._watch(life))
         killed = False
         try:
             with suppress(wire.WireError):  # it is replaced like one that died
                 while (received := await wire.receive(life.reader)) is not None:
+                    life.was_heard = True
                     self._take(life, *received)
             self._retire()
             with suppress(TimeoutError):
                 async with asyncio.timeout(EXIT_SECONDS):
                     killed = await life.process.wait() == -signal.SIGKILL
         finally:
+            watch.cancel()
             self._retire()
             self.was_killed = killed
             if life.process.returncode is None:
@@ -217,6 +231,24 @@ class Child:
             await life.process.wait()
             if self._on_news is not None:
                 self._on_news({})
+
+    async def _watch(self, life: _Life) -> None:
+        """Kill the process once it answers no more.
+
+        Unanswered pings are counted, not seconds: a gateway that was held up itself
+        finds the answers waiting.
+        """
+        silent_seconds = 0.0
+        while silent_seconds < (
+            SILENT_SECONDS if self.state == "ready" else START_SECONDS
+        ):
+            life.was_heard = False
+            life.writer.write(wire.packed({"op": "ping"}))
+            pause_seconds = SILENT_SECONDS / PINGS_PER_SILENCE
+            await asyncio.sleep(pause_seconds)
+            silent_seconds = 0.0 if life.was_heard else silent_seconds + pause_seconds
+        log.warning("process hangs; killed", process=self.settings.name)
+        self.kill()
 
     def _retire(self) -> None:
         """Take no more requests for this process."""
@@ -272,7 +304,7 @@ class Child:
             case "status" if self._on_news is not None:
                 self._on_news(message)
             case _:
-                pass  # an answer that came too late
+                pass  # a pong, or an answer that came too late
 
     def _pass_on(self, call: _Call, message: Message, blob: bytes) -> None:
         """Give an event to whoever waits; what it raises ends the call."""

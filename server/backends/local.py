@@ -37,6 +37,7 @@ from server.backends.base import (
     WorkerLost,
 )
 from server.backends.child import OnEvent
+from server.backends.disk import DiskCache
 from server.backends.inspectors import Inspector
 from server.backends.settings import InspectorConfiguration, LocalSettings
 from server.backends.wire import Message
@@ -62,6 +63,8 @@ class LocalBackend:
         )
         self._uploads = Inspector(limits, ready_seconds=settings.ready_seconds)
         self._datasets = Inspector(limits, ready_seconds=settings.ready_seconds)
+        self._disk = DiskCache(settings.disk_cache_folder)
+        self._counting: asyncio.Task[None] | None = None
         self._models: list[ModelInfo] = []
         self._shapes: list[Message] = []
         self._open: Counter[str] = Counter()
@@ -86,6 +89,7 @@ class LocalBackend:
             raise
         self._models = [wire.from_json(ModelInfo, model) for model in hello["models"]]
         self._shapes = hello["shapes"]
+        self._counting = asyncio.create_task(self._disk.keep_counting())
 
     async def drain(self, timeout_seconds: float) -> None:
         """See `Backend`."""
@@ -98,6 +102,8 @@ class LocalBackend:
     async def stop(self) -> None:
         """See `Backend`."""
         self._draining = True
+        if self._counting is not None:
+            self._counting.cancel()
         children = (*self._workers, self._uploads, self._datasets)
         await asyncio.gather(*(child.stop() for child in children))
 
@@ -109,7 +115,14 @@ class LocalBackend:
             inspectors=(self._uploads.status(), self._datasets.status()),
             cache=(
                 *summed([tier for worker in workers for tier in worker.cache()]),
-                self._disk(),
+                CacheStatus(
+                    tier="disk",
+                    bytes=self._disk.num_bytes,
+                    bytes_limit=self.settings.disk_cache_bytes,
+                    scenes=self._disk.num_scenes,
+                    hits=sum(worker.total("num_read") for worker in workers),
+                    evictions=0,
+                ),
             ),
             num_renders=self._open["render"],
             num_jobs=self._open["job"],
@@ -240,24 +253,6 @@ class LocalBackend:
         raise ConfigError(
             f"the weights {weights!r} are not served here",
             remedy=f"Use {' or '.join(model.id for model in self._models)}.",
-        )
-
-    def _disk(self) -> CacheStatus:
-        """The files of a remote store that are kept here."""
-        sizes: list[int] = []
-        for path in self.settings.disk_cache_folder.rglob("*"):
-            try:
-                if path.is_file():
-                    sizes.append(path.stat().st_size)
-            except FileNotFoundError:
-                continue  # evicted just now
-        return CacheStatus(
-            tier="disk",
-            bytes=sum(sizes),
-            bytes_limit=self.settings.disk_cache_bytes,
-            scenes=len(sizes),
-            hits=sum(worker.total("num_read") for worker in self._workers),
-            evictions=0,
         )
 
     @contextmanager

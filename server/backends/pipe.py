@@ -52,12 +52,19 @@ class Pipe:
         return message
 
     def listen(self, handle: Callable[[Message], None]) -> None:
-        """Hand every message to a function, on a thread, from now on."""
+        """Hand every message to a function, on a thread, from now on.
+
+        Pings are answered here, however busy the process is.
+        """
 
         def work() -> None:
             try:
                 while True:
-                    handle(self.receive())
+                    message = self.receive()
+                    if message["op"] == "ping":
+                        self.send(event="pong")
+                    else:
+                        handle(message)
             except BaseException:  # noqa: BLE001 - deaf, the process would hang
                 traceback.print_exc()
                 os._exit(1)

@@ -2,9 +2,9 @@
 
 A message is two little-endian uint32 lengths, a JSON object and a blob:
 
-    requests  {"id", "op", …}            {"op": "cancel", "id"}
+    requests  {"id", "op", …}            {"op": "cancel", "id"}    {"op": "ping"}
     answers   {"id", "event": "progress" | "frame" | "result" | "error", …}
-    news      {"event": "ready" | "failed" | "status", …}
+    news      {"event": "ready" | "failed" | "status" | "pong", …}
 """
 
 from __future__ import annotations

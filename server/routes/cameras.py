@@ -23,6 +23,8 @@ from server.jobs.materialise import (
 )
 from server.jobs.naming import shown_as
 from server.limits.archives import ArchiveLimits, unpack
+from server.limits.disconnect import run_while_connected
+from server.limits.inspections import InspectionsDep
 from server.problems import Problem, not_found
 from server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
 from server.routes.receive import Received, check_room, media_type, received
@@ -31,7 +33,6 @@ from server.schemas.names import check_file_name
 from server.schemas.scenes import CamerasReport
 from server.storage.blobs import Blobs
 from server.storage.records import FileRecord
-from server.storage.scenes import SceneStore
 
 JSON_TYPE, ZIP_TYPE = "application/json", "application/zip"
 CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
@@ -40,11 +41,23 @@ UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
 MAX_SHOWN = 80
 MAX_CAMERA_FILES = 1000
 MAX_CAMERA_BYTES = 256 * 2**20
+EXAMPLE = [
+    {
+        "file_path": "images/0001.jpg",
+        "w2c": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2.5], [0, 0, 0, 1]],
+        "w": 640,
+        "h": 480,
+        "fx": 600.0,
+        "fy": 600.0,
+        "cx": 320.0,
+        "cy": 240.0,
+    }
+]
 BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            JSON_TYPE: {"schema": {}},
+            JSON_TYPE: {"schema": {}, "example": EXAMPLE},
             ZIP_TYPE: {"schema": {"type": "string", "format": "binary"}},
         },
     }
@@ -60,7 +73,8 @@ router = APIRouter(tags=["cameras"])
     response_description="What they say, with the images uploaded so far.",
     openapi_extra=BODY,
     responses=errors(
-        *FILE_BODY, "not-found", "building", "quota-exceeded", "worker-lost"
+        *(*FILE_BODY, "not-found", "building", "quota-exceeded"),
+        *("queue-full", "worker-lost"),
     ),
 )
 async def put_cameras(
@@ -70,6 +84,7 @@ async def put_cameras(
     scenes: Scenes,
     blobs: BlobStore,
     backend: BackendDep,
+    inspections: InspectionsDep,
 ) -> CamerasReport:
     """Upload camera files instead of all earlier ones.
 
@@ -81,8 +96,9 @@ async def put_cameras(
     await find_scene(scenes, caller, scene_id)
     kind = media_type(request, (JSON_TYPE, ZIP_TYPE))
     check_room(request, await run_in_threadpool(scenes.usage, caller.owner), caller)
+    inspections.check_room()
     async with received(request, blobs) as body:
-        with work_folder(blobs) as folder:
+        with inspections.place(), work_folder(blobs) as folder:
             take = _take_json if kind == JSON_TYPE else _take_zip
             with shown_as(body.path, "the upload"):
                 files = await run_in_threadpool(take, body, folder)
@@ -90,7 +106,7 @@ async def put_cameras(
             _check_paths(images, files)
             there = [*images, *files]
             locate = located(files, folder, blobs)
-            info = await read_cameras(blobs, backend, there, locate)
+            info = await read_cameras(request, blobs, backend, there, locate)
             for file in files:
                 await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
         await run_in_threadpool(
@@ -108,18 +124,29 @@ async def put_cameras(
     operation_id="get_cameras",
     summary="Get the report on the uploaded cameras",
     response_description="What they say, with the images uploaded so far.",
-    responses=errors("not-found", "invalid", "blob-lost", "worker-lost"),
+    responses=errors("not-found", "invalid", "blob-lost", "queue-full", "worker-lost"),
 )
 async def get_cameras(
+    request: Request,
     scene_id: SceneId,
     caller: Reader,
     scenes: Scenes,
     blobs: BlobStore,
     backend: BackendDep,
+    inspections: InspectionsDep,
 ) -> CamerasReport:
     """The layout, the number of frames, and which of their images are missing."""
     await find_scene(scenes, caller, scene_id)
-    return cameras_body(await _stored_cameras(scenes, blobs, backend, scene_id))
+    files = await run_in_threadpool(scenes.files, scene_id)
+    if not any(file.kind == "cameras" for file in files):
+        raise not_found(
+            "camera file in this scene",
+            remedy=f"PUT /v1/scenes/{scene_id}/cameras uploads them.",
+        )
+    await request.body()
+    with inspections.place():
+        info = await read_cameras(request, blobs, backend, files, blobs.local_path)
+    return cameras_body(info)
 
 
 def located(files: Sequence[FileRecord], folder: Path, blobs: Blobs) -> Locate:
@@ -133,28 +160,23 @@ def located(files: Sequence[FileRecord], folder: Path, blobs: Blobs) -> Locate:
 
 
 async def read_cameras(
-    blobs: Blobs, backend: Backend, files: Sequence[FileRecord], locate: Locate
+    request: Request,
+    blobs: Blobs,
+    backend: Backend,
+    files: Sequence[FileRecord],
+    locate: Locate,
 ) -> CamerasInfo:
     """What the camera files among a scene's files say.
 
+    The request's body must have been read.
+
     Raises:
         NvsError: Naming what is wrong with them.
+        ClientDisconnect: If the client went away.
     """
     with work_folder(blobs) as folder, shown_as(folder, "the dataset"):
         await run_in_threadpool(materialise, files, locate, folder)
-        return await backend.inspect_cameras(folder)
-
-
-async def _stored_cameras(
-    scenes: SceneStore, blobs: Blobs, backend: Backend, scene_id: str
-) -> CamerasInfo:
-    files = await run_in_threadpool(scenes.files, scene_id)
-    if not any(file.kind == "cameras" for file in files):
-        raise not_found(
-            "camera file in this scene",
-            remedy=f"PUT /v1/scenes/{scene_id}/cameras uploads them.",
-        )
-    return await read_cameras(blobs, backend, files, blobs.local_path)
+        return await run_while_connected(request, backend.inspect_cameras(folder))
 
 
 def is_camera_file(path: str) -> bool:

@@ -21,6 +21,8 @@ from server.backends.base import Backend
 from server.jobs.materialise import materialise, work_folder
 from server.jobs.naming import about, shown_as
 from server.limits.archives import ArchiveLimits, UnpackedFile, unpack
+from server.limits.disconnect import run_while_connected
+from server.limits.inspections import InspectionsDep
 from server.problems import Problem
 from server.routes.cameras import (
     ZIP_TYPE,
@@ -62,7 +64,8 @@ router = APIRouter(tags=["datasets"])
     response_description="What it holds.",
     openapi_extra=BODY,
     responses=errors(
-        *FILE_BODY, "not-found", "building", "quota-exceeded", "worker-lost"
+        *(*FILE_BODY, "not-found", "building", "quota-exceeded"),
+        *("queue-full", "worker-lost"),
     ),
 )
 async def put_dataset(
@@ -73,6 +76,7 @@ async def put_dataset(
     blobs: BlobStore,
     backend: BackendDep,
     settings: SettingsDep,
+    inspections: InspectionsDep,
 ) -> DatasetReport:
     """Upload images and camera files as one zip file, instead of all earlier files.
 
@@ -83,15 +87,18 @@ async def put_dataset(
     media_type(request, (ZIP_TYPE,))
     usage = await run_in_threadpool(scenes.usage, caller.owner)
     check_room(request, usage, caller, replaced_bytes=scene.input_bytes)
+    inspections.check_room()
     async with received(request, blobs) as body:
-        with work_folder(blobs) as folder:
+        with inspections.place(), work_folder(blobs) as folder:
             with shown_as(body.path, "the upload"):
                 unpacked = await run_in_threadpool(
                     unpack, body.path, folder, _limits(settings), keep=_is_wanted
                 )
-            files = await _inspected(backend, folder, unpacked, settings)
+            files = await run_while_connected(
+                request, _inspected(backend, folder, unpacked, settings)
+            )
             locate = located(files, folder, blobs)
-            info = await read_cameras(blobs, backend, files, locate)
+            info = await read_cameras(request, blobs, backend, files, locate)
             for file in files:
                 await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
     await run_in_threadpool(
@@ -107,23 +114,32 @@ async def put_dataset(
     summary="Validate the uploaded dataset",
     response_description="What is wrong with it.",
     responses=errors(
-        "not-found", "inputs-missing", "invalid", "blob-lost", "worker-lost"
+        *("not-found", "inputs-missing", "invalid", "blob-lost"),
+        *("queue-full", "worker-lost"),
     ),
 )
 async def validate(
+    request: Request,
     scene_id: SceneId,
     caller: Reader,
     scenes: Scenes,
     blobs: BlobStore,
     backend: BackendDep,
+    inspections: InspectionsDep,
 ) -> Validation:
     """Check images and cameras as the default model needs them, before a build."""
     check_inputs(await find_scene(scenes, caller, scene_id))
     files = await run_in_threadpool(scenes.files, scene_id)
     model = await find_model(backend, None)
-    with work_folder(blobs) as folder, shown_as(folder, "the dataset"):
+    poses = model.poses if model else "object"
+    await request.body()
+    with (
+        inspections.place(),
+        work_folder(blobs) as folder,
+        shown_as(folder, "the dataset"),
+    ):
         await run_in_threadpool(materialise, files, blobs.local_path, folder)
-        info = await backend.validate(folder, poses=model.poses if model else "object")
+        info = await run_while_connected(request, backend.validate(folder, poses=poses))
     return Validation(
         verdict=info.verdict,
         findings=[

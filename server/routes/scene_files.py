@@ -9,6 +9,8 @@ from server.access.dependencies import BackendDep, BlobStore, Reader, Scenes, Wr
 from server.jobs.materialise import work_folder
 from server.jobs.naming import shown_as
 from server.jobs.work import store_inputs
+from server.limits.disconnect import run_while_connected
+from server.limits.inspections import InspectionsDep
 from server.routes.dependencies import (
     FILE_BODY,
     SceneId,
@@ -70,7 +72,8 @@ async def get_file(
     response_description="The scene, ready to be rendered.",
     openapi_extra=BODY,
     responses=errors(
-        *FILE_BODY, "not-found", "building", "quota-exceeded", "worker-lost"
+        *(*FILE_BODY, "not-found", "building", "quota-exceeded"),
+        *("queue-full", "worker-lost"),
     ),
 )
 async def put_file(
@@ -80,16 +83,20 @@ async def put_file(
     scenes: Scenes,
     blobs: BlobStore,
     backend: BackendDep,
+    inspections: InspectionsDep,
 ) -> Scene:
     """Upload a scene file that weights of this service built elsewhere."""
     scene = await find_scene(scenes, caller, scene_id)
     media_type(request, (SCENE_TYPE,))
     usage = await run_in_threadpool(scenes.usage, caller.owner)
     check_room(request, usage, caller, replaced_bytes=scene.scene_bytes)
+    inspections.check_room()
     async with received(request, blobs) as body:
-        with work_folder(blobs) as folder:
+        with inspections.place(), work_folder(blobs) as folder:
             with shown_as(body.path, "the scene file"):
-                info = await backend.inspect_scene(body.path, folder)
+                info = await run_while_connected(
+                    request, backend.inspect_scene(body.path, folder)
+                )
             inputs = await run_in_threadpool(store_inputs, info.inputs, blobs)
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
         built = BuiltScene(

@@ -1,4 +1,4 @@
-"""The real server as a subprocess, what it may store in, and an application that idles."""
+"""The real server as a subprocess, its stores, and an application that idles."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ from server.backends.base import (
     RenderOrder,
 )
 from server.settings import Settings
+from server.storage.database import Database
+from server.storage.keys import KeyStore
+from server.storage.records import Quotas
 
 BASE_URL = "http://127.0.0.1"
 WAIT_SECONDS = 90
@@ -228,6 +231,18 @@ def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     assert httpx.put(f"{s3_server}/{bucket}").status_code == 200
     return f"s3://{bucket}/scenes"
+
+
+def make_key(data_folder: Path) -> str:
+    """A key of a server that has not started yet."""
+    data_folder.mkdir(exist_ok=True)
+    database = Database(f"sqlite:///{data_folder}/nvs.sqlite")
+    database.migrate()
+    _, secret = KeyStore(database).create(
+        name="a", owner="a", scopes=["read", "write", "render"], quotas=Quotas()
+    )
+    database.dispose()
+    return secret
 
 
 class IdleBackend:

@@ -21,9 +21,7 @@ from server.app import create_app
 from server.lifespan import running
 from server.serve import bind
 from server.settings import Settings
-from server.storage.database import Database
-from server.storage.keys import KeyStore
-from server.storage.records import Quotas
+from tests.server.conftest import make_key
 
 Serve = Callable[..., Any]
 Refused = Callable[..., str]
@@ -79,7 +77,7 @@ def test_sigterm_finishes_what_runs_and_lets_nothing_else_in(
     serve: Serve, tmp_path: Path
 ) -> None:
     data_folder = tmp_path / "data"
-    secret = _key(data_folder)
+    secret = make_key(data_folder)
     headers = {"Authorization": f"Bearer {secret}"}
     served = serve(data_folder=data_folder)
     children = psutil.Process(served.pid).children(recursive=True)
@@ -140,7 +138,9 @@ def test_an_address_that_is_not_here_is_named(host: str, message: str) -> None:
         bind(host, 0)
 
 
-def test_a_public_address_needs_a_key(settings: Settings, idle_backend: Any) -> None:
+def test_a_public_address_needs_amake_key(
+    settings: Settings, idle_backend: Any
+) -> None:
     public = settings.model_copy(update={"host": "0.0.0.0"})
 
     async def start() -> None:
@@ -149,19 +149,8 @@ def test_a_public_address_needs_a_key(settings: Settings, idle_backend: Any) -> 
 
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0 can be reached .* no API key"):
         asyncio.run(start())
-    _key(public.data_folder)
+    make_key(public.data_folder)
     asyncio.run(start())
-
-
-def _key(data_folder: Path) -> str:
-    data_folder.mkdir(exist_ok=True)
-    database = Database(f"sqlite:///{data_folder}/nvs.sqlite")
-    database.migrate()
-    _, secret = KeyStore(database).create(
-        name="a", owner="a", scopes=["read", "write", "render"], quotas=Quotas()
-    )
-    database.dispose()
-    return secret
 
 
 def _open_stream(base_url: str, ticket: str) -> None:

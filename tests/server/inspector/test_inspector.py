@@ -224,6 +224,18 @@ def test_cancelling_ends_the_work(asked: Asked) -> None:
     assert not process.is_running()
 
 
+def test_cancelling_what_still_waits_ends_nothing(asked: Asked) -> None:
+    process = asked.process
+    process.suspend()
+    answer = asked.begin(PHOTOGRAPH)
+    asked.wait_begun()
+    waiting = asked.begin(PHOTOGRAPH)
+    waiting.cancel()
+    process.resume()
+    assert ImageInfo(**answer.result(WAIT_SECONDS)).height == 256
+    assert asked.process == process
+
+
 def test_a_dataset_beyond_the_memory_is_refused(tmp_path: Path) -> None:
     """24 views of 2048×2048 pixels in float32 are 1.2 GB."""
     asked = Asked(replace(LIMITS, memory_bytes=2**30, max_side_px=2048, max_views=24))
