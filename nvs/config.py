@@ -132,7 +132,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lact_tiny": {
         "dim": 128,
         "num_blocks": 6,
-        "fast_head_dim": 128,
+        "fast_head_dim": 64,
         "attention_head_dim": 32,
     },
 }

@@ -16,6 +16,7 @@ from server.access.dependencies import (
     Writer,
 )
 from server.jobs.naming import about
+from server.limits.disconnect import run_while_connected
 from server.problems import Problem, invalid, not_found
 from server.routes import cameras, datasets, scene_files
 from server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
@@ -110,7 +111,7 @@ async def put_image(
                 remedy=f"Send it as {found}.",
             )
         with about(name):
-            info = await backend.inspect_image(body.path)
+            info = await run_while_connected(request, backend.inspect_image(body.path))
         file = FileRecord(
             path=name,
             kind="image",

@@ -16,6 +16,7 @@ import json
 import math
 import struct
 import sys
+import zipfile
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -53,6 +54,10 @@ class Behaviour:
     job_steps: int = 3
     job_state: str = "succeeded"
     has_photographs: bool = True
+    num_scenes: int = 1
+    """In the list; the first is the one that can be walked in."""
+    error: dict[str, str] | None = None
+    """Of a build that left the scene ready."""
 
 
 behaviour = Behaviour()
@@ -66,7 +71,13 @@ def reset() -> None:
     images.clear()
     seen.clear()
     seen.update(
-        most_in_flight=0, uploads=[], keys=[], cancelled=0, built=None, video=None
+        most_in_flight=0,
+        uploads=[],
+        created=[],
+        keys=[],
+        cancelled=0,
+        built=None,
+        video=None,
     )
 
 
@@ -124,7 +135,7 @@ def scene() -> dict[str, Any]:
         "num_images": NUM_INPUTS,
         "has_cameras": True,
         "input_bytes": 1000,
-        "scene_bytes": 2000,
+        "scene_bytes": 2000 if behaviour.scene_state == "ready" else 0,
         "weights": "fake",
         "height": behaviour.height,
         "width": behaviour.width,
@@ -132,7 +143,7 @@ def scene() -> dict[str, Any]:
         "job_id": JOB,
         "error": {"problem": "The cameras disagree.", "remedy": "Pose them again."}
         if behaviour.scene_state == "failed"
-        else None,
+        else behaviour.error,
     }
 
 
@@ -174,13 +185,23 @@ async def tickets() -> dict[str, Any]:
 
 
 @app.get("/v1/scenes")
-async def scenes() -> dict[str, Any]:
-    return {"items": [scene()], "next_cursor": None}
+async def scenes(limit: int, cursor: int = 0) -> dict[str, Any]:
+    first = scene()
+    others = [
+        first | {"id": f"{number:026}", "name": f"scene {number}"}
+        for number in range(1, behaviour.num_scenes)
+    ]
+    end = cursor + limit
+    return {
+        "items": [first, *others][cursor:end],
+        "next_cursor": str(end) if end < behaviour.num_scenes else None,
+    }
 
 
 @app.post("/v1/scenes", status_code=201)
 async def create(request: Request) -> dict[str, Any]:
     name = (await request.json())["name"]
+    seen["created"].append(name)
     return scene() | {"name": name, "state": "empty", "num_images": 0}
 
 
@@ -210,6 +231,24 @@ async def put_image(name: str, request: Request) -> Any:
         "width": 1,
     }
     return JSONResponse(images[name], 201)
+
+
+@app.put("/v1/scenes/{scene_id}/dataset")
+async def put_dataset(request: Request) -> Any:
+    data = await request.body()
+    seen["uploads"].append("dataset")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        num = sum(name.endswith(".png") for name in archive.namelist())
+        seen["dataset"] = {name: len(archive.read(name)) for name in archive.namelist()}
+    report = {"layout": "colmap", "num_frames": num, "num_missing": 0, "missing": []}
+    return report | {"num_images": num}
+
+
+@app.put("/v1/scenes/{scene_id}/file")
+async def put_file(request: Request) -> dict[str, Any]:
+    await request.body()
+    seen["uploads"].append("file")
+    return scene()
 
 
 @app.put("/v1/scenes/{scene_id}/cameras")
@@ -262,6 +301,11 @@ async def build(request: Request) -> dict[str, Any]:
 async def video(request: Request) -> dict[str, Any]:
     seen["video"] = await request.json()
     return job(0)
+
+
+@app.get("/v1/jobs")
+async def jobs() -> dict[str, Any]:
+    return {"items": [], "next_cursor": None}
 
 
 @app.get("/v1/jobs/{job_id}")

@@ -78,7 +78,11 @@ async function ask(problem) {
     ),
     el("div", { class: "dialog-body" }, el("p", { class: "muted" }, text), form),
   );
+  // Browsers close it on Escape in spite of this when nothing was clicked before.
   dialog.addEventListener("cancel", (event) => event.preventDefault());
+  dialog.addEventListener("close", () => {
+    if (dialog.isConnected) dialog.showModal();
+  });
   document.body.append(dialog);
   dialog.showModal();
   await new Promise((resolve) => {

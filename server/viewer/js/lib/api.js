@@ -19,34 +19,50 @@ export function keyHeaders(key = storedKey()) {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
-/** One request; throws Problem unless the answer is a success. */
-export async function request(method, path, { json, headers = {}, body, signal } = {}) {
+/** Repeats an action, with another key each time, as long as its key is refused. */
+export async function withKey(action) {
   for (;;) {
     const key = storedKey();
-    let response;
     try {
-      response = await fetch(path, {
+      return await action();
+    } catch (error) {
+      if (error.status !== 401) throw error;
+      if (storedKey() === key) await askForKey(error);
+    }
+  }
+}
+
+/** One request; throws Problem unless the answer is a success. */
+export function request(method, path, { json, headers = {}, body, signal } = {}) {
+  return withKey(async () => {
+    const response = await connected(
+      fetch(path, {
         method,
         signal,
         body: json === undefined ? body : JSON.stringify(json),
         headers: {
-          ...keyHeaders(key),
+          ...keyHeaders(),
           ...(json === undefined ? {} : { "Content-Type": "application/json" }),
           ...headers,
         },
-      });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw Problem.unreachable();
-    }
+      }),
+    );
     if (response.ok) return response;
-    const problem = await Problem.fromResponse(response);
-    if (problem.status !== 401) throw problem;
-    if (storedKey() === key) await askForKey(problem);
+    throw await Problem.fromResponse(response);
+  });
+}
+
+/** What a fetch, or reading its body, gives; a lost connection becomes a Problem. */
+export async function connected(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    throw error instanceof TypeError ? Problem.unreachable() : error;
   }
 }
 
-const json = async (...parts) => (await request(...parts)).json();
+const json = async (...parts) => connected((await request(...parts)).json());
+const blob = async (...parts) => connected((await request(...parts)).blob());
 const part = encodeURIComponent;
 const path = (...parts) => `/v1/${parts.map(part).join("/")}`;
 
@@ -56,13 +72,8 @@ export const ticket = async () => (await json("POST", "/v1/tickets")).ticket;
 
 /** Whether a key is known to the server; the answer of /v1/me or null. */
 export async function tryKey(key) {
-  let response;
-  try {
-    response = await fetch("/v1/me", { headers: keyHeaders(key) });
-  } catch {
-    throw Problem.unreachable();
-  }
-  if (response.ok) return response.json();
+  const response = await connected(fetch("/v1/me", { headers: keyHeaders(key) }));
+  if (response.ok) return connected(response.json());
   const problem = await Problem.fromResponse(response);
   if (problem.status === 401) return null;
   throw problem;
@@ -75,8 +86,8 @@ export const createScene = (name) => json("POST", "/v1/scenes", { json: { name }
 export const renameScene = (id, name) =>
   json("PATCH", path("scenes", id), { json: { name } });
 export const deleteScene = (id) => request("DELETE", path("scenes", id));
-export const thumbnail = async (id, signal) =>
-  (await request("GET", path("scenes", id, "thumbnail"), { signal })).blob();
+export const thumbnail = (id, signal) =>
+  blob("GET", path("scenes", id, "thumbnail"), { signal });
 
 export const imagePath = (id, name) =>
   `${path("scenes", id, "images")}/${name.split("/").map(part).join("/")}`;
@@ -102,16 +113,13 @@ export const jobResultPath = (id) => path("jobs", id, "result");
 
 export const inputs = async (id) =>
   (await json("GET", path("scenes", id, "inputs"))).items;
-export const inputImage = async (id, index) =>
-  (await request("GET", path("scenes", id, "inputs", index))).blob();
-export const inputThumbnail = async (id, index, signal) =>
-  (
-    await request("GET", path("scenes", id, "inputs", index, "thumbnail"), { signal })
-  ).blob();
+export const inputImage = (id, index) =>
+  blob("GET", path("scenes", id, "inputs", index));
+export const inputThumbnail = (id, index, signal) =>
+  blob("GET", path("scenes", id, "inputs", index, "thumbnail"), { signal });
 
 export const renderPath = (id) => path("scenes", id, "render");
-export const render = async (id, order) =>
-  (await request("POST", renderPath(id), { json: order })).blob();
+export const render = (id, order) => blob("POST", renderPath(id), { json: order });
 export const video = (id, order) =>
   json("POST", path("scenes", id, "videos"), { json: order });
 export const streamPath = (id) => path("scenes", id, "stream");

@@ -1,6 +1,6 @@
 // Saving things on the user's device.
 
-import { request } from "./api.js";
+import { connected, request } from "./api.js";
 import { el } from "./dom.js";
 
 /** Saves a blob under a name. */
@@ -28,7 +28,7 @@ export async function saveFrom(path, name, onProgress = () => {}) {
   const chunks = [];
   let received = 0;
   for (const reader = response.body.getReader(); ;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await connected(reader.read());
     if (done) break;
     chunks.push(value);
     received += value.length;

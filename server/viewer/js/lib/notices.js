@@ -8,7 +8,7 @@ const SHOWN_MS = 6000;
 const place = el("div", { class: "notices", role: "status", "aria-live": "polite" });
 document.body.append(place);
 
-/** Shows a message; problems stay until they are closed. */
+/** Shows a message; of kind "problem" or "progress" it stays until it is closed. */
 export function notify(text, { kind = "note", remedy = "" } = {}) {
   const notice = el(
     "div",
@@ -23,7 +23,7 @@ export function notify(text, { kind = "note", remedy = "" } = {}) {
     }),
   );
   place.append(notice);
-  if (kind !== "problem") setTimeout(() => notice.remove(), SHOWN_MS);
+  if (kind === "note") setTimeout(() => notice.remove(), SHOWN_MS);
   return notice;
 }
 

@@ -75,22 +75,25 @@ function ownPath(document, radius) {
       `The file has version ${document.version}; this page reads version ${VERSION}.`,
     );
   }
-  const { height, width } = document;
+  const height = positive(document.height, "height");
+  const width = positive(document.width, "width");
   const fps = positive(document.fps, "fps");
   const view = (frame, index) => ({
-    pose: checkedPose(frame.world_from_camera, index),
+    pose: checkedPose(frame?.world_from_camera, index),
     lens: lensOfCamera(checkedLens(frame, index), height, width),
   });
   const { editor } = document;
   if (editor?.keys?.length) {
     return {
-      keys: editor.keys.map((key, index) => ({
-        seconds: key.seconds,
-        ...view(key, index),
-      })),
-      ease: editor.ease in EASES ? editor.ease : "none",
+      keys: inOrder(
+        listed(editor.keys).map((key, index) => ({
+          ...view(key, index),
+          seconds: key.seconds,
+        })),
+      ),
+      ease: Object.hasOwn(EASES, editor.ease) ? editor.ease : "none",
       isLoop: editor.is_loop === true,
-      closingSeconds: editor.closing_seconds ?? 2,
+      closingSeconds: positive(editor.closing_seconds ?? 2, "closing_seconds"),
       fps,
     };
   }
@@ -100,14 +103,14 @@ function ownPath(document, radius) {
 function nerfstudioPath(document, aspect, radius) {
   const fps = positive(document.fps, "fps");
   const views = listed(document.camera_path).map((frame, index) => {
-    const flat = frame.camera_to_world;
+    const flat = frame?.camera_to_world;
     const rows =
       Array.isArray(flat) && flat.length === 16
         ? [0, 4, 8, 12].map((start) => flat.slice(start, start + 4))
         : null;
     return {
       pose: checkedPose(rows && opencvFromOpengl(rows), index),
-      lens: lensOfFov(positive(frame.fov, `fov of frame ${index}`), aspect),
+      lens: lensOfFov(checkedFov(frame.fov, index), aspect),
     };
   });
   return { ...thinned(views, fps, radius), fps };
@@ -142,9 +145,31 @@ function listed(frames) {
 }
 
 function positive(value, name) {
-  if (typeof value !== "number" || !(value > 0))
-    throw new Error(`${name} is ${value}; it must be above zero.`);
+  if (!Number.isFinite(value) || value <= 0)
+    throw new Error(`${name} is ${value}; it must be a number above zero.`);
   return value;
+}
+
+/** Keys at increasing times, the first of them at 0. */
+function inOrder(keys) {
+  keys.forEach(({ seconds }, index) => {
+    const isRight =
+      index === 0
+        ? seconds === 0
+        : Number.isFinite(seconds) && seconds > keys[index - 1].seconds;
+    if (!isRight)
+      throw new Error(
+        `Key ${index} is at ${seconds} seconds; the first must be at 0, and each later than the one before.`,
+      );
+  });
+  return keys;
+}
+
+function checkedFov(degrees, index) {
+  if (positive(degrees, `fov of frame ${index}`) < 180) return degrees;
+  throw new Error(
+    `fov of frame ${index} is ${degrees}; it must be below 180 degrees.`,
+  );
 }
 
 /** A rigid pose; its rotation is made exactly one. */
@@ -159,7 +184,7 @@ function checkedPose(rows, index) {
   const pose = poseOfQuaternion(quaternionOf(rows), position(rows));
   if (
     difference(pose, rows).distance > 1e-6 ||
-    pose.some((row, i) => row.some((v, j) => Math.abs(v - rows[i][j]) > 1e-3))
+    !pose.every((row, i) => row.every((v, j) => Math.abs(v - rows[i][j]) <= 1e-3))
   ) {
     throw new Error(
       `The pose of frame ${index} is not a rigid motion: remove scale and shear.`,

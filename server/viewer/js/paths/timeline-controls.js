@@ -121,6 +121,7 @@ export function timelineControls(on) {
   );
   return {
     play,
+    addKey,
     updateKey,
     removeKey,
     length,

@@ -2,18 +2,19 @@
 
 import { fileName, saveJson } from "../lib/download.js";
 import { icon } from "../lib/icons.js";
-import { notify } from "../lib/notices.js";
+import { guarded, notify } from "../lib/notices.js";
 import { Keyframes } from "./keyframes.js";
 import { documentOf, pathOfText } from "./path-json.js";
 import { FPS, timelineControls } from "./timeline-controls.js";
 import { Track } from "./track.js";
-import { makeVideo } from "./video-job.js";
+import { VideoJob } from "./video-job.js";
 
 const RECIPE_SECONDS = 4;
 
 /** `getSize()` gives the size of the video. Dispatches "change" when the path changes. */
 export class Timeline extends EventTarget {
   #playing = null;
+  #hasResumed = false;
 
   constructor({ view, scene, getSize }) {
     super();
@@ -35,6 +36,11 @@ export class Timeline extends EventTarget {
         onImport: (file) => this.#import(file),
       }),
     );
+    this.videoJob = new VideoJob({
+      place: this.job,
+      sceneId: scene.id,
+      name: fileName(scene.name, ".mp4"),
+    });
     this.keyframes.addEventListener("change", () => this.#changed());
     this.track.addEventListener("seek", ({ detail }) => this.seek(detail));
     this.track.addEventListener("delete", ({ detail }) => this.#remove(detail));
@@ -51,6 +57,7 @@ export class Timeline extends EventTarget {
 
   show(isShown) {
     this.element.hidden = !isShown;
+    if (isShown && !this.#hasResumed) this.#resumeVideo();
     if (!isShown) this.stop();
   }
 
@@ -92,6 +99,7 @@ export class Timeline extends EventTarget {
       if (time >= total) this.stop();
       else this.#playing = requestAnimationFrame(step);
     };
+    this.seek(from);
     this.#playing = requestAnimationFrame(step);
   }
 
@@ -121,6 +129,7 @@ export class Timeline extends EventTarget {
     this.track.selected = null;
     this.#selected(null);
     this.track.draw();
+    if (this.keyframes.keys.length === 0) this.addKey.focus();
   }
 
   #changed() {
@@ -170,6 +179,11 @@ export class Timeline extends EventTarget {
     }
   }
 
+  #resumeVideo = guarded(async () => {
+    this.#hasResumed = true;
+    await this.videoJob.resume();
+  });
+
   async #video() {
     const fps = Number(this.fps.value);
     const kind = this.source.value;
@@ -181,12 +195,7 @@ export class Timeline extends EventTarget {
     this.make.disabled = true;
     try {
       const order = { trajectory, ...this.getSize(), fps };
-      await makeVideo(
-        this.job,
-        this.scene.id,
-        order,
-        fileName(this.scene.name, ".mp4"),
-      );
+      await this.videoJob.make(order);
     } finally {
       this.#changed();
     }

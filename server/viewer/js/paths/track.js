@@ -95,6 +95,8 @@ export class Track extends EventTarget {
       );
     else if (event.key === "Delete" || event.key === "Backspace") {
       this.dispatchEvent(new CustomEvent("delete", { detail: index }));
+      const { children } = this.lane;
+      children[Math.min(index, children.length - 1)]?.focus();
     } else if (event.key === "Enter") this.select(index);
     else return;
     event.preventDefault();

@@ -1,7 +1,8 @@
 // One scene in the list.
 
 import * as api from "../lib/api.js";
-import { el } from "../lib/dom.js";
+import { patiently } from "../lib/backoff.js";
+import { el, fill } from "../lib/dom.js";
 import { askedText, confirmed } from "../lib/dialogs.js";
 import { fileName, saveFrom } from "../lib/download.js";
 import { age, bytes, count, duration } from "../lib/format.js";
@@ -12,6 +13,7 @@ import { menu } from "../lib/menus.js";
 import { guarded, notify } from "../lib/notices.js";
 import { sceneAddress } from "../walk/links.js";
 
+const POLL_MS = 1500;
 const STATES = {
   empty: "no images yet",
   uploading: "not built",
@@ -20,51 +22,78 @@ const STATES = {
   failed: "failed",
 };
 
-/** `actions` are {changed(), resume(scene)}. */
-export function sceneCard(scene, actions) {
-  const place = el("div", { class: "card-picture" });
-  if (scene.state === "ready") {
-    place.append(lazyImage((signal) => api.thumbnail(scene.id, signal), { alt: "" }));
-  } else {
-    place.append(icon("cube"));
-  }
-  return el(
+/** {element, update}: `update(scene)` shows a scene, and keeps what is the same;
+ * `actions` are {changed(), resume(scene)}. */
+export function sceneCard(actions) {
+  const picture = el("div", { class: "card-picture" });
+  const link = el("a", { class: "card-link" });
+  const menuPlace = el("div");
+  const badge = el("span");
+  const time = el("time");
+  const size = el("p", { class: "card-size muted tabular" });
+  const failure = el("div");
+  const build = el("div");
+  const element = el(
     "li",
-    { class: "card", dataset: { scene: scene.id, state: scene.state } },
-    place,
+    { class: "card" },
+    picture,
     el(
       "div",
       { class: "card-body" },
-      el(
-        "div",
-        { class: "card-title" },
-        el(
-          "h3",
-          {},
-          el("a", { href: sceneAddress(scene.id), class: "card-link" }, scene.name),
-        ),
-        actionMenu(scene, actions),
-      ),
-      el(
-        "p",
-        { class: "card-meta muted tabular" },
-        el("span", { class: `badge badge-${scene.state}` }, STATES[scene.state]),
-        el("time", { datetime: scene.created_at }, age(scene.created_at)),
-      ),
-      el("p", { class: "card-size muted tabular" }, sizeText(scene)),
-      scene.state === "failed" &&
-        scene.error &&
-        el(
-          "p",
-          { class: "card-error" },
-          scene.error.problem,
-          " ",
-          el("span", { class: "muted" }, scene.error.remedy),
-        ),
-      scene.state === "building" && scene.job_id && buildLine(scene, actions),
+      el("div", { class: "card-title" }, el("h3", {}, link), menuPlace),
+      el("p", { class: "card-meta muted tabular" }, badge, time),
+      size,
+      failure,
+      build,
     ),
   );
+  const update = (scene) => {
+    const { id, name, state, created_at: created, updated_at: updated } = scene;
+    Object.assign(element.dataset, { scene: id, state });
+    const jobId = state === "building" && scene.job_id;
+    link.href = sceneAddress(id);
+    link.textContent = name;
+    badge.className = `badge badge-${state}`;
+    badge.textContent = STATES[state];
+    time.dateTime = created;
+    time.textContent = age(created);
+    size.textContent = sizeText(scene);
+    renew(picture, state === "ready" && updated, () => pictureOf(scene));
+    renew(failure, JSON.stringify(scene.error), () => scene.error && failureOf(scene));
+    renew(build, jobId, () => jobId && buildLine(scene, actions));
+    if (!menuPlace.querySelector("[open]")) {
+      const key = JSON.stringify([name, state, scene.job_id, scene.num_images > 0]);
+      renew(menuPlace, key, () => actionMenu(scene, actions));
+    }
+  };
+  return { element, update };
 }
+
+/** Fills a place anew where `key`, which stands for what it shows, is another one. */
+function renew(place, key, make) {
+  if (place.dataset.key === String(key)) return;
+  place.dataset.key = key;
+  const hadFocus = place.contains(document.activeElement);
+  const content = make();
+  fill(place, content);
+  place.hidden = !content;
+  if (hadFocus) place.querySelector("summary")?.focus();
+}
+
+const pictureOf = ({ id, state }) =>
+  state === "ready"
+    ? lazyImage((signal) => api.thumbnail(id, signal), { alt: "" })
+    : icon("cube");
+
+const failureOf = ({ state, error }) =>
+  el(
+    "p",
+    { class: "card-error" },
+    state === "ready" && "The last build failed. ",
+    error.problem,
+    " ",
+    el("span", { class: "muted" }, error.remedy),
+  );
 
 function sizeText(scene) {
   const stored = bytes((scene.scene_bytes ?? 0) + scene.input_bytes);
@@ -81,14 +110,17 @@ function buildLine(scene, { changed }) {
   });
   const text = el("span", { class: "muted tabular" });
   const line = el("div", { class: "job-line" }, bar, text);
-  const look = async () => {
-    const job = await api.job(scene.job_id);
+  const onLost = () => {
+    text.textContent = "connection lost, trying again";
+  };
+  const look = guarded(async () => {
+    const job = await patiently(() => api.job(scene.job_id), { onLost });
     bar.value = job.progress;
     text.textContent = jobText(job, duration);
     if (isFinal(job)) changed();
-    else if (line.isConnected) setTimeout(guarded(look), 1500);
-  };
-  setTimeout(guarded(look), 0);
+    else if (line.isConnected) setTimeout(look, POLL_MS);
+  });
+  look();
   return line;
 }
 
@@ -106,15 +138,15 @@ function actionMenu(scene, { changed, resume }) {
     changed();
   });
   const download = guarded(async () => {
-    const notice = notify("Downloading the scene file …");
-    await saveFrom(
-      api.filePath(scene.id),
-      fileName(scene.name, ".scene"),
-      (received, total) => {
-        const of = total ? ` of ${bytes(total)}` : "";
-        notice.querySelector("p").textContent =
-          `Downloading the scene file: ${bytes(received)}${of}`;
-      },
+    const notice = notify("Downloading the scene file …", { kind: "progress" });
+    const onProgress = (received, total) => {
+      const of = total ? ` of ${bytes(total)}` : "";
+      notice.querySelector("p").textContent =
+        `Downloading the scene file: ${bytes(received)}${of}`;
+    };
+    const name = fileName(scene.name, ".scene");
+    await saveFrom(api.filePath(scene.id), name, onProgress).finally(() =>
+      notice.remove(),
     );
   });
   const cancel = guarded(async () => {

@@ -1,133 +1,82 @@
 // The first page: a place to drop a capture, and the scenes that are there.
 
-import * as api from "../lib/api.js";
 import { button, el, fill } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
-import { guarded } from "../lib/notices.js";
-import { stateCard } from "../states.js";
 import { filesOfDrop, filesOfInput } from "./dropped-files.js";
-import { sceneCard } from "./scene-card.js";
+import { sceneList } from "./scene-list.js";
 import { UploadPanel } from "./upload-panel.js";
 
 const REFRESH_MS = 15000;
 
 /** Fills the page. */
 export async function scenesPage(root, { models }) {
-  const list = el("ul", { class: "cards" });
-  const more = button("Show more", { hidden: true });
   const panels = el("div", { class: "panels" });
-  let cursor = null;
   let continued = null;
-
-  const refresh = guarded(async () => {
-    const page = await api.scenes();
-    if (list.querySelector("details[open]")) return;
-    cursor = page.next_cursor;
-    more.hidden = cursor === null;
-    fill(
-      list,
-      page.items.length
-        ? page.items.map((scene) => sceneCard(scene, actions))
-        : emptyState(),
-    );
-  });
-  more.addEventListener(
-    "click",
-    guarded(async () => {
-      const page = await api.scenes(cursor);
-      cursor = page.next_cursor;
-      more.hidden = cursor === null;
-      list.append(...page.items.map((scene) => sceneCard(scene, actions)));
-    }),
-  );
 
   const openPanel = (scene) => {
     const panel = new UploadPanel({ models, scene });
-    panel.addEventListener("change", refresh);
-    panel.addEventListener("close", refresh);
+    panel.addEventListener("change", list.refresh);
+    panel.addEventListener("close", list.refresh);
     panels.prepend(panel.element);
     panel.element.scrollIntoView({ block: "nearest" });
     return panel;
   };
-  const actions = {
-    changed: refresh,
+  const take = async (files, scene = null) => {
+    if (files.length) await openPanel(scene).take(files);
+  };
+  const list = sceneList({
     resume: (scene, isComplete) => {
       if (isComplete) openPanel(scene).resume();
-      else {
-        continued = scene;
-        folder.click();
-      }
+      else chooseFolder(scene);
     },
-  };
-  const take = guarded(async (files) => {
-    const scene = continued;
-    continued = null;
-    if (files.length) await openPanel(scene).take(files);
   });
-
-  const { zone, folder } = dropZone(take);
+  const chooseFolder = (scene = null) => {
+    continued = scene;
+    folder.click();
+  };
+  const folder = chooser(
+    { webkitdirectory: true, "aria-label": "Folder to upload" },
+    (files) => take(files, continued),
+  );
+  const files = chooser({ "aria-label": "Files to upload" }, take);
+  const zone = dropZone(
+    button("Choose folder", {
+      icon: icon("folder"),
+      class: "primary",
+      onclick: () => chooseFolder(),
+    }),
+    button("Choose files", { onclick: () => files.click() }),
+    folder,
+    files,
+  );
   fill(
     root,
-    el(
-      "main",
-      { class: "scenes-page", id: "main" },
-      zone,
-      panels,
-      el(
-        "section",
-        { "aria-labelledby": "scenes-title" },
-        el(
-          "header",
-          { class: "section-head" },
-          el("h2", { id: "scenes-title" }, "Scenes"),
-          button("", {
-            icon: icon("refresh"),
-            title: "Refresh the list",
-            class: "icon-button",
-            onclick: refresh,
-          }),
-        ),
-        list,
-        more,
-      ),
-    ),
+    el("main", { class: "scenes-page", id: "main" }, zone, panels, list.element),
   );
   takeDrops(zone, take);
-  await refresh();
+  await list.refresh();
   setInterval(() => {
-    if (document.visibilityState === "visible" && cursor === null) refresh();
+    if (document.visibilityState === "visible") list.refresh();
   }, REFRESH_MS);
 }
 
-const emptyState = () =>
-  el(
-    "li",
-    { class: "empty" },
-    stateCard({
-      icon: "cube",
-      title: "No scenes yet",
-      text: "Drop a folder of photographs with their cameras above: it becomes a scene to walk around in.",
-    }),
-  );
+function chooser(props, take) {
+  const input = el("input", {
+    type: "file",
+    multiple: true,
+    hidden: true,
+    onchange: async () => {
+      const files = filesOfInput(input);
+      input.value = "";
+      await take(files);
+    },
+    ...props,
+  });
+  return input;
+}
 
-function dropZone(take) {
-  const chooser = (props) => {
-    const input = el("input", {
-      type: "file",
-      multiple: true,
-      hidden: true,
-      onchange: async () => {
-        const files = filesOfInput(input);
-        input.value = "";
-        await take(files);
-      },
-      ...props,
-    });
-    return input;
-  };
-  const folder = chooser({ webkitdirectory: true, "aria-label": "Folder to upload" });
-  const files = chooser({ "aria-label": "Files to upload" });
-  const zone = el(
+const dropZone = (...choices) =>
+  el(
     "section",
     { class: "drop-zone", "aria-label": "Upload" },
     icon("upload"),
@@ -145,21 +94,8 @@ function dropZone(take) {
         "; a zip of any dataset layout; or a scene file.",
       ),
     ),
-    el(
-      "div",
-      { class: "drop-actions" },
-      button("Choose folder", {
-        icon: icon("folder"),
-        class: "primary",
-        onclick: () => folder.click(),
-      }),
-      button("Choose files", { onclick: () => files.click() }),
-    ),
-    folder,
-    files,
+    el("div", { class: "drop-actions" }, choices),
   );
-  return { zone, folder };
-}
 
 /** The whole page takes drops. */
 function takeDrops(zone, take) {

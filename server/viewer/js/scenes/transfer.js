@@ -1,10 +1,13 @@
 // One file to the server. XMLHttpRequest, because fetch cannot tell how much is sent.
 
-import { keyHeaders } from "../lib/api.js";
+import { keyHeaders, withKey } from "../lib/api.js";
 import { Problem } from "../lib/problem.js";
 
 /** PUTs a blob; `onProgress(bytes)`. Returns the JSON of the answer, throws Problem. */
-export function putFile(path, blob, { headers = {}, onProgress = () => {}, signal }) {
+export const putFile = (path, blob, options) =>
+  withKey(() => send(path, blob, options));
+
+function send(path, blob, { headers = {}, onProgress = () => {}, signal }) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
     const stop = () => call.abort();

@@ -2,18 +2,31 @@
 // check, choose, build.
 
 import * as api from "../lib/api.js";
-import { button, el, field, fill } from "../lib/dom.js";
-import { bytes } from "../lib/format.js";
+import { patiently } from "../lib/backoff.js";
+import { button, el, fill } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
-import { notifyProblem } from "../lib/notices.js";
-import { sceneAddress } from "../walk/links.js";
 import { buildForm } from "./build-form.js";
 import { buildProgress } from "./build-progress.js";
-import { descriptionOf, recognise } from "./capture.js";
+import { recognise } from "./capture.js";
 import { fileList } from "./file-list.js";
+import { fileProgress } from "./file-progress.js";
 import { findingsList } from "./findings.js";
+import { confirmForm, failure, readyScene } from "./panel-steps.js";
 import { putFile } from "./transfer.js";
 import { Uploader } from "./uploader.js";
+
+/** Of a call that a server refuses which is there, before the user is asked. */
+const MOST_ATTEMPTS = 20;
+const STEPS = {
+  recognise: "looking",
+  confirm: "chosen",
+  upload: "sending",
+  check: "checking",
+  choose: "to be built",
+  build: "building",
+  ready: "ready",
+  failed: "stopped",
+};
 
 /** Dispatches "change" when the list of scenes may have changed, and "close". */
 export class UploadPanel extends EventTarget {
@@ -23,7 +36,10 @@ export class UploadPanel extends EventTarget {
   constructor({ models, scene = null }) {
     super();
     Object.assign(this, { models, scene });
-    this.title = el("h2", {}, scene ? `Continue: ${scene.name}` : "New scene");
+    const title = scene ? `Continue: ${scene.name}` : "New scene";
+    this.title = el("h2", { tabindex: -1 }, title);
+    this.status = el("span", { class: "muted", role: "status" });
+    this.lost = el("p", { class: "state-line", role: "status" });
     this.body = el("div", { class: "panel-body" });
     this.element = el(
       "section",
@@ -32,6 +48,7 @@ export class UploadPanel extends EventTarget {
         "header",
         { class: "panel-head" },
         this.title,
+        this.status,
         button("", {
           icon: icon("close"),
           title: "Close",
@@ -63,85 +80,55 @@ export class UploadPanel extends EventTarget {
   }
 
   #step(name, ...content) {
+    const hadFocus = this.body.contains(document.activeElement);
     this.element.dataset.step = name;
-    fill(this.body, content);
+    this.status.textContent = STEPS[name];
+    this.#say("");
+    fill(this.body, content, this.lost);
+    if (hadFocus) this.title.focus();
   }
 
-  #failed(problem, remedy) {
-    this.#step(
-      "failed",
-      el(
-        "div",
-        { class: "state-line", role: "alert" },
-        icon("warning"),
-        el("div", {}, el("p", {}, problem), el("p", { class: "muted" }, remedy)),
-      ),
-    );
+  #say(text) {
+    this.lost.textContent = text;
+    this.lost.hidden = !text;
+  }
+
+  #showLost({ problem, seconds }) {
+    const reason = problem.detail || problem.title;
+    this.#say(`${reason} Goes on in ${Math.ceil(seconds)} s.`);
+  }
+
+  #failed(problem, remedy, again) {
+    this.#step("failed", failure(problem, remedy, again));
   }
 
   #confirm(found) {
-    const name = el("input", {
-      type: "text",
-      value: this.scene?.name ?? found.name,
-      maxlength: 200,
-      required: true,
-    });
-    const form = el(
-      "form",
-      {
-        onsubmit: (event) => {
-          event.preventDefault();
-          this.#guard(() => this.#send(found, name.value.trim() || found.name));
-        },
-      },
-      el("p", {}, descriptionOf(found)),
-      !this.scene && field("Name", name),
-      el(
-        "div",
-        { class: "form-actions" },
-        button("Upload", { type: "submit", class: "primary", icon: icon("upload") }),
-      ),
-    );
-    this.#step("confirm", form);
-    if (!this.scene) name.select();
+    const onSend = (name) => this.#guard(() => this.#send(found, name));
+    this.#step("confirm", confirmForm(found, { scene: this.scene, onSend }));
+    if (!this.scene) this.body.querySelector("input").select();
   }
 
   async #send(found, name) {
+    this.#step("upload", el("p", { class: "muted" }, "Making the scene …"));
     this.scene ??= await api.createScene(name);
+    this.#abort.signal.throwIfAborted();
     this.title.textContent = this.scene.name;
     this.dispatchEvent(new Event("change"));
     if (found.kind === "capture") await this.#sendCapture(found);
-    else if (found.kind === "zip")
-      await this.#sendWhole(found, api.datasetPath(this.scene.id), "application/zip");
-    else
-      await this.#sendWhole(
-        found,
-        api.filePath(this.scene.id),
-        "application/octet-stream",
-      );
+    else await this.#sendWhole(found);
   }
 
   async #sendCapture({ images, cameras }) {
     const uploader = new Uploader(this.scene.id, images);
     this.#abort.signal.addEventListener("abort", () => uploader.cancel());
-    const lost = el("p", { class: "state-line", hidden: true, role: "status" });
-    uploader.addEventListener("lost", ({ detail }) => {
-      lost.hidden = false;
-      lost.textContent = `${detail.problem.detail} Goes on in ${Math.ceil(detail.seconds)} s with what is missing.`;
-    });
-    uploader.addEventListener("found", () => {
-      lost.hidden = true;
-    });
+    uploader.addEventListener("lost", ({ detail }) => this.#showLost(detail));
+    uploader.addEventListener("found", () => this.#say(""));
     const again = button("Try the failed files again", {
       hidden: true,
       class: "primary",
     });
-    this.#step(
-      "upload",
-      fileList(uploader),
-      lost,
-      el("div", { class: "form-actions" }, again),
-    );
+    const line = el("div", { class: "form-actions" }, again);
+    this.#step("upload", fileList(uploader), line);
     const failed = await uploader.run();
     if (failed.length > 0) {
       again.hidden = false;
@@ -150,56 +137,55 @@ export class UploadPanel extends EventTarget {
       );
       return;
     }
-    await this.#check(await api.putCameras(this.scene.id, cameras.text));
+    const report = await this.#patiently(() =>
+      api.putCameras(this.scene.id, cameras.text),
+    );
+    await this.#guard(() => this.#check(report));
   }
 
-  async #sendWhole({ name, file }, path, type) {
-    const bar = el("progress", {
-      max: Math.max(1, file.size),
-      value: 0,
-      "aria-label": "Progress of the upload",
-    });
-    const text = el("span", { class: "muted tabular" });
-    this.#step(
-      "upload",
-      el("p", {}, file.name),
-      el("div", { class: "job-line" }, bar, text),
-    );
-    const report = await putFile(path, file, {
-      headers: { "Content-Type": type },
-      signal: this.#abort.signal,
-      onProgress: (sent) => {
-        bar.value = sent;
-        text.textContent =
-          sent < file.size
-            ? `${bytes(sent)} of ${bytes(file.size)}`
-            : "the server reads it …";
-      },
+  async #sendWhole({ kind, file }) {
+    const isDataset = kind === "zip";
+    const path = (isDataset ? api.datasetPath : api.filePath)(this.scene.id);
+    const type = isDataset ? "application/zip" : "application/octet-stream";
+    const { content, onProgress } = fileProgress(file);
+    this.#step("upload", content);
+    const report = await this.#patiently(() => {
+      onProgress(0);
+      return putFile(path, file, {
+        headers: { "Content-Type": type },
+        signal: this.#abort.signal,
+        onProgress,
+      });
     });
     this.dispatchEvent(new Event("change"));
-    if (type === "application/zip") await this.#check(report);
+    if (isDataset) await this.#guard(() => this.#check(report));
     else this.#ready();
-    this.title.textContent = this.scene.name || name;
   }
 
   async #check(cameras) {
     this.#step("check", el("p", { class: "muted" }, "Checking the capture …"));
     this.dispatchEvent(new Event("change"));
-    const validation = await api.validation(this.scene.id, this.#abort.signal);
-    this.scene = await api.scene(this.scene.id);
-    const numImages = cameras?.num_frames ?? this.scene.num_images;
+    const validation = await this.#patiently(() =>
+      api.validation(this.scene.id, this.#abort.signal),
+    );
     this.#step(
       "choose",
       findingsList(validation, cameras),
       buildForm({
         models: this.models,
-        numImages,
-        onBuild: (options) => this.#guard(() => this.#build(options)),
+        numImages: cameras?.num_frames ?? this.scene.num_images,
+        onBuild: (options) =>
+          this.#guard(
+            () => this.#build(options),
+            (problem) =>
+              problem.isTemporary ? this.#build(options) : this.#check(cameras),
+          ),
       }),
     );
   }
 
   async #build(options) {
+    this.#step("build", el("p", { class: "muted" }, "Asking for the build …"));
     const job = await api.build(this.scene.id, options);
     const progress = buildProgress(job.id, { signal: this.#abort.signal });
     this.#step(
@@ -212,35 +198,40 @@ export class UploadPanel extends EventTarget {
     this.dispatchEvent(new Event("change"));
     if (final.state === "succeeded") this.#ready();
     else if (final.state === "cancelled") await this.#check(null);
-    else this.#failed(final.error.problem, final.error.remedy);
+    else
+      this.#failed(final.error.problem, final.error.remedy, () => this.resume());
   }
 
   #ready() {
-    this.#step(
-      "ready",
-      el("p", { class: "state-line good" }, icon("check"), "The scene is ready."),
-      el(
-        "div",
-        { class: "form-actions" },
-        el(
-          "a",
-          { class: "button primary", href: sceneAddress(this.scene.id) },
-          icon("cube"),
-          "Walk around",
-        ),
-      ),
-    );
+    this.#step("ready", readyScene(this.scene));
   }
 
-  /** Shows problems in place of the step that had them. */
-  async #guard(action) {
+  /**
+   * Repeats an action on the scene while the server is gone, and some times while it
+   * refuses. The scene is asked for first: that waits for the server, and for the key,
+   * without sending a large file in vain.
+   */
+  async #patiently(action) {
+    const { signal } = this.#abort;
+    const onLost = (detail) => this.#showLost(detail);
+    const attempt = async () => {
+      this.scene = await patiently(() => api.scene(this.scene.id), { signal, onLost });
+      this.#say("");
+      return action();
+    };
+    return patiently(attempt, { signal, onLost, most: MOST_ATTEMPTS });
+  }
+
+  /** Shows problems in place of the step that had them; `again(problem)` is offered. */
+  async #guard(action, again = action) {
     try {
       await action();
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error.name !== "Problem") throw error;
-      if (error.isTemporary) notifyProblem(error);
-      else this.#failed(error.detail, error.remedy);
+      this.#failed(error.detail || error.title, error.remedy, () =>
+        this.#guard(() => again(error), again),
+      );
     }
   }
 }

@@ -2,7 +2,7 @@
 // with what the server does not have yet.
 
 import * as api from "../lib/api.js";
-import { backoffSeconds, pause } from "../lib/backoff.js";
+import { patiently } from "../lib/backoff.js";
 import { mediaTypeOf } from "./capture.js";
 import { canHash, sha256 } from "./digest.js";
 import { putFile } from "./transfer.js";
@@ -88,22 +88,15 @@ export class Uploader extends EventTarget {
     }
   }
 
-  /** Repeats a call as long as the server is gone or has no time. */
   async #patiently(action) {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const result = await action();
-        if (attempt > 1) this.dispatchEvent(new Event("found"));
-        return result;
-      } catch (error) {
-        if (error.name !== "Problem" || !error.isTemporary) throw error;
-        const seconds = error.retryAfterSeconds ?? backoffSeconds(attempt);
-        this.dispatchEvent(
-          new CustomEvent("lost", { detail: { seconds, problem: error } }),
-        );
-        await pause(seconds, this.abort.signal);
-      }
-    }
+    let isLost = false;
+    const onLost = (detail) => {
+      isLost = true;
+      this.dispatchEvent(new CustomEvent("lost", { detail }));
+    };
+    const result = await patiently(action, { signal: this.abort.signal, onLost });
+    if (isLost) this.dispatchEvent(new Event("found"));
+    return result;
   }
 
   #set(item, values) {

@@ -60,12 +60,13 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
     value: 0,
     oninput: () => actions.setSpeed(2 ** Number(speed.value)),
   });
+  const upOf = (name) => (name === "auto" ? view.survey.up : AXES[name]);
   const up = select(
     [["auto", "from the inputs"], ...Object.keys(AXES).map((name) => [name, name])],
     {
       value: axisOf(view),
       onchange: () => {
-        view.up = up.value === "auto" ? view.survey.up : AXES[up.value];
+        view.up = upOf(up.value);
         view.set({ pose: levelled(view.pose, view.up) }, "panel");
       },
     },
@@ -85,12 +86,13 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
     checked: true,
     onchange: () => actions.showFrustums(frustums.checked),
   });
-  const showFov = () => {
+  const follow = () => {
+    if (!isSameAxis(upOf(up.value), view.up)) up.value = axisOf(view);
     fov.value = view.fovDegrees;
     fovText.textContent = `${view.fovDegrees.toFixed(1)}°`;
   };
-  view.addEventListener("change", showFov);
-  showFov();
+  view.addEventListener("change", follow);
+  follow();
   const element = el(
     "section",
     { class: "side-section", "aria-label": "Camera" },
@@ -128,9 +130,11 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
 }
 
 function axisOf({ up, survey }) {
-  const isAuto = unit(up).every((value, i) => Math.abs(value - survey.up[i]) < 1e-6);
-  const name = Object.keys(AXES).find((key) =>
-    AXES[key].every((value, i) => Math.abs(value - unit(up)[i]) < 1e-6),
-  );
-  return isAuto || !name ? "auto" : name;
+  if (isSameAxis(up, survey.up)) return "auto";
+  return Object.keys(AXES).find((name) => isSameAxis(AXES[name], up)) ?? "auto";
+}
+
+function isSameAxis(a, b) {
+  const axis = unit(b);
+  return unit(a).every((value, i) => Math.abs(value - axis[i]) < 1e-6);
 }

@@ -8,11 +8,15 @@ import { Problem } from "../lib/problem.js";
 import { SETTLED } from "./pacer.js";
 import { LARGEST_SHOWN, colourOf, errorMap } from "./error-map.js";
 
-/** The layer over the stage. Dispatches "close" and "step" (detail −1 or 1). */
+/** The layer over the stage: `index` is the input asked for, `shown` the one whose
+ * pictures are there; null without one. Dispatches "close" and "step" (detail −1 or
+ * 1). */
 export class Compare extends EventTarget {
+  #request = null;
+
   constructor({ sceneId }) {
     super();
-    this.sceneId = sceneId;
+    Object.assign(this, { sceneId, index: null, shown: null });
     this.photograph = el("canvas", {
       class: "layer",
       role: "img",
@@ -103,21 +107,40 @@ export class Compare extends EventTarget {
     );
   }
 
+  /** Whether there is a comparison, or will be once its pictures are loaded. */
   get isOpen() {
-    return !this.element.hidden;
+    return this.index !== null;
   }
 
   close() {
-    if (!this.isOpen) return;
-    this.element.hidden = true;
+    const wasShown = this.shown !== null;
+    this.#request = null;
     this.index = null;
-    this.dispatchEvent(new CustomEvent("close"));
+    this.shown = null;
+    this.element.hidden = true;
+    if (wasShown) this.dispatchEvent(new CustomEvent("close"));
   }
 
-  /** Shows one input {index, name, camera, height, width}; loads both pictures. */
+  /** Shows one input {index, name, camera, height, width}; loads both pictures. Where
+   * that fails, what was shown stays; does nothing once something else was asked for. */
   async open(input, numInputs) {
+    const request = Symbol();
+    this.#request = request;
     this.index = input.index;
     this.element.dataset.state = "loading";
+    let pictures;
+    try {
+      pictures = await this.#load(input);
+    } catch (error) {
+      if (this.#request !== request) return;
+      this.index = this.shown;
+      this.element.dataset.state = "shown";
+      throw error;
+    }
+    if (this.#request === request) this.#show(input, pictures, numInputs);
+  }
+
+  async #load(input) {
     const order = {
       camera: input.camera,
       height: input.height,
@@ -128,7 +151,11 @@ export class Compare extends EventTarget {
       this.#photograph(input.index),
       api.render(this.sceneId, order).then((blob) => createImageBitmap(blob)),
     ]);
-    if (this.index !== input.index) return;
+    return { photograph, rendered };
+  }
+
+  #show(input, { photograph, rendered }, numInputs) {
+    this.shown = input.index;
     paint(this.photograph, photograph.bitmap, input);
     paint(this.render, rendered, input);
     this.element.hidden = false;

@@ -21,7 +21,8 @@ export class Flight {
     this.#frame = null;
   }
 
-  /** Ends exactly at `goal` {pose, lens}. */
+  /** Ends exactly at `goal` {pose, lens}. The first step comes at once: it stops
+   * controls that are still swinging out, which would end the flight. */
   to(goal) {
     this.stop();
     if (this.isCalm) {
@@ -29,6 +30,7 @@ export class Flight {
       return;
     }
     const from = this.view.now;
+    this.view.set(from, "flight");
     const start = performance.now();
     const step = () => {
       const time = Math.min(1, (performance.now() - start) / (SECONDS * 1000));

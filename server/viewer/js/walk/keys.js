@@ -1,5 +1,8 @@
 // Held keys that move the camera: WASD and QE walk, arrows turn, + and − come closer,
-// [ and ] change the field of view; Shift is faster.
+// [ and ] change the field of view; Shift walks and turns faster.
+//
+// Walking goes by the place of a key, which is the same on every keyboard; anything
+// else by what the key types, whose place (and need of Shift) depends on the layout.
 
 import { dollied, looked, orbited, walked } from "../cameras/navigation.js";
 import { isTaken } from "./shortcuts.js";
@@ -18,9 +21,11 @@ const TURN = {
   ArrowUp: [0, 1],
   ArrowDown: [0, -1],
 };
-const CLOSER = { Equal: -1, NumpadAdd: -1, Minus: 1, NumpadSubtract: 1 };
-const LENS = { BracketLeft: -1, BracketRight: 1 };
+const CLOSER = { "+": -1, "=": -1, "-": 1 };
+const LENS = { "[": -1, "]": 1 };
 const HELD = { ...WALK, ...TURN, ...CLOSER, ...LENS };
+
+const nameOf = ({ code, key }) => (code in WALK ? code : key);
 
 const RADII_PER_SECOND = 0.6;
 const RADIANS_PER_SECOND = 1.0;
@@ -29,7 +34,8 @@ const FASTER = 4;
 
 /** Moves a View while keys are held. `speed` is a factor. */
 export class HeldKeys {
-  #held = new Set();
+  /** Names by code: with Shift the same key types something else. */
+  #held = new Map();
   #isFast = false;
 
   constructor({ view, getMode }) {
@@ -45,43 +51,45 @@ export class HeldKeys {
   #down(event) {
     this.#isFast = event.shiftKey;
     if (!this.enabled || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (isTaken(event) || !(event.code in HELD)) return;
+    const name = nameOf(event);
+    if (isTaken(event) || !(name in HELD)) return;
     event.preventDefault();
-    this.#held.add(event.code);
+    this.#held.set(event.code, name);
   }
 
   /** Called before each picture; `seconds` since the last call. */
   update(seconds) {
     if (this.#held.size === 0) return;
-    const pace = Math.min(seconds, 0.1) * this.speed * (this.#isFast ? FASTER : 1);
-    for (const code of this.#held) this.#apply(code, pace);
+    const pace = Math.min(seconds, 0.1) * this.speed;
+    for (const name of this.#held.values()) this.#apply(name, pace);
   }
 
-  #apply(code, pace) {
+  #apply(name, pace) {
     const { view } = this;
-    if (code in WALK) {
-      const reach = pace * RADII_PER_SECOND * view.survey.radius;
+    const fast = pace * (this.#isFast ? FASTER : 1);
+    if (name in WALK) {
+      const reach = fast * RADII_PER_SECOND * view.survey.radius;
       view.set(
         {
           pose: walked(
             view.pose,
-            WALK[code].map((part) => part * reach),
+            WALK[name].map((part) => part * reach),
           ),
         },
         "keys",
       );
-    } else if (code in TURN) {
-      const [across, up] = TURN[code].map((part) => part * pace * RADIANS_PER_SECOND);
+    } else if (name in TURN) {
+      const [across, up] = TURN[name].map((part) => part * fast * RADIANS_PER_SECOND);
       const pose =
         this.getMode() === "orbit"
           ? orbited(view.pose, view.target, view.up, across, up)
           : looked(view.pose, view.up, -across, up);
       view.set({ pose }, "keys");
-    } else if (code in CLOSER) {
-      const factor = Math.exp(CLOSER[code] * pace);
+    } else if (name in CLOSER) {
+      const factor = Math.exp(CLOSER[name] * pace);
       view.set({ pose: dollied(view.pose, view.target, factor) }, "keys");
     } else {
-      view.setFov(view.fovDegrees + LENS[code] * pace * FOV_DEGREES_PER_SECOND, "keys");
+      view.setFov(view.fovDegrees + LENS[name] * pace * FOV_DEGREES_PER_SECOND, "keys");
     }
   }
 }

@@ -41,7 +41,7 @@ export function layOut(walk) {
   if (!walk.motion.overlay) {
     main.dataset.webgl = "none";
     notify(
-      "This browser has no WebGL: the input cameras are not drawn in the picture. Everything else works.",
+      "This browser has no WebGL that works: the input cameras are not drawn in the picture. Everything else works.",
     );
   }
   return pathButton;

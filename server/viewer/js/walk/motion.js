@@ -15,17 +15,22 @@ export class Motion {
     this.overlay = null;
   }
 
-  /** Loads three.js only where it can be used. */
+  /** Loads three.js only where it can be used; goes without where it fails. */
   static async of({ view, element, inputs, onPick, onHover }) {
     const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const motion = new Motion({ view, element, isCalm });
     if (!hasWebGl()) return motion;
-    const [{ Orbit }, { Overlay }] = await Promise.all([
-      import("./orbit.js"),
-      import("./overlay.js"),
-    ]);
-    motion.overlay = new Overlay({ canvas: element, view, inputs, onPick, onHover });
-    motion.orbit = new Orbit({ view, element, isCalm });
+    try {
+      const [{ Orbit }, { Overlay }] = await Promise.all([
+        import("./orbit.js"),
+        import("./overlay.js"),
+      ]);
+      const overlay = new Overlay({ canvas: element, view, inputs, onPick, onHover });
+      const orbit = new Orbit({ view, element, isCalm });
+      Object.assign(motion, { overlay, orbit });
+    } catch (error) {
+      console.warn(error);
+    }
     return motion;
   }
 

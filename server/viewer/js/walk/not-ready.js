@@ -7,6 +7,7 @@ import { guarded } from "../lib/notices.js";
 import { buildForm } from "../scenes/build-form.js";
 import { buildProgress } from "../scenes/build-progress.js";
 import { stateCard } from "../states.js";
+import { untilAnswered } from "./until-answered.js";
 
 const toScenes = () => el("a", { class: "button", href: "/" }, "All scenes");
 
@@ -24,17 +25,17 @@ export const missingCard = (problem) =>
     actions: [toScenes()],
   });
 
-/** Shows a scene until it is ready; resolves to the ready scene. */
-export async function untilReady(place, scene, models) {
-  let current = scene;
-  while (current.state !== "ready") {
-    const again =
-      current.state === "building" && current.job_id
-        ? await watched(place, current)
-        : await chosen(place, current, models);
-    current = again ?? (await api.scene(current.id));
+/** Shows a scene until there is a file of it, maybe that of an earlier build; resolves to
+ * the scene. */
+export async function untilReady(place, id, models) {
+  const look = () => untilAnswered(place, () => api.scene(id));
+  let scene = await look();
+  while (scene.scene_bytes === 0) {
+    if (scene.state === "building" && scene.job_id) await watched(place, scene);
+    else await chosen(place, scene, models);
+    scene = await look();
   }
-  return current;
+  return scene;
 }
 
 async function watched(place, scene) {

@@ -5,6 +5,14 @@ import { projectionElements, threeElements } from "../cameras/conventions.js";
 import { position } from "../cameras/rigid.js";
 import { Frustums } from "./frustums.js";
 
+const PATH_COLOUR = 0x6ee7b7;
+const LINE = new THREE.LineBasicMaterial({ color: PATH_COLOUR });
+const KEYS = new THREE.PointsMaterial({
+  color: PATH_COLOUR,
+  size: 7,
+  sizeAttenuation: false,
+});
+
 /** Draws when something changed. `onPick(index)` hears of clicks on a frustum,
  * `onHover(index|null, event)` of the pointer over one. */
 export class Overlay {
@@ -24,7 +32,8 @@ export class Overlay {
     this.scene.add(this.path);
     view.addEventListener("change", () => this.invalidate());
     canvas.addEventListener("pointerdown", (event) => {
-      this.#pressed = [event.clientX, event.clientY];
+      const isClick = event.isPrimary && event.button === 0;
+      this.#pressed = isClick ? [event.clientX, event.clientY] : null;
     });
     canvas.addEventListener("pointerup", (event) => this.#released(event));
     canvas.addEventListener("pointermove", (event) => {
@@ -61,15 +70,8 @@ export class Overlay {
           new THREE.Float32BufferAttribute(values.flat(), 3),
         );
       this.path.add(
-        new THREE.Line(points(line), new THREE.LineBasicMaterial({ color: 0x6ee7b7 })),
-        new THREE.Points(
-          points(keys),
-          new THREE.PointsMaterial({
-            color: 0x6ee7b7,
-            size: 7,
-            sizeAttenuation: false,
-          }),
-        ),
+        new THREE.Line(points(line), LINE),
+        new THREE.Points(points(keys), KEYS),
       );
     }
     this.invalidate();

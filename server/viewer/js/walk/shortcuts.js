@@ -5,9 +5,10 @@ import { openDialog } from "../lib/dialogs.js";
 
 const SLIDER_KEYS = /^(Arrow|Home|End|Page)/;
 
-/** Whether a key means something to the control that has the focus, or to a dialog. */
+/** Whether a key means something to the control that has the focus, to a video or to a
+ * dialog. */
 export function isTaken({ key, target }) {
-  if (target.closest("dialog, select, textarea")) return true;
+  if (target.closest("dialog, select, textarea, video")) return true;
   if (target.closest("input[type=range], [role=slider]")) return SLIDER_KEYS.test(key);
   if (target.closest("button, summary, a, input[type=checkbox]"))
     return key === " " || key === "Enter";
@@ -20,7 +21,7 @@ const MOVING = [
   [["←", "→", "↑", "↓"], "turn about the scene (fly mode: look around)"],
   [["+", "−"], "closer, away"],
   [["[", "]"], "narrower, wider field of view"],
-  ["Shift", "with any of these: four times as fast"],
+  ["Shift", "with keys that walk or turn: four times as fast"],
 ];
 const POINTER = [
   ["drag", "turn (fly mode: look around)"],
@@ -33,6 +34,7 @@ const POINTER = [
 export function shortcuts(actions) {
   document.addEventListener("keydown", (event) => {
     if (
+      event.defaultPrevented ||
       event.ctrlKey ||
       event.metaKey ||
       event.altKey ||

@@ -157,8 +157,8 @@ export class FrameStream extends EventTarget {
     }
   }
 
-  /** A request that may succeed later is asked again after a pause, unless a newer one
-   * has come by then. */
+  /** The newest request, if it may succeed later, is asked again after a pause, unless a
+   * newer one has come by then. */
   async #refused(sequence, problem) {
     const order = this.#inFlight.get(sequence)?.order;
     if (!problem.isTemporary) {
@@ -166,7 +166,8 @@ export class FrameStream extends EventTarget {
       return;
     }
     this.#inFlight.delete(sequence);
-    this.#waiting ??= order;
+    const isNewest = sequence === this.#sequence - 1;
+    if (isNewest) this.#waiting ??= order;
     if (this.#paused) return;
     this.#paused = true;
     await pause(problem.retryAfterSeconds ?? 1, this.#abort.signal).catch(() => {});

@@ -191,10 +191,9 @@ export class Walk {
 
   /** Flies to an input camera; the comparison follows. */
   jump(index) {
-    this.current = index;
-    this.motion.flight.to(this.inputViews[index]);
-    this.inputList.mark(index);
     if (this.compare.isOpen) this.#compareWith(index);
+    else this.motion.flight.to(this.inputViews[index]);
+    this.inputList.mark(index);
   }
 
   step(by) {
@@ -221,14 +220,21 @@ export class Walk {
       this.compare.close();
       return;
     }
-    const index = this.#nearest();
-    this.motion.flight.to(this.inputViews[index]);
-    this.#compareWith(index);
+    this.#compareWith(this.#nearest());
   }
 
-  #compareWith = guarded((index) =>
-    this.compare.open(this.inputs[index], this.inputs.length),
-  );
+  /** Flies to an input to compare; back where its pictures cannot be had. */
+  #compareWith = guarded(async (index) => {
+    const { compare, view, inputViews, inputs } = this;
+    const before = compare.shown === null ? view.now : inputViews[compare.shown];
+    this.motion.flight.to(inputViews[index]);
+    try {
+      await compare.open(inputs[index], inputs.length);
+    } catch (error) {
+      this.motion.flight.to(before);
+      throw error;
+    }
+  });
 
   snapshot = guarded(() => snapshot(this.scene, this.view, this.size));
 

@@ -1,0 +1,194 @@
+"""Uploads that are cut, refused or lost, and how they go on."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.viewer.conftest import Fake
+from tests.viewer.test_scenes import FILES, step
+
+CUT = "abort"
+TRANSFORMS = json.dumps({"frames": [{"file_path": "a.png"}, {"file_path": "b.png"}]})
+
+
+def archive() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        file.writestr("a.png", b"a")
+        file.writestr("b.png", b"b")
+    return stream.getvalue()
+
+
+WHOLE = {"chair.zip": archive(), "chair.scene": b"made-up scene"}
+CAPTURE = {"a.png": b"a", "b.png": b"b", "transforms.json": TRANSFORMS.encode()}
+
+
+def upload(page: Page, files: dict[str, bytes]) -> None:
+    page.locator(FILES).set_input_files(
+        [{"name": name, "mimeType": "", "buffer": data} for name, data in files.items()]
+    )
+    page.get_by_role("button", name="Upload").click()
+
+
+def fail(page: Page, path: str, times: int, answer: int | str = CUT) -> list[str]:
+    """The next requests to a path are cut, or answered with a status."""
+    calls: list[str] = []
+
+    def handle(route: Route) -> None:
+        calls.append(route.request.url)
+        if isinstance(answer, str):
+            route.abort("connectionreset")
+            return
+        document: dict[str, Any] = {
+            "title": "refused",
+            "detail": f"This is {answer}.",
+            "remedy": "Do something about it.",
+        }
+        route.fulfill(status=answer, json=document)
+
+    page.route(f"**/v1/scenes/*/{path}", handle, times=times)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "end", "answer"),
+    [("chair.zip", "dataset", "choose", CUT), ("chair.scene", "file", "ready", 503)],
+)
+def test_a_file_is_sent_again_until_it_arrives(
+    *,
+    open_page: Callable[..., Page],
+    fake: Fake,
+    name: str,
+    path: str,
+    end: str,
+    answer: int | str,
+) -> None:
+    page = open_page(fake.url)
+    calls = fail(page, path, 2, answer)
+    upload(page, {name: WHOLE[name]})
+    page.wait_for_selector("text=Goes on in")
+    step(page, end)
+    assert len(calls) == 2
+    assert fake.seen["uploads"] == [path]
+    assert fake.seen["created"] == ["chair"]
+
+
+def test_a_refused_file_can_be_sent_again_to_the_same_scene(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.url)
+    calls = fail(page, "dataset", 1, 413)
+    upload(page, {"chair.zip": WHOLE["chair.zip"]})
+    step(page, "failed")
+    assert "This is 413.\n\nDo something about it." in page.inner_text(".upload-panel")
+    page.click("text=Try again")
+    step(page, "choose")
+    assert "2 posed images" in page.inner_text(".findings")
+    assert len(calls) == 1
+    assert fake.seen["created"] == ["chair"]
+
+
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [({"chair.zip": WHOLE["chair.zip"]}, "dataset"), (CAPTURE, "images/*")],
+)
+def test_a_key_that_is_revoked_meanwhile_is_asked_for(
+    open_page: Callable[..., Page], fake: Fake, files: dict[str, bytes], path: str
+) -> None:
+    page = open_page(fake.url)
+
+    def revoke(route: Route) -> None:
+        fake.set(key="nvs_new")
+        route.continue_()
+
+    page.route(f"**/v1/scenes/*/{path}", revoke, times=1)
+    upload(page, files)
+    page.fill("#key", "nvs_new")
+    page.click("text=Continue")
+    step(page, "choose")
+
+
+@pytest.mark.parametrize("path", ["cameras", "validation"])
+def test_a_capture_goes_on_after_a_loss_behind_its_last_image(
+    open_page: Callable[..., Page], fake: Fake, path: str
+) -> None:
+    page = open_page(fake.url)
+    calls = fail(page, path, 1) + fail(page, "images", 1)
+    upload(page, CAPTURE)
+    page.wait_for_selector("text=Goes on in")
+    step(page, "choose")
+    assert sorted(fake.seen["uploads"]) == ["a.png", "b.png"]
+    assert calls == []
+
+
+def test_a_check_that_fails_can_be_tried_again_without_sending_again(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.url)
+    fail(page, "validation", 1, 409)
+    upload(page, {"chair.zip": WHOLE["chair.zip"]})
+    step(page, "failed")
+    page.click("text=Try again")
+    step(page, "choose")
+    assert fake.seen["uploads"] == ["dataset"]
+
+
+def test_patience_ends_where_it_is_told_to(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.url)
+    found = page.evaluate(
+        """async () => {
+            const { patiently } = await import('/viewer/js/lib/backoff.js');
+            const told = [];
+            let calls = 0;
+            const refused = Object.assign(new Error('no'), {
+                isTemporary: true,
+                retryAfterSeconds: 0.01,
+            });
+            const action = async () => {
+                calls += 1;
+                throw refused;
+            };
+            const onLost = ({ seconds }) => told.push(seconds);
+            const error = await patiently(action, { onLost, most: 3 }).catch((e) => e);
+            return [error === refused, calls, told];
+        }"""
+    )
+    assert found == [True, 3, [0.01, 0.01]]
+
+
+def test_a_refused_build_can_be_asked_for_again(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.url)
+    fail(page, "build", 1, 429)
+    upload(page, CAPTURE)
+    page.get_by_role("combobox", name="Weights").select_option("large")
+    page.click("text=Build the scene")
+    step(page, "failed")
+    page.click("text=Try again")
+    step(page, "ready")
+    assert fake.seen["built"]["weights"] == "large"
+
+
+def test_each_step_is_said_and_keeps_the_focus_in_the_panel(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.url)
+    upload(page, CAPTURE)
+    step(page, "choose")
+    expect(page.locator(".panel-head [role=status]")).to_have_text("to be built")
+    assert page.evaluate("() => document.activeElement.textContent") == "transforms"
+    page.get_by_role("button", name="Build the scene").focus()
+    page.keyboard.press("Enter")
+    step(page, "ready")
+    expect(page.locator(".panel-head [role=status]")).to_have_text("ready")
+    assert page.evaluate("() => document.activeElement.textContent") == "transforms"
