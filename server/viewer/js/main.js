@@ -2,11 +2,11 @@
 // not answer.
 
 import * as api from "./lib/api.js";
-import { backoffSeconds, pause } from "./lib/backoff.js";
-import { button, el, fill } from "./lib/dom.js";
+import { el, fill } from "./lib/dom.js";
 import { header } from "./header.js";
 import { askForKey } from "./sign-in.js";
 import { stateCard } from "./states.js";
+import { untilAnswered } from "./until-answered.js";
 import { sceneIdOf } from "./walk/links.js";
 
 const root = document.getElementById("app");
@@ -14,39 +14,24 @@ api.onUnauthorised(askForKey);
 
 /** The answers that every page needs; waits for a server that is gone. */
 async function introduction() {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await Promise.all([api.me(), api.models()]);
-    } catch (error) {
-      if (error.name !== "Problem") throw error;
-      const wait = new AbortController();
-      fill(
-        root,
-        el(
-          "main",
-          { id: "main", class: "centred" },
-          unavailable(error, () => wait.abort()),
-        ),
-      );
-      if (!error.isTemporary) throw error;
-      await pause(
-        error.retryAfterSeconds ?? backoffSeconds(attempt),
-        wait.signal,
-      ).catch(() => {});
-    }
+  const place = el("main", { id: "main", class: "centred" });
+  fill(root, place);
+  try {
+    return await untilAnswered(place, () => Promise.all([api.me(), api.models()]));
+  } catch (error) {
+    if (error.name === "Problem") fill(place, refusedCard(error));
+    throw error;
   }
 }
 
-const unavailable = (problem, retry) =>
+const refusedCard = (problem) =>
   stateCard({
     icon: "warning",
     state: problem.slug,
     title: problem.title,
     text: problem.detail,
     remedy: problem.remedy,
-    actions: problem.isTemporary
-      ? [button("Try now", { class: "primary", onclick: retry })]
-      : [],
+    actions: [],
   });
 
 async function start() {

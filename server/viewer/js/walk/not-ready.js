@@ -7,7 +7,7 @@ import { guarded } from "../lib/notices.js";
 import { buildForm } from "../scenes/build-form.js";
 import { buildProgress } from "../scenes/build-progress.js";
 import { stateCard } from "../states.js";
-import { untilAnswered } from "./until-answered.js";
+import { untilAnswered } from "../until-answered.js";
 
 const toScenes = () => el("a", { class: "button", href: "/" }, "All scenes");
 

@@ -4,7 +4,7 @@ import * as api from "../lib/api.js";
 import { el, fill } from "../lib/dom.js";
 import { header } from "../header.js";
 import { missingCard, untilReady } from "./not-ready.js";
-import { untilAnswered } from "./until-answered.js";
+import { untilAnswered } from "../until-answered.js";
 import { followRebuild } from "./rebuild.js";
 import { Walk } from "./walk.js";
 

@@ -1,8 +1,8 @@
 // Asking a server that may be gone for a while.
 
-import { backoffSeconds, pause } from "../lib/backoff.js";
-import { button, fill } from "../lib/dom.js";
-import { stateCard } from "../states.js";
+import { backoffSeconds, pause } from "./lib/backoff.js";
+import { button, fill } from "./lib/dom.js";
+import { stateCard } from "./states.js";
 
 /** The answer of `ask()`; while it fails for the time being, `place` says so and it is
  * asked again. */
