@@ -1,8 +1,10 @@
-"""Whole files on the real `nvs serve`: a zip of the capture, and its scene file."""
+"""Whole files on the real `nvs serve`: zips, made here or by the page, scene files."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from playwright.sync_api import Page, expect
 from nvs.assets import SAMPLE
 from tests.server.conftest import Served
 from tests.viewer.conftest import settled
-from tests.viewer.test_scenes import FILES, step
+from tests.viewer.test_scenes import FILES, FOLDER, step
 
 
 def test_a_zip_is_built_and_its_scene_file_uploaded_again(
@@ -40,3 +42,19 @@ def test_a_zip_is_built_and_its_scene_file_uploaded_again(
     expect(page.locator(".card[data-state=ready]")).to_have_count(2)
     page.click("text=Walk around")
     settled(page)
+
+
+def test_a_folder_in_a_layout_of_others_is_packed_and_read(
+    open_page: Callable[..., Page], serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    folder = tmp_path / "räume"
+    convert = ("data", "convert", SAMPLE, "-o", folder, "--to", "colmap")
+    subprocess.run([sys.executable, "-m", "nvs.cli", *convert], check=True)
+    (folder / "database.db").write_bytes(bytes(1000))
+    served = serve()
+    page = open_page(served.base_url)
+    page.locator(FOLDER).set_input_files(folder)
+    expect(page.locator(".upload-panel")).to_contain_text("A zip of a dataset")
+    page.get_by_role("button", name="Upload").click()
+    step(page, "choose")
+    assert "24 posed images (colmap)" in page.inner_text(".findings")

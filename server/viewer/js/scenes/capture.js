@@ -1,6 +1,7 @@
 // Recognises what was dropped: a posed capture, a zip of a dataset, or a scene file.
 
 import { bytes, count } from "../lib/format.js";
+import { zipOf } from "../lib/zip.js";
 
 const IMAGE = /\.(jpe?g|png|webp|tiff?|bmp)$/i;
 const HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db)/;
@@ -10,8 +11,9 @@ const CAMERA_FILES = [
   [/^transforms_train\.json$/, "Blender transforms"],
   [/^transforms.*\.json$/, "transforms"],
 ];
-const OTHER_LAYOUT =
-  /(^|\/)(cameras\.(bin|txt)|images\.(bin|txt)|poses_bounds\.npy|database\.db)$/i;
+const OTHER_LAYOUT = /(^|\/)(cameras\.(bin|txt)|images\.(bin|txt)|poses_bounds\.npy)$/i;
+/** Of no use to the server, and often larger than all the images. */
+const DATABASE = /\.db$/i;
 
 const MEDIA_TYPES = {
   jpg: "image/jpeg",
@@ -29,7 +31,8 @@ export const mediaTypeOf = (name) => MEDIA_TYPES[name.split(".").pop().toLowerCa
 /**
  * Sorts files {path, file}.
  *
- * Returns {kind: "zip" | "scene", name, file}, {kind: "capture", name, images: [{name,
+ * Returns {kind: "zip" | "scene", name, file} (a folder in a layout that only the server
+ * reads is packed into a zip here), {kind: "capture", name, images: [{name,
  * file}], cameras: {name, layout, text}, numSkipped}, or {kind: "problem", problem,
  * remedy}.
  */
@@ -56,7 +59,7 @@ export async function recognise(files) {
     );
   }
   const found = camerasIn(inside);
-  if (!found) return withoutCameras(inside, images);
+  if (!found) return withoutCameras(top, inside, images);
   const text = await found.file.text();
   const named = namedImages(text, found.path);
   if (named === null) {
@@ -123,11 +126,13 @@ function camerasIn(files) {
   return candidates[0];
 }
 
-function withoutCameras(files, images) {
+async function withoutCameras(top, files, images) {
   if (files.some(({ path }) => OTHER_LAYOUT.test(path))) {
+    const file = await zipOf(files.filter(({ path }) => !DATABASE.test(path)));
+    if (file) return { kind: "zip", name: top || "dataset", file };
     return problem(
-      "This dataset has its cameras in a layout that is read on the server only.",
-      "Put the whole folder in a zip (COLMAP, LLFF and other layouts are recognised in it) and drop that.",
+      "This dataset is larger than 4 GiB, too large to be packed here.",
+      "Put the whole folder in a zip and drop that.",
     );
   }
   return problem(
