@@ -60,7 +60,7 @@ def test_chroma_weight_counts_what_channels_do_not_share(
 ) -> None:
     truth = torch.rand(1, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     options = {"step": 0, "perceptual": None}
-    plain, weighted = make_config(), make_config(chroma_weight=8.0)
+    plain, weighted = make_config(chroma_weight=1.0), make_config(chroma_weight=8.0)
     greyer = truth + 0.1
     loss = loss_of(greyer, truth, config=weighted, **options)
     assert loss.total.item() == pytest.approx(0.01, rel=1e-4)
@@ -74,7 +74,7 @@ def test_chroma_weight_counts_what_channels_do_not_share(
 
 def test_lpips_counts_from_its_step_on(make_config: MakeConfig, backbone: Path) -> None:
     perceptual = Perceptual(backbone)
-    config = make_config(lpips_weight=0.5, lpips_from=10)
+    config = make_config(lpips_weight=0.5, lpips_from=10, chroma_weight=1.0)
     truth = torch.rand(1, 2, 3, 32, 32)
     rendered = torch.rand(1, 2, 3, 32, 32, requires_grad=True)
     options = {"config": config, "perceptual": perceptual}

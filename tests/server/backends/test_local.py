@@ -135,7 +135,7 @@ def test_models_say_what_is_served(running: Running, renderer: Renderer) -> None
         128,
         8,
     )
-    assert "2.3 million parameters" in model.description
+    assert "2.0 million parameters" in model.description
 
 
 def test_orders_that_cannot_be_are_refused_by_name(
