@@ -5,8 +5,7 @@ import * as api from "./lib/api.js";
 import { el, fill } from "./lib/dom.js";
 import { header } from "./header.js";
 import { askForKey } from "./sign-in.js";
-import { stateCard } from "./states.js";
-import { untilAnswered } from "./until-answered.js";
+import { problemCard, untilAnswered } from "./until-answered.js";
 import { sceneIdOf } from "./walk/links.js";
 
 const root = document.getElementById("app");
@@ -19,20 +18,10 @@ async function introduction() {
   try {
     return await untilAnswered(place, () => Promise.all([api.me(), api.models()]));
   } catch (error) {
-    if (error.name === "Problem") fill(place, refusedCard(error));
+    if (error.name === "Problem") fill(place, problemCard(error));
     throw error;
   }
 }
-
-const refusedCard = (problem) =>
-  stateCard({
-    icon: "warning",
-    state: problem.slug,
-    title: problem.title,
-    text: problem.detail,
-    remedy: problem.remedy,
-    actions: [],
-  });
 
 async function start() {
   const [me, models] = await introduction();

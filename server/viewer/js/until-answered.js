@@ -15,7 +15,10 @@ export async function untilAnswered(place, ask) {
       const wait = new AbortController();
       fill(
         place,
-        waitingCard(error, () => wait.abort()),
+        problemCard(
+          error,
+          button("Try now", { class: "primary", onclick: () => wait.abort() }),
+        ),
       );
       const seconds = error.retryAfterSeconds ?? backoffSeconds(attempt);
       await pause(seconds, wait.signal).catch(() => {});
@@ -23,12 +26,13 @@ export async function untilAnswered(place, ask) {
   }
 }
 
-const waitingCard = (problem, retry) =>
+/** A problem that fills the page. */
+export const problemCard = (problem, ...actions) =>
   stateCard({
     icon: "warning",
     state: problem.slug,
     title: problem.title,
     text: problem.detail,
     remedy: problem.remedy,
-    actions: [button("Try now", { class: "primary", onclick: retry })],
+    actions,
   });
