@@ -29,7 +29,9 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def connection() -> AsyncGenerator[
     tuple[asyncio.StreamReader, asyncio.StreamWriter]
 ]:
-    config = Config(PlainTextResponse("here"), lifespan="off", access_log=False)
+    config = Config(
+        PlainTextResponse("here"), lifespan="off", log_config=None, access_log=False
+    )
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
