@@ -28,6 +28,7 @@ RESERVE_SHARE = 0.25
 CLOSE_SECONDS = 1
 """Time for connections to close once their requests are done."""
 KEEP_ALIVE_SECONDS = 15
+
 log = logger(__name__)
 
 

@@ -64,6 +64,14 @@ def test_the_same_bytes_again_change_nothing(api: Api) -> None:
     assert api.backend.calls["inspect_image"] == 1
 
 
+def test_a_damaged_blob_is_replaced_by_the_same_bytes(api: Api) -> None:
+    scene_id, data = api.make(), picture()
+    sha256 = api.put(scene_id, "images/a.png", data).json()["sha256"]
+    api.state.blobs.local_path(sha256).write_bytes(b"altered")
+    assert api.put(scene_id, "images/a.png", data).is_success
+    assert api.call("GET", f"/v1/scenes/{scene_id}/images/a.png").content == data
+
+
 def test_a_lost_blob_is_replaced_by_the_same_bytes(api: Api) -> None:
     scene_id, data = api.make(), picture()
     sha256 = api.put(scene_id, "images/a.png", data).json()["sha256"]
