@@ -141,7 +141,7 @@ class TrainConfig:
     precision: Precision = "float32"
     """Precision of autocast."""
     newton_schulz_dtype: Precision = "bfloat16"
-    """Precision of the orthogonalisation inside the network."""
+    """Precision of the orthogonalisation inside the network and of Muon's."""
     compile: bool = False
     """Compile each block."""
     activation_checkpointing: bool = False

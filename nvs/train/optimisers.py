@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from nvs.scene.precision import DTYPES
 from nvs.train.config import TrainConfig
+from nvs.train.muon import Muon
 
 BETAS = (0.9, 0.95)
 
@@ -44,8 +46,11 @@ class Optimisers:
         self.all: list[torch.optim.Optimizer] = [adamw]
         self.peaks = [config.learning_rate]
         if hidden:
-            muon = torch.optim.Muon(
-                hidden, lr=config.muon_learning_rate, weight_decay=config.weight_decay
+            muon = Muon(
+                hidden,
+                lr=config.muon_learning_rate,
+                weight_decay=config.weight_decay,
+                orthogonalise_dtype=DTYPES[config.newton_schulz_dtype],
             )
             self.all.append(muon)
             self.peaks.append(config.muon_learning_rate)

@@ -11,10 +11,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from nvs.model import LaCTNetwork
+from nvs.scene.precision import DTYPES
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def build_network(config: TrainConfig) -> LaCTNetwork:

@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nvs.model.newton_schulz import COEFFICIENTS, NORM_EPSILON, orthogonalise
+from nvs.model.newton_schulz import (
+    COEFFICIENTS,
+    NORM_EPSILON,
+    _iterate,
+    _Iteration,
+    orthogonalise,
+)
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 9), (2, 9, 5), (2, 3, 6, 6)])
@@ -38,3 +44,18 @@ def test_transposition_commutes() -> None:
 def test_zero_stays_zero() -> None:
     found = orthogonalise(torch.zeros(1, 3, 4), num_steps=5, dtype=torch.float32)
     assert torch.equal(found, torch.zeros(1, 3, 4))
+
+
+def test_gradient_is_that_of_autograd() -> None:
+    x = torch.randn(3, 4, 7, dtype=torch.float64, requires_grad=True)
+    d_following = torch.randn(3, 4, 7, dtype=torch.float64)
+    (expected,) = torch.autograd.grad(_iterate(x)[0], x, d_following)
+    (found,) = torch.autograd.grad(_Iteration.apply(x), x, d_following)
+    torch.testing.assert_close(found, expected)
+
+
+def test_with_and_without_gradients_alike() -> None:
+    g = torch.randn(2, 6, 4)
+    plain = orthogonalise(g, num_steps=5, dtype=torch.float32)
+    recorded = orthogonalise(g.requires_grad_(), num_steps=5, dtype=torch.float32)
+    assert torch.equal(recorded, plain)
