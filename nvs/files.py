@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -11,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nvs.errors import OutputError
+
+TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[a-z0-9_]{8}", re.DOTALL)
+MODE_PROBE = ".mode"
 
 
 @contextmanager
@@ -51,9 +56,53 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        OutputError: If it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot remove {path}: {error.strerror or error}",
+            remedy="Check that you may write in its folder.",
+        ) from error
+
+
+def remove_leftovers(folder: Path, prefix: str) -> None:
+    """Remove temporaries of `atomic_output` that a killed process left in a folder.
+
+    A temporary is a folder `.{stem}.{8 random characters}` that holds nothing but an
+    output of that stem. No other process may be writing such outputs meanwhile.
+
+    Args:
+        folder: Where the outputs lie; it need not exist.
+        prefix: How the names of the temporaries begin, such as `.checkpoint-`.
+    """
+    for path in folder.glob(f"{glob.escape(prefix)}*"):
+        if _is_temporary(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_temporary(path: Path) -> bool:
+    name = TEMPORARY.fullmatch(path.name)
+    if name is None or path.is_symlink() or not path.is_dir():
+        return False
+    try:
+        entries = list(path.iterdir())
+    except OSError:
+        return False
+    return all(
+        entry.name == MODE_PROBE or entry.stem == name["stem"] or _is_temporary(entry)
+        for entry in entries
+    )
+
+
 def _usual_mode(folder: Path) -> int:
     """Permissions that a new file gets here; some writers make private ones."""
-    probe = folder / ".mode"
+    probe = folder / MODE_PROBE
     probe.touch()
     return probe.stat().st_mode & 0o777
 

@@ -2,12 +2,25 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from nvs.errors import OutputError
-from nvs.files import atomic_output, write_text
+from nvs.files import atomic_output, remove_leftovers, write_text
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from nvs.files import atomic_output
+
+with atomic_output(Path(sys.argv[1])) as outer, atomic_output(outer) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -76,3 +89,41 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"cannot write .*/file/a\.txt"):
         write_text(tmp_path / "file" / "a.txt", "new")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint-00000004.pt"
+    write_text(path, "old")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_leftovers(tmp_path, ".config")
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_leftovers(tmp_path, ".checkpoint-")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
+
+
+def test_nothing_but_leftovers_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    for kept in (
+        "checkpoint-00000004.pt",
+        ".checkpoint-notes",
+        ".checkpoint-00000004.a1b2c3d4",
+        "checkpoint-1.a1b2c3d4/checkpoint-1.pt",
+        ".checkpoint-old/checkpoint-old.pt",
+        ".checkpoint-1.original/checkpoint-1.pt",
+        ".checkpoint-1.original/notes.txt",
+        ".checkpoint-1.a1b2c3d45/checkpoint-1.pt",
+        ".checkpoint-1.A1B2C3D4/checkpoint-1.pt",
+        ".other-1.a1b2c3d4/other-1.pt",
+    ):
+        (folder / kept).parent.mkdir(parents=True, exist_ok=True)
+        (folder / kept).touch()
+    elsewhere = tmp_path / ".checkpoint-1.a1b2c3d4"
+    elsewhere.mkdir()
+    (folder / ".checkpoint-1.linked00").symlink_to(elsewhere)
+    before = sorted(folder.rglob("*"))
+    remove_leftovers(folder, ".checkpoint-")
+    assert sorted(folder.rglob("*")) == before
+    remove_leftovers(tmp_path / "none", ".checkpoint-")

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def info(
     target: Annotated[
-        str, typer.Argument(help="A scene file, weights (name or file) or a dataset.")
+        str,
+        typer.Argument(
+            help="A scene file, weights (name, file or exported folder) or a dataset."
+        ),
     ],
     picture: Annotated[
         Path | None, typer.Option(help="Also draw the cameras into this PNG.")
@@ -41,9 +44,12 @@ def info(
 
 
 def _describe(target: str) -> tuple[dict[str, Any], Camera | None]:
+    from nvs.model.shards import MANIFEST, exported_file
     from nvs.model.weights import REGISTRY
 
     path = Path(target)
+    if exported_file(path) is not None or path.name == MANIFEST:
+        return describe_weights(target), None
     if path.is_dir() or path.suffix in (".json", ".zip"):
         return _views(path)
     if target in REGISTRY or path.suffix in (".safetensors", ".pt"):

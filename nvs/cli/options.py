@@ -11,7 +11,9 @@ from nvs.errors import ConfigError
 
 Weights = Annotated[
     str | None,
-    typer.Option(help="Named weights (see `nvs weights list`) or a file."),
+    typer.Option(
+        help="Named weights (see `nvs weights list`), a file or an exported folder."
+    ),
 ]
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, …; CUDA where there is some.")

@@ -65,7 +65,7 @@ def get(
 
 @app.command("info")
 def info(
-    name: Annotated[str, typer.Argument(help="A name or a file.")],
+    name: Annotated[str, typer.Argument(help="A name, a file or an exported folder.")],
     json: options.Json = False,
 ) -> None:
     """Describe weights: configuration, size, digest, origin."""
@@ -76,7 +76,9 @@ def info(
 
 @app.command("convert")
 def convert(
-    source: Annotated[str, typer.Argument(help="A name or a file, such as a .pt.")],
+    source: Annotated[
+        str, typer.Argument(help="A name, a file such as a .pt, or an exported folder.")
+    ],
     destination: options.Output,
     keep: Annotated[
         str, typer.Option(help="Precision to store: float32 or bfloat16.")

@@ -16,7 +16,7 @@ from torch import Tensor
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError
 from nvs.model.network import LaCTNetwork
-from nvs.model.shards import MANIFEST, WEIGHTS, join_shards
+from nvs.model.shards import MANIFEST, WEIGHTS, exported_file, join_shards
 from nvs.tensor_file import content_digest, read_tensors, write_tensors
 
 FORMAT = "lact-nvs weights"
@@ -71,7 +71,7 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
     """Read a `.safetensors` file or exported folder of ours, or a released `.pt` file.
 
     Args:
-        path: The file, or a folder that training exported, in shards or not.
+        path: The file, a folder that training exported, or the manifest of shards.
         config: What the caller expects; needed for nothing, checked if given.
 
     Raises:
@@ -79,12 +79,12 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
             tensors, or does not fit the configuration; the message names the key.
     """
     path = Path(path)
-    if (path / MANIFEST).is_file():
-        with tempfile.TemporaryDirectory() as folder:
-            join_shards(path / MANIFEST, Path(folder) / WEIGHTS)
-            return load_checkpoint(Path(folder) / WEIGHTS, config)
     if path.is_dir():
-        path = path / WEIGHTS
+        path = exported_file(path) or path / WEIGHTS
+    if path.name == MANIFEST:
+        with tempfile.TemporaryDirectory() as folder:
+            join_shards(path, Path(folder) / WEIGHTS)
+            return load_checkpoint(Path(folder) / WEIGHTS, config)
     if path.suffix == ".safetensors":
         tensors, metadata, _ = read_tensors(path, error=CheckpointError, remedy=REMEDY)
     else:

@@ -32,16 +32,18 @@ def orthogonalise(
     Args:
         g: Matrices of any shape; the iteration runs with the short side first.
         num_steps: Number of iterations.
-        dtype: Precision of the iteration; bfloat16 as released, or float32.
+        dtype: Precision of the iteration, whatever autocast says; bfloat16 as
+            released, or float32.
 
     Returns:
         Matrices of the shape of `g`, in `dtype`.
     """
     transposed = g.shape[-2] > g.shape[-1]
-    x = (g.mT if transposed else g).to(dtype).flatten(0, -3)
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + NORM_EPSILON)
-    for _ in range(num_steps):
-        x = _Iteration.apply(x) if x.requires_grad else _iterate(x)[0]
+    with torch.autocast(g.device.type, enabled=False):
+        x = (g.mT if transposed else g).to(dtype).flatten(0, -3)
+        x = x / (x.norm(dim=(-2, -1), keepdim=True) + NORM_EPSILON)
+        for _ in range(num_steps):
+            x = _Iteration.apply(x) if x.requires_grad else _iterate(x)[0]
     x = x.unflatten(0, g.shape[:-2])
     return x.mT if transposed else x
 

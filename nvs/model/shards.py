@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from nvs.errors import CheckpointError
-from nvs.files import atomic_output, write_text
+from nvs.files import atomic_output, remove_file, write_text
 
 WEIGHTS = "weights.safetensors"
 MANIFEST = "weights.json"
+SHARD = re.compile(r"weights-\d{5,}-of-\d{5,}\.shard")
+
+
+def exported_file(folder: Path) -> Path | None:
+    """What an exported folder gives: its one file, else the manifest of its shards."""
+    for path in (folder / WEIGHTS, folder / MANIFEST):
+        if path.is_file():
+            return path
+    return None
 
 
 def split_file(path: Path, shard_bytes: int) -> list[Path]:
@@ -42,6 +52,17 @@ def split_file(path: Path, shard_bytes: int) -> list[Path]:
     return [*paths, path.with_name(MANIFEST)]
 
 
+def remove_shards(folder: Path) -> None:
+    """Remove the manifest of exported weights, then the shards beside it.
+
+    Raises:
+        OutputError: If one cannot be removed.
+    """
+    shards = [path for path in folder.glob("*.shard") if SHARD.fullmatch(path.name)]
+    for path in (folder / MANIFEST, *shards):
+        remove_file(path)
+
+
 def join_shards(manifest: Path, output: Path) -> None:
     """Write the file that a manifest's shards were cut from.
 
@@ -52,7 +73,10 @@ def join_shards(manifest: Path, output: Path) -> None:
     remedy = "Copy the exported folder again."
     try:
         listed = json.loads(manifest.read_text(encoding="utf-8"))
-        shards = [(str(s["file"]), str(s["sha256"])) for s in listed["shards"]]
+        shards = [
+            (manifest.with_name(str(shard["file"])), str(shard["sha256"]))
+            for shard in listed["shards"]
+        ]
         whole_digest = str(listed["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
@@ -60,8 +84,7 @@ def join_shards(manifest: Path, output: Path) -> None:
         ) from error
     whole = hashlib.sha256()
     with atomic_output(output) as temporary, temporary.open("wb") as file:
-        for name, digest in shards:
-            path = manifest.with_name(name)
+        for path, digest in shards:
             if not path.is_file():
                 raise CheckpointError(f"the shard {path} is missing", remedy=remedy)
             piece = path.read_bytes()

@@ -17,6 +17,7 @@ from nvs.assets import WEIGHTS
 from nvs.errors import CheckpointError, WeightsUnavailableError
 from nvs.model.checkpoint import Checkpoint, load_checkpoint
 from nvs.model.download import download
+from nvs.model.shards import exported_file
 
 RELEASED_REPOSITORY = "airsplay/lact_nvs"
 DEFAULT_WEIGHTS = "lact_tiny"
@@ -84,9 +85,12 @@ def cache_folder() -> Path:
 
 
 def local_path(name: str) -> Path | None:
-    """Where named weights, or a path, lie on this machine, if they do."""
+    """The file of named weights, of a path or of an exported folder, if it is here."""
     if Path(name).is_file():
         return Path(name)
+    exported = exported_file(Path(name))
+    if exported is not None:
+        return exported
     known = REGISTRY.get(name)
     if known is None:
         return None
@@ -110,7 +114,7 @@ def get_weights(name: str) -> Path:
     known = REGISTRY.get(name)
     if known is None:
         raise WeightsUnavailableError(
-            f"there is no file and no named weights {name!r}",
+            f"there is no file, no exported folder and no named weights {name!r}",
             remedy=f"Give a path, or one of {', '.join(REGISTRY)}.",
         )
     if known.repository is None:
@@ -122,11 +126,12 @@ def get_weights(name: str) -> Path:
 
 
 def load_weights(name: str | None = None) -> tuple[Checkpoint, str, Poses]:
-    """Weights by name or path.
+    """Weights by name or path; the path of a file or of an exported folder.
 
     Returns:
-        The checkpoint, what to call it, and the poses it was trained on: as the
-        registry says, or the file's own `about`, or `object`.
+        The checkpoint, what to call it (the stem of its file or the name of its
+        folder), and the poses it was trained on: as the registry says, or the file's
+        own `about`, or `object`.
 
     Raises:
         WeightsUnavailableError: If they cannot be found or fetched.
@@ -142,7 +147,8 @@ def load_weights(name: str | None = None) -> tuple[Checkpoint, str, Poses]:
             f"{path} says it was trained on {poses!r} poses",
             remedy="It must be object or scene.",
         )
-    return checkpoint, path.stem, poses
+    is_folder = path.parent == Path(name)
+    return checkpoint, path.parent.resolve().name if is_folder else path.stem, poses
 
 
 def describe(name: str) -> dict[str, Any]:

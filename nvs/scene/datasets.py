@@ -32,6 +32,11 @@ def readers() -> tuple[Reader, ...]:
     return (OpenCVReader(), *(point.load()() for point in points))
 
 
+def is_dataset(path: Path) -> bool:
+    """Whether a reader recognises the layout of what is at the path."""
+    return any(reader.recognises(path) for reader in readers())
+
+
 def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
     """Frames of a dataset in a layout that is recognised, or named by `format`.
 

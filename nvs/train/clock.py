@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import statistics
 import time
+from collections import deque
 
 from nvs.errors import ConfigError
 from nvs.train.config import TrainConfig
 
 RESERVE_SHARE = 0.02
 """Least share of a time budget that is kept for the end of a session."""
-FADING = 0.9
-"""How much of the longest step so far is still expected a step later."""
+NUM_SETTLING = 2
+"""First steps of a session, slow where they compile, that say nothing of the next."""
+NUM_RECENT = 9
+"""Steps whose median is what the next one will take: one slow step changes nothing."""
 
 
 class Clock:
@@ -34,13 +38,16 @@ class Clock:
         self.started = started
         self.elapsed_seconds = elapsed_seconds
         self.reserve_seconds = 0.0
-        self.step_seconds = 0.0
+        self.num_timed = 0
+        self.recent_seconds: deque[float] = deque(maxlen=NUM_RECENT)
         self.upkeep_seconds = 0.0
         self.timed_progress = 0.0
 
     def took_step(self, seconds: float) -> None:
         """Learn how long a step may take."""
-        self.step_seconds = max(seconds, FADING * self.step_seconds)
+        self.num_timed += 1
+        if self.num_timed > NUM_SETTLING:
+            self.recent_seconds.append(seconds)
 
     def took_upkeep(self, seconds: float) -> None:
         """Learn how long a checkpoint and an evaluation may take."""
@@ -52,7 +59,9 @@ class Clock:
 
     def read(self) -> tuple[float, float]:
         """Seconds trained, and seconds that the next step and the end will take."""
-        return self.now(), 1.5 * self.step_seconds + self.upkeep_seconds
+        recent = self.recent_seconds
+        step_seconds = statistics.median_low(recent) if recent else 0.0
+        return self.now(), 2 * step_seconds + self.upkeep_seconds
 
     def set(self, elapsed_seconds: float, reserve_seconds: float) -> None:
         """Take over what `read` gave."""

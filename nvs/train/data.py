@@ -1,14 +1,16 @@
 """Batches for one step after another, made ahead of time.
 
 Step t of a device is a function of (configuration, t, progress at t, device number):
-nothing has to be remembered to resume. Sources that work best on the training device
-fill their orders there; the others run in worker processes.
+nothing has to be remembered to resume. Worker processes prepare what can be done ahead
+on a CPU; the rest is done on the training device, or by them too if that is a CPU.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -28,26 +30,25 @@ class _Failure:
     remedy: str
 
 
-class _Made(Dataset[list[Batch | None] | _Failure]):
-    """Fills a step's orders, leaving out those meant for the device."""
+class _Made(Dataset[list[Any] | _Failure]):
+    """Prepares a step's orders, and fills them where the training device is a CPU."""
 
-    def __init__(self, mixture: Mixture, *, all_here: bool) -> None:
+    def __init__(self, mixture: Mixture, device: torch.device) -> None:
         self.mixture = mixture
-        self.all_here = all_here
+        self.device = device
 
-    def __getitem__(
-        self, orders: list[tuple[int, Order]]
-    ) -> list[Batch | None] | _Failure:
+    def __getitem__(self, orders: list[tuple[int, Order]]) -> list[Any] | _Failure:
         try:
-            return [self._fill(source, order) for source, order in orders]
+            return [self._make(source, order) for source, order in orders]
         except NvsError as error:
             return _Failure(type(error), error.problem, error.remedy)
 
-    def _fill(self, source: int, order: Order) -> Batch | None:
-        chosen = self.mixture.sources[source]
-        if chosen.on_device and not self.all_here:
-            return None
-        return chosen.load(order, torch.device("cpu"))
+    def _make(self, index: int, order: Order) -> Any:
+        source = self.mixture.sources[index]
+        prepared = source.prepare(order)
+        if self.device.type == "cpu":
+            return source.finish(prepared, order, self.device)
+        return prepared
 
 
 def batches(
@@ -86,27 +87,33 @@ def batches(
             yield ordered[-1]
             step += 1
 
-    pin = device.type == "cuda"
     loader = DataLoader(
-        _Made(mixture, all_here=device.type == "cpu"),
+        _Made(mixture, device),
         sampler=orders(),
         batch_size=None,
         num_workers=config.workers,
         collate_fn=_unchanged,
         multiprocessing_context="spawn" if config.workers else None,
+        worker_init_fn=_ignore_stop_signals,
+        generator=torch.Generator(),
     )
     for made in loader:
         step_orders = ordered.pop(0)
         if isinstance(made, _Failure):
             raise made.kind(made.problem, remedy=made.remedy)
-        filled: list[Batch] = []
-        for batch, (source, order) in zip(made, step_orders, strict=True):
-            if batch is None:
-                filled.append(mixture.sources[source].load(order, device))
-            else:
-                filled.append((batch.pinned() if pin else batch).to(device))
-        yield Batch.cat(filled)
+        if device.type != "cpu":
+            made = [
+                mixture.sources[source].finish(prepared, order, device)
+                for prepared, (source, order) in zip(made, step_orders, strict=True)
+            ]
+        yield Batch.cat(made)
 
 
-def _unchanged(made: list[Batch | None] | _Failure) -> list[Batch | None] | _Failure:
+def _ignore_stop_signals(worker: int) -> None:
+    """Ctrl-C reaches all processes; a worker ends when the loop lets go of it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _unchanged(made: list[Any] | _Failure) -> list[Any] | _Failure:
     return made

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError
+from nvs.files import atomic_output, remove_file, remove_leftovers
 from nvs.model.checkpoint import load_checkpoint, save_checkpoint
-from nvs.model.shards import MANIFEST, WEIGHTS, split_file
+from nvs.model.shards import MANIFEST, WEIGHTS, remove_shards, split_file
 
 MIB = 2**20
 
@@ -27,6 +28,9 @@ def export_weights(
     dtype: torch.dtype = torch.bfloat16,
 ) -> list[Path]:
     """Write weights to a folder and check that they read back.
+
+    They take the place of what was exported there before, in either form. Whenever
+    this is interrupted, the folder gives the old weights or the new ones.
 
     Args:
         folder: Where to write `weights.safetensors`, or its shards and their manifest.
@@ -43,14 +47,18 @@ def export_weights(
         OutputError: If a file cannot be written.
         CheckpointError: If what was written does not read back the same.
     """
+    remove_leftovers(folder, ".weights")
     whole = folder / WEIGHTS
-    digest = save_checkpoint(whole, config, state, about=about, dtype=dtype)
-    if shard_bytes is None or whole.stat().st_size <= shard_bytes:
-        _expect(load_checkpoint(whole, config).digest, digest, whole)
-        return [whole]
-    paths = split_file(whole, shard_bytes)
-    whole.unlink()
-    _expect(load_checkpoint(folder, config).digest, digest, folder / MANIFEST)
+    with atomic_output(whole) as temporary:
+        digest = save_checkpoint(temporary, config, state, about=about, dtype=dtype)
+        _expect(load_checkpoint(temporary, config).digest, digest, whole)
+    remove_shards(folder)
+    paths = [whole]
+    if shard_bytes is not None and whole.stat().st_size > shard_bytes:
+        paths = split_file(whole, shard_bytes)
+        _expect(load_checkpoint(folder / MANIFEST, config).digest, digest, folder)
+        remove_file(whole)
+    _expect(load_checkpoint(folder, config).digest, digest, folder)
     return paths
 
 

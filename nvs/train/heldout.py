@@ -16,8 +16,8 @@ from nvs.train.batch import Batch, Order, heldout_seed
 from nvs.train.config import Stage, TrainConfig
 from nvs.train.losses import psnr_db
 from nvs.train.mixture import Mixture
-from nvs.train.sets import read_batch
-from nvs.train.sources import SyntheticSource
+from nvs.train.sets import SetSource, read_batch
+from nvs.train.sources import SyntheticSource, load
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,9 +27,9 @@ class HeldOutSet:
     folder: Path
     """The set."""
     inputs: str | None = None
-    """Input views as `start:stop:step`; evenly spread ones if absent."""
+    """Input views as `start:stop:step`; if absent, spread over all but the targets."""
     targets: str | None = None
-    """Target views in the same form; those halfway between inputs if absent."""
+    """Target views in the same form; if absent, spread over all but the inputs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -81,7 +81,8 @@ def heldout_scenes(
         )
         source = synthetic[index % len(synthetic)]
         name = f"{source.name}/{index}"
-        scenes.append(HeldOutScene(name=name, batch=source.load(order, device)))
+        batch = load(source, order, device)
+        scenes.append(HeldOutScene(name=name, batch=batch))
     if given is not None:
         inputs, targets = choose_views(config, given)
         batch = read_batch(
@@ -97,6 +98,24 @@ def heldout_scenes(
     return scenes
 
 
+def check_not_trained_on(given: HeldOutSet, mixture: Mixture) -> None:
+    """Refuse a held-out set that is also a source of training scenes.
+
+    Raises:
+        DatasetError: Naming the set and the source.
+    """
+    folder = given.folder.resolve()
+    for source in mixture.sources:
+        if isinstance(source, SetSource) and folder in {
+            trained_on.resolve() for trained_on in source.folders
+        }:
+            raise DatasetError(
+                f"{given.folder} is held out and also one of the sets of {source.name}",
+                remedy="Hold out another set, or list the training sets without it in "
+                "a .txt file.",
+            )
+
+
 def choose_views(config: TrainConfig, given: HeldOutSet) -> tuple[list[int], list[int]]:
     """Input and target views of a held-out set.
 
@@ -104,12 +123,21 @@ def choose_views(config: TrainConfig, given: HeldOutSet) -> tuple[list[int], lis
         DatasetError: If a range is none, is empty, or inputs and targets overlap.
     """
     num_views = len(read_dataset(given.folder).frames)
-    inputs = _spread(num_views, config.heldout_inputs, 0.0)
-    targets = _spread(num_views, config.heldout_inputs, 0.5)
+    inputs = targets = None
     if given.inputs is not None:
         inputs = _slice(given.inputs, num_views, given.folder)
     if given.targets is not None:
         targets = _slice(given.targets, num_views, given.folder)
+    if inputs is None:
+        inputs = _spread(_others(num_views, targets), config.heldout_inputs, 0.0)
+    if targets is None:
+        targets = _spread(_others(num_views, inputs), config.heldout_inputs, 0.5)
+    if not inputs or not targets:
+        raise DatasetError(
+            f"{given.folder} has {num_views} views, which leaves no inputs or no "
+            "targets",
+            remedy="Hold out a set with more views, or choose smaller ranges.",
+        )
     both = sorted(set(inputs) & set(targets))
     if both:
         raise DatasetError(
@@ -146,9 +174,13 @@ def evaluate(
     return results
 
 
-def _spread(num_views: int, count: int, offset: float) -> list[int]:
-    count = min(count, num_views // 2)
-    return [int((index + offset) * num_views / count) for index in range(count)]
+def _others(num_views: int, chosen: list[int] | None) -> list[int]:
+    return [view for view in range(num_views) if view not in (chosen or ())]
+
+
+def _spread(views: list[int], count: int, offset: float) -> list[int]:
+    count = min(count, (len(views) + 1) // 2)
+    return [views[int((i + offset) * len(views) / count)] for i in range(count)]
 
 
 def _slice(text: str, num_views: int, folder: Path) -> list[int]:

@@ -58,6 +58,7 @@ class Learner:
             self.mean.network.load_state_dict(dict(resumed.mean))
             self.optimisers.load_state_dict(resumed.optimisers)
             self.num_skipped = resumed.num_skipped
+            self.num_skipped_in_row = resumed.num_skipped_in_row
         self.perceptual: Perceptual | None = None
         if config.lpips_weight > 0:
             self.perceptual = Perceptual(config.lpips_backbone).to(processes.device)

@@ -6,13 +6,14 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from nvs.errors import NvsError
 from nvs.train import heldout, runtime, schedule
 from nvs.train.batch import Batch
 from nvs.train.clock import Clock
@@ -81,6 +82,7 @@ class Trainer:
             start=self.step,
             tensorboard=config.tensorboard and processes.is_first,
             quiet=quiet or not processes.is_first,
+            writes=processes.is_first,
         )
 
     def run(self) -> None:
@@ -101,12 +103,14 @@ class Trainer:
             rank=self.processes.rank,
             world=self.processes.world,
         )
-        window_started, window_tokens = time.monotonic(), 0
         try:
             with _stop_signal() as stop:
+                if self.processes.is_first:
+                    self._prepare_heldout()
+                window_started, window_tokens = time.monotonic(), 0
                 while not self._is_over(stop):
                     begun = time.monotonic()
-                    batch = next(stream)
+                    batch = self._next(stream)
                     metrics = self._advance(batch)
                     window_tokens += self._num_tokens(batch)
                     self.clock.took_step(time.monotonic() - begun)
@@ -128,6 +132,7 @@ class Trainer:
             step=self.step,
             elapsed_seconds=self.clock.now(),
             num_skipped=self.learner.num_skipped,
+            num_skipped_in_row=self.learner.num_skipped_in_row,
             network=self.learner.network.state_dict(),
             mean=self.learner.mean.network.state_dict(),
             optimisers=self.learner.optimisers.state_dict(),
@@ -145,6 +150,15 @@ class Trainer:
             "devices": self.processes.world,
         }
 
+    def _next(self, stream: Iterator[Batch]) -> Batch:
+        """The next batch; if its data is damaged, the steps so far are saved first."""
+        try:
+            return next(stream)
+        except NvsError:
+            if self.processes.is_first and self.saved_step != self.step:
+                save_state(self.folder, self.state())
+            raise
+
     def _advance(self, batch: Batch) -> dict[str, float]:
         num_skipped = self.learner.num_skipped
         progress = self.clock.progress(self.step)
@@ -156,10 +170,9 @@ class Trainer:
         return metrics
 
     def _is_over(self, stop: threading.Event) -> bool:
-        elapsed, reserve, stopped = self.processes.of_first(
-            [*self.clock.read(), float(stop.is_set())]
-        )
+        elapsed, reserve = self.processes.of_first(self.clock.read())
         self.clock.set(elapsed, reserve)
+        (stopped,) = self.processes.mean([float(stop.is_set())])
         if stopped:
             self.report.say(f"step {self.step}  asked to stop")
         return bool(stopped) or self.clock.is_over(self.step)
@@ -179,7 +192,8 @@ class Trainer:
             self.evaluated_step = self.step
         self.clock.took_upkeep(time.monotonic() - begun)
 
-    def _evaluate(self) -> None:
+    def _prepare_heldout(self) -> int:
+        """Make the held-out scenes of the stage; its index."""
         index, _ = schedule.stage_at(self.config, self.clock.progress(self.step))
         if index != self.heldout_stage:
             self.heldout_stage = index
@@ -190,6 +204,10 @@ class Trainer:
                 self.heldout_set,
                 self.processes.device,
             )
+        return index
+
+    def _evaluate(self) -> None:
+        index = self._prepare_heldout()
         results = heldout.evaluate(
             self.learner.mean.network,
             self.heldout,

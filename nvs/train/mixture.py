@@ -75,6 +75,20 @@ def check_dealing(config: TrainConfig, world: int) -> None:
             )
 
 
+def check_view_counts(config: TrainConfig, mixture: Mixture) -> None:
+    """Refuse posed sets that are too small for one of the stages.
+
+    Raises:
+        DatasetError: Naming the set, how many views it has and how many it needs.
+    """
+    num_inputs, num_targets = max(
+        ((max(stage.inputs), max(stage.targets)) for stage in config.stages), key=sum
+    )
+    for source in mixture.sources:
+        if isinstance(source, SetSource):
+            source.check(num_inputs, num_targets)
+
+
 def parse_mixture(
     text: str, *, framing: Kind, photographs: str | None = None
 ) -> Mixture:

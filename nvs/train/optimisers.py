@@ -76,9 +76,17 @@ class Optimisers:
         return [optimiser.state_dict() for optimiser in self.all]
 
     def load_state_dict(self, states: Iterable[Mapping[str, Any]]) -> None:
-        """Take over states that `state_dict` returned."""
+        """Take over states that `state_dict` returned, but no settings."""
         for optimiser, state in zip(self.all, states, strict=True):
-            optimiser.load_state_dict(dict(state))
+            groups = [
+                {**group, "params": saved["params"]}
+                for group, saved in zip(
+                    optimiser.state_dict()["param_groups"],
+                    state["param_groups"],
+                    strict=True,
+                )
+            ]
+            optimiser.load_state_dict({**state, "param_groups": groups})
 
 
 def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from nvs.errors import OutputError
-from nvs.files import write_text
+from nvs.train.events import EventFile
 from nvs.train.heldout import HeldOutResult
 from nvs.train.pictures import write_grid
+from nvs.train.rows import append_row, keep_rows
 
 METRICS = "metrics.csv"
 HELDOUT = "heldout.csv"
@@ -26,40 +27,65 @@ class Report:
         start: Steps done; rows of later steps, from before a resume, are removed.
         tensorboard: Write events for TensorBoard too.
         quiet: Print nothing.
+        writes: Whether to touch files at all; only one process may.
+
+    Raises:
+        OutputError: If something cannot be written, here and in every method.
     """
 
     def __init__(
-        self, folder: Path, *, start: int, tensorboard: bool, quiet: bool = False
+        self,
+        folder: Path,
+        *,
+        start: int,
+        tensorboard: bool,
+        quiet: bool = False,
+        writes: bool = True,
     ) -> None:
         self.folder = folder
+        self.start = start
+        self.writes = writes
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        for name in (METRICS, HELDOUT):
-            _forget_rows_after(folder / name, start)
         self.events = None
+        if not writes:
+            return
+        for name in (METRICS, HELDOUT):
+            with _writing(folder / name):
+                keep_rows(folder / name, start)
         if tensorboard and importlib.util.find_spec("tensorboard") is None:
             self.say("TensorBoard is not installed: events are not written")
         elif tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.events = SummaryWriter(
-                str(folder / "tensorboard"), purge_step=start + 1
-            )
+            with _writing(folder / "tensorboard"):
+                self.events = EventFile(folder / "tensorboard", start=start)
 
     def say(self, line: str) -> None:
         """Print a line."""
-        self.console.print(line, soft_wrap=True)
+        with _writing("the standard error output"):
+            self.console.print(line, soft_wrap=True)
 
     def step(self, row: Mapping[str, int | float | str]) -> None:
         """Record the metrics of a step, the first of which is `step`."""
         self._append(METRICS, row)
-        self._events("train", row)
+        values = {
+            f"train/{key}": float(value)
+            for key, value in row.items()
+            if key != "step" and not isinstance(value, str)
+        }
+        self._add_events(int(row["step"]), values)
 
     def heldout(
         self, step: int, stage: int, seconds: float, results: Sequence[HeldOutResult]
     ) -> None:
-        """Record a held-out evaluation and its picture."""
+        """Record a held-out evaluation and its picture.
+
+        A finished run that is resumed evaluates its last step again: those rows are
+        replaced.
+        """
         if not results:
             return
+        if self.writes and step == self.start:
+            with _writing(self.folder / HELDOUT):
+                keep_rows(self.folder / HELDOUT, step - 1)
         for result in results:
             height, width = result.rendered.shape[-2:]
             row = {
@@ -72,45 +98,37 @@ class Report:
                 "psnr_db": round(result.psnr_db, 4),
             }
             self._append(HELDOUT, row)
-            if self.events is not None:
-                self.events.add_scalar(f"heldout/{result.name}", result.psnr_db, step)
-        write_grid(self.folder / "pictures" / f"step-{step:08d}.png", results)
+        self._add_events(step, {f"heldout/{r.name}": r.psnr_db for r in results})
+        if self.writes:
+            write_grid(self.folder / "pictures" / f"step-{step:08d}.png", results)
         shown = ", ".join(f"{r.name} {r.psnr_db:.2f} dB" for r in results)
         self.say(f"step {step}  held out: {shown}")
 
     def close(self) -> None:
-        """Finish the event file."""
-        if self.events is not None:
-            self.events.close()
+        """End the report.
+
+        Everything is on disk by then, so that no failure here can hide an earlier one.
+        """
+        self.events = None
 
     def _append(self, name: str, row: Mapping[str, int | float | str]) -> None:
-        path = self.folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            is_new = not path.exists()
-            with path.open("a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(row))
-                if is_new:
-                    writer.writeheader()
-                writer.writerow(row)
-        except OSError as error:
-            raise OutputError(
-                f"cannot write {path}: {error.strerror or error}",
-                remedy="Free some space or check the permissions, then go on with "
-                "--resume.",
-            ) from error
+        if self.writes:
+            with _writing(self.folder / name):
+                append_row(self.folder / name, row)
 
-    def _events(self, group: str, row: Mapping[str, int | float | str]) -> None:
-        if self.events is None:
-            return
-        for key, value in row.items():
-            if key != "step" and not isinstance(value, str):
-                self.events.add_scalar(f"{group}/{key}", value, int(row["step"]))
+    def _add_events(self, step: int, values: Mapping[str, float]) -> None:
+        if self.events is not None:
+            with _writing(self.events.path):
+                self.events.add(step, values)
 
 
-def _forget_rows_after(path: Path, step: int) -> None:
-    if not path.exists():
-        return
-    header, *rows = path.read_text(encoding="utf-8").splitlines()
-    kept = [row for row in rows if int(row.split(",")[0]) <= step]
-    write_text(path, "\n".join([header, *kept]) + "\n")
+@contextmanager
+def _writing(what: Path | str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {what}: {error.strerror or error}",
+            remedy="Free some space or check the permissions, then go on with "
+            "--resume.",
+        ) from error

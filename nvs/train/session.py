@@ -13,14 +13,14 @@ from torch import Tensor
 
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError, OutputError
-from nvs.files import write_text
+from nvs.files import remove_leftovers, write_text
 from nvs.model.checkpoint import load_checkpoint
 from nvs.train.config import TrainConfig
-from nvs.train.distributed import processes
+from nvs.train.distributed import Processes, processes
 from nvs.train.export import export_weights
-from nvs.train.heldout import HeldOutSet, choose_views
+from nvs.train.heldout import HeldOutSet, check_not_trained_on, choose_views
 from nvs.train.loop import Trainer
-from nvs.train.mixture import Mixture, parse_mixture
+from nvs.train.mixture import Mixture, check_view_counts, parse_mixture
 from nvs.train.presets import preset, with_model
 from nvs.train.state import TrainState, list_states, load_state
 
@@ -68,13 +68,17 @@ def train(
     mixture = mixture or parse_mixture(
         config.data, framing=config.framing, photographs=config.photographs
     )
+    check_view_counts(config, mixture)
     if heldout_set is not None:
         choose_views(config, heldout_set)
+        check_not_trained_on(heldout_set, mixture)
     initial = None
     if init is not None and resumed is None:
         initial = load_initial(init, config.model)
     with processes(device or torch.device("cpu")) as group:
+        _check_same_step(group, out, resumed)
         if group.is_first:
+            remove_leftovers(out, ".checkpoint-")
             text = json.dumps(config.to_json(), indent=1) + "\n"
             write_text(out / "config.json", text)
         trainer = Trainer(
@@ -124,6 +128,18 @@ def _last_state(out: Path, *, resume: bool) -> TrainState | None:
             remedy="Go on with --resume, or choose another folder.",
         )
     return load_state(states[-1]) if states else None
+
+
+def _check_same_step(group: Processes, out: Path, resumed: TrainState | None) -> None:
+    step = resumed.step if resumed else 0
+    (step_of_first,) = group.of_first([float(step)])
+    (num_others,) = group.mean([float(step != step_of_first)])
+    if num_others:
+        raise CheckpointError(
+            f"the processes do not find the same checkpoint in {out}: the first is at "
+            f"step {step_of_first:.0f}, process {group.rank} at {step}",
+            remedy="Put the run's folder on a file system that all machines share.",
+        )
 
 
 def _config(

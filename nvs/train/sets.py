@@ -14,10 +14,9 @@ from torch import Tensor
 
 from nvs.cameras.normalisation import Kind, PoseNormalisation
 from nvs.errors import DatasetError
-from nvs.scene.datasets import load_views, read_dataset
+from nvs.scene.datasets import is_dataset, load_views, read_dataset
 from nvs.train.batch import Batch, Order
 
-CAMERAS_FILE = "opencv_cameras.json"
 NUM_CACHED = 4096
 """Sets whose camera positions a process remembers."""
 
@@ -29,28 +28,39 @@ class SetSource:
         DatasetError: If there are no sets at the path.
     """
 
-    on_device = False
-
     def __init__(self, path: Path, *, framing: Kind) -> None:
         self.name = str(path)
         self.folders = list_sets(path)
         self.framing: Kind = framing
 
-    def load(self, order: Order, device: torch.device) -> Batch:
-        """Draw sets and views of them."""
+    def check(self, num_inputs: int, num_targets: int) -> None:
+        """Refuse sets that have fewer views than that.
+
+        Raises:
+            DatasetError: Naming the first of them.
+        """
+        needed = num_inputs + num_targets
+        for folder in self.folders:
+            found = len(_centers(folder))
+            if found < needed:
+                raise DatasetError(
+                    f"{folder} has {found} views; {needed} are needed "
+                    f"({num_inputs} inputs, {num_targets} targets)",
+                    remedy="Remove the set or ask for fewer views in the stages.",
+                )
+
+    def prepare(self, order: Order) -> Batch:
+        """Draw sets and views of them, and read the photographs."""
         draw = random.Random(f"sets {order.seed}")
-        scenes = [self._scene(order, draw) for _ in range(order.num_scenes)]
-        return Batch.cat(scenes).to(device)
+        return Batch.cat([self._scene(order, draw) for _ in range(order.num_scenes)])
+
+    def finish(self, prepared: Batch, order: Order, device: torch.device) -> Batch:
+        """Copy them to the device."""
+        return (prepared.pinned() if device.type == "cuda" else prepared).to(device)
 
     def _scene(self, order: Order, draw: random.Random) -> Batch:
         folder = draw.choice(self.folders)
         center = _centers(folder)
-        if len(center) < order.num_views:
-            raise DatasetError(
-                f"{folder} has {len(center)} views; {order.num_views} are needed "
-                f"({order.num_inputs} inputs, {order.num_targets} targets)",
-                remedy="Remove the set or ask for fewer views in the stages.",
-            )
         views = draw_views(center, order.num_views, order.baseline, draw)
         return read_batch(
             folder,
@@ -73,20 +83,22 @@ def list_sets(path: Path) -> list[Path]:
         lines = path.read_text(encoding="utf-8").split("\n")
         folders = [path.parent / line.strip() for line in lines if line.strip()]
         for folder in folders:
-            if not (folder / CAMERAS_FILE).is_file():
+            if not is_dataset(folder):
                 raise DatasetError(
-                    f"{path} lists {folder}, which has no {CAMERAS_FILE}",
+                    f"{path} lists {folder}, which is in no known dataset layout",
                     remedy="Correct the line; paths are relative to the list.",
                 )
-    elif (path / CAMERAS_FILE).is_file():
+    elif is_dataset(path):
         folders = [path]
+    elif path.is_dir():
+        folders = sorted(folder for folder in path.iterdir() if is_dataset(folder))
     else:
-        folders = sorted(f.parent for f in path.glob(f"*/{CAMERAS_FILE}"))
+        folders = []
     if not folders:
         raise DatasetError(
             f"{path} holds no posed sets",
-            remedy=f"Give a folder with {CAMERAS_FILE}, a folder of such folders, "
-            "or a .txt file that lists them.",
+            remedy="Give a folder in a layout that `nvs data` reads, a folder of such "
+            "folders, or a .txt file that lists them.",
         )
     return folders
 

@@ -1,38 +1,52 @@
-"""Where scenes come from: the interface, and scenes made on the spot."""
+"""Where scenes come from: the interface, and scenes made in the loop."""
 
 from __future__ import annotations
 
 import functools
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from nvs.errors import ConfigError
 from nvs.train.batch import Batch, Order
+from nvs.train.synthetic import (
+    DrawnBatch,
+    draw_object_batch,
+    draw_room_batch,
+    load_photographs,
+)
 
 SyntheticKind = Literal["object", "room"]
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Anything that fills orders.
+    """Anything that fills orders, in two parts that may run in different processes.
 
-    What it returns is a function of the order alone: the same on every device, in every
+    What comes out is a function of the order alone: the same on every device, in every
     process and after every restart.
     """
 
     name: str
     """What messages call it."""
-    on_device: bool
-    """Whether it works best on the training device rather than in a worker."""
 
-    def load(self, order: Order, device: torch.device) -> Batch:
-        """Fill an order."""
+    def prepare(self, order: Order) -> Any:
+        """The part for a worker process, on the CPU; the result can be pickled."""
+        ...
+
+    def finish(self, prepared: Any, order: Order, device: torch.device) -> Batch:
+        """The part for the training device."""
         ...
 
 
+def load(source: Source, order: Order, device: torch.device) -> Batch:
+    """Fill an order here and now."""
+    return source.finish(source.prepare(order), order, device)
+
+
 class SyntheticSource:
-    """Scenes of `nvs.train.synthetic`, made from their seed.
+    """Scenes of `nvs.train.synthetic`, drawn from their seed, rendered on the device.
 
     Args:
         kind: `object` or `room`.
@@ -43,11 +57,7 @@ class SyntheticSource:
         DatasetError: If the folder is missing or holds no image.
     """
 
-    on_device = True
-
     def __init__(self, kind: str, *, photographs: str | None = None) -> None:
-        from nvs.train.synthetic.photographs import load_photographs
-
         if kind not in get_args(SyntheticKind):
             raise ConfigError(
                 f"there are no synthetic scenes of kind {kind!r}",
@@ -58,26 +68,34 @@ class SyntheticSource:
         self.photographs = (
             None if photographs is None else load_photographs(photographs)
         )
+        self.uploaded: dict[torch.device, Tensor] = {}
         self.name = f"synthetic:{kind}"
 
-    def load(self, order: Order, device: torch.device) -> Batch:
-        """Make the scenes and render their views."""
-        from nvs.train import synthetic
+    def __getstate__(self) -> dict[str, Any]:
+        """Worker processes get no tensors of the training device."""
+        return self.__dict__ | {"uploaded": {}}
 
-        make = (
-            synthetic.object_batch
+    def prepare(self, order: Order) -> DrawnBatch:
+        """Draw the scenes and their cameras."""
+        draw = (
+            draw_object_batch
             if self.kind == "object"
-            else functools.partial(synthetic.room_batch, framing_views=order.num_inputs)
+            else functools.partial(draw_room_batch, framing_views=order.num_inputs)
         )
-        made = make(
+        return draw(
             batch=order.num_scenes,
             views=order.num_views,
             height=order.height,
             width=order.width,
             seed=order.seed,
-            device=device,
-            photographs=self.photographs,
+            photographs=self.photographs is not None,
         )
+
+    def finish(self, prepared: DrawnBatch, order: Order, device: torch.device) -> Batch:
+        """Render the views."""
+        if self.photographs is not None and device not in self.uploaded:
+            self.uploaded[device] = self.photographs.to(device)
+        made = prepared.render(device, photographs=self.uploaded.get(device))
         return Batch(
             image=made.image,
             world_from_camera=made.world_from_camera,

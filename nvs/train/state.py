@@ -35,6 +35,8 @@ class TrainState:
     """Time trained, over all sessions."""
     num_skipped: int
     """Steps left out for their gradient."""
+    num_skipped_in_row: int = 0
+    """Those of them at the end."""
     network: Mapping[str, Tensor]
     """Weights."""
     mean: Mapping[str, Tensor]
@@ -56,6 +58,7 @@ def save_state(folder: Path, state: TrainState) -> Path:
         "step": state.step,
         "elapsed_seconds": state.elapsed_seconds,
         "num_skipped": state.num_skipped,
+        "num_skipped_in_row": state.num_skipped_in_row,
         "network": dict(state.network),
         "mean": dict(state.mean),
         "optimisers": state.optimisers,

@@ -7,6 +7,8 @@ from pathlib import Path
 import imageio.v2 as imageio
 import pytest
 
+from nvs.model.shards import split_file
+
 
 def test_info_of_each_kind(nvs, scene, weights, dataset) -> None:
     assert nvs("info", scene, "--json").json["kind"] == "scene"
@@ -63,6 +65,27 @@ def test_convert_keeps_the_network(nvs, weights, tmp_path: Path) -> None:
     assert half.stat().st_size < 0.6 * target.stat().st_size
     done = nvs("weights", "convert", weights, "-o", tmp_path / "x.pt")
     assert (done.code, "Name a .safetensors file" in done.err) == (2, True)
+
+
+def test_exported_folders_are_weights(nvs, weights, tmp_path: Path) -> None:
+    expected = nvs("weights", "info", weights, "--json").json["digest"]
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    whole = folder / "weights.safetensors"
+    whole.write_bytes(weights.read_bytes())
+    for form in ("one file", "shards"):
+        if form == "shards":
+            split_file(whole, 40_000)
+            whole.unlink()
+        about = nvs("info", folder, "--json").json
+        assert (about["name"], about["digest"]) == ("mine", expected)
+        assert nvs("weights", "get", folder, "--json").code == 0
+        target = tmp_path / "joined.safetensors"
+        done = nvs("weights", "convert", folder, "-o", target, "--json")
+        assert done.code == 0, done.err
+        assert done.json["digest"] == expected
+    done = nvs("weights", "convert", tmp_path, "-o", tmp_path / "x.safetensors")
+    assert (done.code, "no exported folder and no named" in done.err) == (2, True)
 
 
 def test_bench_is_consistent(nvs, weights) -> None:

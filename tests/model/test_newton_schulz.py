@@ -59,3 +59,18 @@ def test_with_and_without_gradients_alike() -> None:
     plain = orthogonalise(g, num_steps=5, dtype=torch.float32)
     recorded = orthogonalise(g.requires_grad_(), num_steps=5, dtype=torch.float32)
     assert torch.equal(recorded, plain)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_changes_nothing(dtype: torch.dtype, device: str) -> None:
+    g = torch.randn(2, 6, 4, device=device, requires_grad=True)
+    d_following = torch.randn(2, 6, 4, device=device).to(dtype)
+    found = []
+    for enabled in (False, True):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=enabled):
+            x = orthogonalise(g, num_steps=5, dtype=dtype)
+        assert x.dtype == dtype
+        found.append((x, *torch.autograd.grad(x, g, d_following)))
+    for plain, cast in zip(*found, strict=True):
+        assert torch.equal(plain, cast)

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from nvs.errors import CheckpointError
-from nvs.model.shards import MANIFEST, join_shards, split_file
+from nvs.model.shards import (
+    MANIFEST,
+    WEIGHTS,
+    exported_file,
+    join_shards,
+    remove_shards,
+    split_file,
+)
 
 
 @pytest.mark.parametrize("size", [1, 7, 99, 100, 101])
@@ -32,7 +39,23 @@ def test_missing_and_damaged_shards_are_named(tmp_path: Path) -> None:
     first.unlink()
     with pytest.raises(CheckpointError, match=rf"{first.name} is missing. Copy the"):
         join_shards(manifest, output)
-    manifest.write_text(json.dumps({"file": "file.bin"}))
-    with pytest.raises(CheckpointError, match="is not a manifest of shards"):
-        join_shards(manifest, output)
+    for listed in ({"file": "file.bin"}, {"shards": [{"file": "../a", "sha256": ""}]}):
+        manifest.write_text(json.dumps(listed))
+        with pytest.raises(CheckpointError, match="is not a manifest of shards"):
+            join_shards(manifest, output)
     assert not output.exists()
+
+
+def test_a_folder_gives_its_file_or_its_shards(tmp_path: Path) -> None:
+    assert exported_file(tmp_path / "none") is None
+    assert exported_file(tmp_path) is None
+    whole = tmp_path / WEIGHTS
+    whole.write_bytes(bytes(range(100)))
+    split_file(whole, 40)
+    assert exported_file(tmp_path) == whole
+    whole.unlink()
+    assert exported_file(tmp_path) == tmp_path / MANIFEST
+    (tmp_path / "weights-other.shard").touch()
+    remove_shards(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["weights-other.shard"]
+    remove_shards(tmp_path)

@@ -183,6 +183,9 @@ def test_default_weights_ship_with_the_package() -> None:
     assert name == weights.DEFAULT_WEIGHTS
     assert poses == "object"
     assert checkpoint.about["steps"] > 0
+    trained_on = checkpoint.about["training"]
+    assert trained_on["data"] == "synthetic:object=1"
+    assert trained_on["photographs"] is None
 
 
 def test_cached_file_is_used_and_knows_its_poses(
@@ -199,3 +202,30 @@ def test_cached_file_is_used_and_knows_its_poses(
     save_checkpoint(path, config, made.state, about={"poses": "sideways"})
     with pytest.raises(CheckpointError, match="'sideways' poses"):
         weights.load_weights(str(path))
+
+
+def test_a_path_may_be_an_exported_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nvs.config import ModelConfig
+    from nvs.model.checkpoint import random_checkpoint
+    from nvs.model.shards import split_file
+
+    config = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)
+    made = random_checkpoint(config)
+    monkeypatch.chdir(tmp_path)
+    folder = Path("lact_tiny")
+    folder.mkdir()
+    assert weights.load_weights("lact_tiny")[0].digest != made.digest, "not an export"
+    whole = folder / "weights.safetensors"
+    save_checkpoint(whole, config, made.state, about={"poses": "scene"})
+    for form in ("one file", "shards"):
+        if form == "shards":
+            split_file(whole, 40_000)
+            whole.unlink()
+        for name in ("lact_tiny", str(tmp_path / "lact_tiny"), "lact_tiny/"):
+            checkpoint, called, poses = weights.load_weights(name)
+            assert checkpoint.digest == made.digest
+            assert (called, poses) == ("lact_tiny", "scene")
+    checkpoint, called, _ = weights.load_weights("lact_tiny/weights.json")
+    assert (checkpoint.digest, called) == (made.digest, "weights")

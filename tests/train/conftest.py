@@ -58,9 +58,8 @@ class PaintedScenes:
     """Scenes whose colour is an easy function of the order's seed and the view."""
 
     name = "painted"
-    on_device = False
 
-    def load(self, order: Order, device: torch.device) -> Batch:
+    def prepare(self, order: Order) -> Batch:
         """Paint each view in one colour, brighter to the right."""
         draw = torch.Generator().manual_seed(order.seed)
         scenes, views = order.num_scenes, order.num_views
@@ -78,13 +77,16 @@ class PaintedScenes:
         colour = torch.rand(scenes, 1, 3, 1, 1, generator=draw)
         ramp = torch.linspace(0, 0.5, order.width)
         image = (colour / 2 + ramp).expand(-1, views, -1, order.height, -1)
-        batch = Batch(
+        return Batch(
             image=image.contiguous(),
             world_from_camera=camera.world_from_camera.unflatten(0, (scenes, views)),
             intrinsics=camera.intrinsics.unflatten(0, (scenes, views)),
             num_inputs=order.num_inputs,
         )
-        return batch.to(device)
+
+    def finish(self, prepared: Batch, order: Order, device: torch.device) -> Batch:
+        """Copy to the device."""
+        return prepared.to(device)
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_overrides_reach_the_network_and_the_stages() -> None:
         ({"compile": "yes"}, "compile is 'yes'. Use true or false."),
         ({"model": "lact_huge"}, "there is no preset 'lact_huge'. Use one of"),
         ({"stages": []}, "stages is []. Give at least one stage."),
-        ({"scenes_per_group": 3}, "stages[0].batch is 8, no multiple of"),
+        ({"scenes_per_group": 3}, "stages[0].batch is 4, no multiple of"),
     ],
 )
 def test_every_mistake_is_named(values: dict[str, Any], message: str) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from nvs.train import session
@@ -25,10 +26,11 @@ session.train(
 """
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 def test_two_processes_equal_one_and_can_go_on_as_one(
-    make_config: Callable[..., TrainConfig], tmp_path: Path
+    make_config: Callable[..., TrainConfig], tmp_path: Path, optimiser: str
 ) -> None:
-    config = make_config(steps=3, optimiser="adamw", checkpoint_every=1)
+    config = make_config(steps=3, optimiser=optimiser, checkpoint_every=1)
     values = config.to_json()
     del values["preset"]
     script = tmp_path / "script.py"

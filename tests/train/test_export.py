@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from nvs.errors import CheckpointError, OutputError
 from nvs.model import LaCTNetwork
 from nvs.model.checkpoint import load_checkpoint
 from nvs.model.shards import MANIFEST, WEIGHTS, join_shards
+from nvs.train import export as export_module
 from nvs.train.config import TrainConfig
 from nvs.train.export import export_weights
 from nvs.train.runtime import build_network
@@ -30,6 +38,11 @@ def export(folder: Path, network: LaCTNetwork, shard_bytes: int | None) -> list[
         about={"steps": 3},
         shard_bytes=shard_bytes,
     )
+
+
+@pytest.fixture
+def other(make_config: Callable[..., TrainConfig]) -> LaCTNetwork:
+    return build_network(make_config(seed=1))
 
 
 def test_one_file_where_it_fits(network: LaCTNetwork, tmp_path: Path) -> None:
@@ -65,3 +78,122 @@ def test_training_can_begin_from_file_folder_and_shards(
         found = load_initial(tmp_path / path, network.config)
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+FORMS = {"one file": None, "few shards": 60_000, "many shards": 30_000}
+
+
+@pytest.mark.parametrize("after", FORMS)
+@pytest.mark.parametrize("before", FORMS)
+def test_a_second_export_takes_the_place_of_the_first(
+    network: LaCTNetwork, other: LaCTNetwork, tmp_path: Path, before: str, after: str
+) -> None:
+    export(tmp_path, other, FORMS[before])
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "mine.shard").touch()
+    paths = export(tmp_path, network, FORMS[after])
+    assert (len(paths) > 1) == (after != "one file")
+    mine = [tmp_path / "mine.shard", tmp_path / "notes.txt"]
+    assert sorted(tmp_path.iterdir()) == sorted([*paths, *mine])
+    found = load_initial(tmp_path, network.config)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(found[name], tensor.bfloat16().float())
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing is tidied up after it."""
+
+
+class Interruption:
+    """Raises instead of the n-th rename or removal of a file; then nothing works."""
+
+    def __init__(
+        self, patch: pytest.MonkeyPatch, error: BaseException, count: int
+    ) -> None:
+        self.error = error
+        self.left = count
+        patch.setattr(os, "replace", self.wrap(os.replace))
+        patch.setattr(Path, "unlink", self.wrap(Path.unlink))
+        rmtree = shutil.rmtree
+        tidies = not isinstance(error, Killed)
+        patch.setattr(shutil, "rmtree", lambda *a, **k: tidies and rmtree(*a, **k))
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def interrupted(*values: Any, **options: Any) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                raise self.error
+            return function(*values, **options)
+
+        return interrupted
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        ("one file", "few shards", Killed()),
+        ("few shards", "one file", Killed()),
+        ("few shards", "few shards", Killed()),
+        ("many shards", "few shards", FULL),
+    ],
+)
+def test_an_interrupted_export_loses_nothing(
+    network: LaCTNetwork,
+    other: LaCTNetwork,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+    after: str,
+    error: BaseException,
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    old, new = tmp_path / "old", tmp_path / "new"
+    export(old, other, FORMS[before])
+    digests = [load_checkpoint(old).digest]
+    names = sorted(path.name for path in export(new, network, FORMS[after]))
+    digests.append(load_checkpoint(new).digest)
+    found: list[int] = []
+    for count in itertools.count():
+        folder = tmp_path / f"interrupted-{count}"
+        shutil.copytree(old, folder)
+        with monkeypatch.context() as patch:
+            Interruption(patch, error, count)
+            try:
+                export(folder, network, FORMS[after])
+            except (Killed, OutputError):
+                is_over = False
+            else:
+                is_over = True
+        found.append(digests.index(load_checkpoint(folder).digest))
+        export(folder, network, FORMS[after])
+        assert sorted(path.name for path in folder.iterdir()) == names
+        if is_over:
+            break
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (0, 1)
+
+
+def test_what_does_not_read_back_is_not_kept(
+    network: LaCTNetwork,
+    other: LaCTNetwork,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    export(tmp_path, other, None)
+    before = load_checkpoint(tmp_path).digest
+    save = export_module.save_checkpoint
+
+    def damaged(path: Path, *values: Any, **options: Any) -> str:
+        digest = save(path, *values, **options)
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+        return digest
+
+    monkeypatch.setattr(export_module, "save_checkpoint", damaged)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        export(tmp_path, network, None)
+    assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]
+    assert load_checkpoint(tmp_path).digest == before

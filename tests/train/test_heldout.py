@@ -11,7 +11,13 @@ import torch
 
 from nvs.errors import DatasetError
 from nvs.train.config import TrainConfig
-from nvs.train.heldout import HeldOutSet, choose_views, evaluate, heldout_scenes
+from nvs.train.heldout import (
+    HeldOutSet,
+    check_not_trained_on,
+    choose_views,
+    evaluate,
+    heldout_scenes,
+)
 from nvs.train.mixture import Mixture, parse_mixture
 from nvs.train.runtime import build_network
 
@@ -30,6 +36,27 @@ def test_views_are_spread_or_as_given(
     )
     given = HeldOutSet(folder=folder, inputs="8:16:4", targets="9:16:4")
     assert choose_views(config, given) == ([8, 12], [9, 13])
+    given = HeldOutSet(folder=folder, inputs="2::4")
+    assert choose_views(config, given) == ([2, 6, 10, 14], [1, 5, 9, 13])
+    given = HeldOutSet(folder=folder, targets="::4")
+    assert choose_views(config, given) == ([1, 5, 9, 13], [0, 4, 8, 12])
+
+
+def test_a_set_without_views_to_spare_is_explained(
+    make_config: MakeConfig, posed_set: WriteSet
+) -> None:
+    given = HeldOutSet(folder=posed_set(num_views=3), inputs="0:3")
+    with pytest.raises(DatasetError, match="has 3 views, which leaves no inputs or no"):
+        choose_views(make_config(), given)
+
+
+def test_a_set_that_is_trained_on_is_not_held_out(posed_set: WriteSet) -> None:
+    held, other = posed_set(name="sets/a"), posed_set(name="sets/b")
+    mixture = parse_mixture(f"synthetic:object=1,{held.parent}=1", framing="none")
+    with pytest.raises(DatasetError, match=r"sets/a is held out and also one of"):
+        check_not_trained_on(HeldOutSet(folder=held), mixture)
+    mixture = parse_mixture(f"{other}=1", framing="none")
+    check_not_trained_on(HeldOutSet(folder=held), mixture)
 
 
 @pytest.mark.parametrize("text", ["3", "20:30", "a:b", "::0", "1:2:3:4"])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from nvs.errors import CheckpointError, OutputError, TrainingError
-from nvs.train import runtime, session
+from nvs.errors import CheckpointError, ImageError, OutputError, TrainingError
+from nvs.train import clock, loop, runtime, session
 from nvs.train.batch import Batch, Order
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
@@ -21,6 +22,7 @@ from nvs.train.loop import Trainer
 from nvs.train.losses import psnr_db
 from nvs.train.mixture import Mixture, parse_mixture
 from nvs.train.presets import preset
+from nvs.train.sources import load
 from nvs.train.state import list_states, load_state
 
 MakeConfig = Callable[..., TrainConfig]
@@ -39,7 +41,7 @@ def trainer_of(
 
 def one_batch(config: TrainConfig, mixture: Mixture) -> Batch:
     ((_, order), *_) = mixture.orders(config, 0, 0.0, rank=0, world=1)
-    return mixture.sources[0].load(order, CPU)
+    return load(mixture.sources[0], order, CPU)
 
 
 def assert_equal_runs(left: Trainer, right: Trainer) -> None:
@@ -201,14 +203,15 @@ class Broken:
     """A source whose colours turn into NaN."""
 
     name = "broken"
-    on_device = False
 
     def __init__(self, mixture: Mixture, healthy: int) -> None:
         self.source = mixture.sources[0]
         self.healthy = healthy
 
-    def load(self, order: Order, device: torch.device) -> Batch:
-        batch = self.source.load(order, device)
+    def prepare(self, order: Order) -> Batch:
+        return load(self.source, order, CPU)
+
+    def finish(self, batch: Batch, order: Order, device: torch.device) -> Batch:
         self.healthy -= 1
         if self.healthy < 0:
             batch.image.fill_(math.nan)
@@ -227,8 +230,23 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     assert load_state(list_states(tmp_path)[-1]).step == 2
 
 
+def test_damaged_data_costs_no_steps(
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+) -> None:
+    class Damaged(Broken):
+        def prepare(self, order: Order) -> Batch:
+            if self.healthy == 0:
+                raise ImageError("a.png is damaged", remedy="Replace it.")
+            return super().prepare(order)
+
+    mixture = Mixture(sources=[Damaged(painted, 3 * 2)], weights=[1.0])
+    with pytest.raises(ImageError, match=r"a\.png"):
+        trainer_of(make_config(), tmp_path, mixture).run()
+    assert load_state(list_states(tmp_path)[-1]).step == 3
+
+
 def test_outliers_are_left_out_and_too_many_stop_the_run(
-    make_config: MakeConfig, painted: Mixture
+    make_config: MakeConfig, painted: Mixture, tmp_path: Path
 ) -> None:
     config = make_config(skip_norm=1e-9, skip_after=2)
     batch = one_batch(config, painted)
@@ -241,19 +259,39 @@ def test_outliers_are_left_out_and_too_many_stop_the_run(
     assert learner.num_skipped == 49
     for name, tensor in learner.network.state_dict().items():
         assert torch.equal(tensor, before[name])
-    with pytest.raises(TrainingError, match="50 steps in a row were left out"):
-        learner.train_step(batch, 51, 0.1)
+    state = trainer_of(config, tmp_path, painted).state()
+    state = replace(state, num_skipped=49, num_skipped_in_row=49)
+    resumed = Learner(config, Processes(device=CPU), resumed=state)
+    for each in (learner, resumed):
+        with pytest.raises(TrainingError, match="50 steps in a row were left out"):
+            each.train_step(batch, 51, 0.1)
 
 
 def test_a_time_budget_ends_the_run_in_time(
-    make_config: MakeConfig, painted: Mixture, tmp_path: Path
+    make_config: MakeConfig,
+    painted: Mixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    started = time.monotonic()
-    config = make_config(steps=None, time_budget_seconds=4.0)
-    trainer = trainer_of(config, tmp_path, painted, started=started)
+    now = 100.0
+
+    def slowed(function: Callable[..., Any], seconds: list[float]) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal now
+            now += seconds.pop(0) if len(seconds) > 1 else seconds[0]
+            return function(*arguments, **options)
+
+        return call
+
+    for module in (loop, clock):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(loop, "save_state", slowed(loop.save_state, [2.0]))
+    config = make_config(steps=None, time_budget_seconds=24.0)
+    trainer = trainer_of(config, tmp_path, painted)
+    train_step = slowed(trainer.learner.train_step, [4.0, 3.0, 1.0])
+    monkeypatch.setattr(trainer.learner, "train_step", train_step)
     trainer.run()
-    assert 2 < time.monotonic() - started < 4
-    assert trainer.step > 3
+    assert 119 < now <= 124
     assert trainer.clock.progress(trainer.step) == 1
     assert load_state(list_states(tmp_path)[-1]).step == trainer.step
 

@@ -14,6 +14,7 @@ from nvs.errors import ConfigError, DatasetError
 from nvs.train.batch import NUM_TRAINING_SEEDS, Order, heldout_seed, training_seed
 from nvs.train.config import TrainConfig
 from nvs.train.mixture import Mixture, check_dealing, parse_mixture
+from nvs.train.sources import load
 
 MakeConfig = Callable[..., TrainConfig]
 STAGE = {"height": 16, "width": 16, "batch": 8, "inputs": [2, 4], "targets": [1]}
@@ -110,7 +111,7 @@ def test_bad_mixtures_are_explained(text: str, message: str) -> None:
 
 
 def test_a_folder_without_sets_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"holds no posed sets. Give a folder with"):
+    with pytest.raises(DatasetError, match=r"holds no posed sets. Give a folder in a"):
         parse_mixture(f"{tmp_path}=1", framing="none")
 
 
@@ -133,7 +134,7 @@ def test_synthetic_surfaces_wear_photographs(tmp_path: Path) -> None:
         mixture = parse_mixture(
             "synthetic:object=1", framing="none", photographs=photographs
         )
-        return mixture.sources[0].load(order, torch.device("cpu")).image
+        return load(mixture.sources[0], order, torch.device("cpu")).image
 
     plain, dressed = views(None), views(str(tmp_path))
     redness = [

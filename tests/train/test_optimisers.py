@@ -40,6 +40,19 @@ def test_muon_has_the_hidden_matrices(make_config: MakeConfig) -> None:
     assert held == {f"blocks.{b}.{part}.weight" for b in range(2) for part in parts}
 
 
+def test_a_state_brings_no_settings(make_config: MakeConfig) -> None:
+    network = build_network(make_config())
+    before = Optimisers(network, make_config(weight_decay=0.1))
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before.step()
+    after = Optimisers(network, make_config(weight_decay=0.5))
+    after.load_state_dict(before.state_dict())
+    for one, other in zip(before.all, after.all, strict=True):
+        assert len(one.state) == len(other.state) > 0
+        assert other.param_groups[0]["weight_decay"] == 0.5
+
+
 def test_only_matrices_decay(make_config: MakeConfig) -> None:
     config = make_config(optimiser="adamw", weight_decay=0.5, learning_rate=0.1)
     network = build_network(config)

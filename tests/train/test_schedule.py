@@ -103,12 +103,18 @@ def test_a_time_budget_decides_progress_where_no_steps_do(
 def test_the_reserve_covers_a_step_and_the_upkeep(make_config: MakeConfig) -> None:
     config = make_config(steps=None, time_budget_seconds=100)
     clock = Clock(config, elapsed_seconds=0.0, started=time.monotonic())
-    clock.took_step(20.0)
     clock.took_upkeep(3.0)
-    assert clock.read()[1] == pytest.approx(33)
-    for _ in range(40):
+    for seconds in (60.0, 20.0):
+        clock.took_step(seconds)
+        assert clock.read()[1] == pytest.approx(3), "the first steps compile"
+    for _ in range(4):
         clock.took_step(2.0)
-    assert clock.read()[1] == pytest.approx(6), "a slow first step is forgotten"
+        assert clock.read()[1] == pytest.approx(7)
+    clock.took_step(20.0)
+    assert clock.read()[1] == pytest.approx(7), "one slow step changes nothing"
+    for _ in range(9):
+        clock.took_step(5.0)
+    assert clock.read()[1] == pytest.approx(13)
 
 
 def test_with_steps_a_time_budget_is_for_each_session(make_config: MakeConfig) -> None:

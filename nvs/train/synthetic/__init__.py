@@ -5,5 +5,12 @@ no end. What a model learns from such scenes carries over to real ones (LRM-Zero
 arXiv:2406.09371; MegaSynth, arXiv:2412.14166).
 """
 
-from nvs.train.synthetic.batch import SyntheticBatch, object_batch, room_batch
+from nvs.train.synthetic.batch import (
+    DrawnBatch,
+    SyntheticBatch,
+    draw_object_batch,
+    draw_room_batch,
+    object_batch,
+    room_batch,
+)
 from nvs.train.synthetic.photographs import load_photographs

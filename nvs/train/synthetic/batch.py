@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,64 @@ class SyntheticBatch:
     the background is seen. None where it was not asked for."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DrawnBatch:
+    """Scenes and cameras, drawn on the CPU and not yet rendered."""
+
+    scenes: SceneBatch
+    """What there is to see."""
+    world_from_camera: Float[Tensor, "batch view 4 4"]
+    """Poses in the frame of the scenes."""
+    intrinsics: Float[Tensor, "batch view 4"]
+    """fx, fy, cx, cy in pixels."""
+    height: int
+    """Picture height in pixels."""
+    width: int
+    """Picture width in pixels."""
+    framed_from_camera: Float[Tensor, "batch view 4 4"]
+    """Poses in the frame the model expects."""
+    framed_from_world: Float[Tensor, "batch"]
+    """Scale of that frame."""
+
+    def render(
+        self,
+        device: torch.device | str,
+        *,
+        supersample: int = 2,
+        photographs: Float[Tensor, "photo 3 side side"] | None = None,
+        with_depth: bool = False,
+    ) -> SyntheticBatch:
+        """Take the pictures on a device; the arguments are those of `object_batch`."""
+        scenes = self.scenes.to(device)
+        poses, intrinsics = (
+            self.world_from_camera.to(device),
+            self.intrinsics.to(device),
+        )
+        if photographs is not None:
+            photographs = shrink(photographs.to(device), self.width * supersample // 2)
+        image = render(
+            scenes,
+            poses,
+            intrinsics,
+            height=self.height,
+            width=self.width,
+            supersample=supersample,
+            photographs=photographs,
+        )
+        depth = None
+        if with_depth:
+            depth = render_depth(
+                scenes, poses, intrinsics, height=self.height, width=self.width
+            )
+            depth = depth * self.framed_from_world.to(device)[:, None, None, None]
+        return SyntheticBatch(
+            image=image,
+            world_from_camera=self.framed_from_camera.to(device),
+            intrinsics=intrinsics,
+            depth=depth,
+        )
+
+
 def object_batch(
     *,
     batch: int,
@@ -63,16 +121,16 @@ def object_batch(
         photographs: From `load_photographs`; some parts then wear them.
         with_depth: Also trace the depth, for about a quarter more work.
     """
-    draws = Draws(seed, batch, stream=_OBJECT)
-    scenes = draw_objects(draws, photographs=photographs is not None)
-    rig = Draws(seed, batch, stream=_OBJECT_RIG)
-    poses, intrinsics = orbit(rig, views, height=height, width=width)
-    return _render(
-        scenes.to(device),
-        poses.float().to(device),
-        intrinsics.float().to(device),
+    drawn = draw_object_batch(
+        batch=batch,
+        views=views,
         height=height,
         width=width,
+        seed=seed,
+        photographs=photographs is not None,
+    )
+    return drawn.render(
+        device,
         supersample=supersample,
         photographs=photographs,
         with_depth=with_depth,
@@ -111,21 +169,58 @@ def room_batch(
         framing_views: How many of the first views define the frame: the inputs, where
             targets must not leak into it. All of them if absent.
     """
-    draws = Draws(seed, batch, stream=_ROOM)
-    scenes, size = draw_rooms(draws, photographs=photographs is not None)
-    rig = Draws(seed, batch, stream=_ROOM_RIG)
-    poses, intrinsics = walk(
-        rig, views, size, free_share=FREE_SHARE, height=height, width=width
-    )
-    traced = _render(
-        scenes.to(device),
-        poses.float().to(device),
-        intrinsics.float().to(device),
+    drawn = draw_room_batch(
+        batch=batch,
+        views=views,
         height=height,
         width=width,
+        seed=seed,
+        photographs=photographs is not None,
+        framing_views=framing_views,
+    )
+    return drawn.render(
+        device,
         supersample=supersample,
         photographs=photographs,
         with_depth=with_depth,
+    )
+
+
+def draw_object_batch(
+    *, batch: int, views: int, height: int, width: int, seed: int, photographs: bool
+) -> DrawnBatch:
+    """What `object_batch` renders; `photographs` says whether some parts wear them."""
+    draws = Draws(seed, batch, stream=_OBJECT)
+    scenes = draw_objects(draws, photographs=photographs)
+    rig = Draws(seed, batch, stream=_OBJECT_RIG)
+    poses, intrinsics = orbit(rig, views, height=height, width=width)
+    return DrawnBatch(
+        scenes=scenes,
+        world_from_camera=poses.float(),
+        intrinsics=intrinsics.float(),
+        height=height,
+        width=width,
+        framed_from_camera=poses.float(),
+        framed_from_world=torch.ones(batch),
+    )
+
+
+def draw_room_batch(
+    *,
+    batch: int,
+    views: int,
+    height: int,
+    width: int,
+    seed: int,
+    photographs: bool,
+    framing_views: int | None = None,
+) -> DrawnBatch:
+    """What `room_batch` renders; `photographs` says whether some surfaces wear them."""
+    draws = Draws(seed, batch, stream=_ROOM)
+    scenes, size = draw_rooms(draws, photographs=photographs)
+    rig = Draws(seed, batch, stream=_ROOM_RIG)
+    poses, intrinsics = walk(
+        rig, views, size, free_share=FREE_SHARE, height=height, width=width
     )
     framed, scales = [], []
     for pose, lens in zip(poses, intrinsics, strict=True):
@@ -136,41 +231,12 @@ def room_batch(
         frame = PoseNormalisation.from_mean_camera(camera, defining)
         framed.append(frame.apply(camera).world_from_camera)
         scales.append(frame.scale)
-    depth = traced.depth
-    if depth is not None:
-        depth = depth * depth.new_tensor(scales)[:, None, None, None]
-    return replace(
-        traced,
-        world_from_camera=torch.stack(framed).float().to(device),
-        depth=depth,
-    )
-
-
-def _render(
-    scenes: SceneBatch,
-    poses: Float[Tensor, "batch view 4 4"],
-    intrinsics: Float[Tensor, "batch view 4"],
-    *,
-    height: int,
-    width: int,
-    supersample: int,
-    photographs: Float[Tensor, "photo 3 side side"] | None,
-    with_depth: bool,
-) -> SyntheticBatch:
-    if photographs is not None:
-        photographs = shrink(photographs.to(poses.device), width * supersample // 2)
-    image = render(
-        scenes,
-        poses,
-        intrinsics,
+    return DrawnBatch(
+        scenes=scenes,
+        world_from_camera=poses.float(),
+        intrinsics=intrinsics.float(),
         height=height,
         width=width,
-        supersample=supersample,
-        photographs=photographs,
-    )
-    depth = None
-    if with_depth:
-        depth = render_depth(scenes, poses, intrinsics, height=height, width=width)
-    return SyntheticBatch(
-        image=image, world_from_camera=poses, intrinsics=intrinsics, depth=depth
+        framed_from_camera=torch.stack(framed).float(),
+        framed_from_world=torch.tensor(scales),
     )

@@ -64,12 +64,19 @@ def test_patterns_have_sharp_edges_at_full_contrast(kind: int) -> None:
     assert color.diff(dim=-1).abs().max() > 0.5
 
 
-def test_photographs_are_loaded_cropped_and_shown(tmp_path: Path) -> None:
+def test_photographs_are_loaded_cropped_and_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     image = np.zeros((40, 80, 3), dtype=np.uint8)
     image[:, 20:60] = (0, 0, 255)
     cv2.imwrite(str(tmp_path / "a.png"), image)
     (tmp_path / "notes.txt").write_text("not an image")
-    photographs = load_photographs(tmp_path, 32)
+    cut = (tmp_path / "a.png").read_bytes()[:80]
+    (tmp_path / "b.png").write_bytes(cut)
+    with caplog.at_level("WARNING", "nvs.data"):
+        photographs = load_photographs(tmp_path, 32)
+    assert "2 of 3 files are no images or damaged" in caplog.text
+    assert "b.png, notes.txt" in caplog.text
     assert photographs.shape == (1, 3, 32, 32)
     red = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
     torch.testing.assert_close(photographs[0], red.expand(3, 32, 32))
