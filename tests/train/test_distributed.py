@@ -26,7 +26,9 @@ session.train(
 """
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize(
+    "optimiser", ["muon", pytest.param("adamw", marks=pytest.mark.slow)]
+)
 def test_two_processes_equal_one_and_can_go_on_as_one(
     make_config: Callable[..., TrainConfig], tmp_path: Path, optimiser: str
 ) -> None:

@@ -26,7 +26,7 @@ from nvs.train import session
 if __name__ == "__main__":
     session.train(Path(sys.argv[1]), values=json.loads(sys.argv[2]))
 """
-NUM_STEPS = 40
+NUM_STEPS = 20
 
 
 def start(
@@ -51,8 +51,9 @@ def start(
     return process, values
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGTERM, 0), (signal.SIGINT, 1)]
+)
 def test_a_run_that_is_asked_to_stop_keeps_every_step(
     make_config: MakeConfig,
     posed_set: Callable[..., Path],

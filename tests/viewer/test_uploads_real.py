@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from nvs.assets import SAMPLE
@@ -44,6 +45,7 @@ def test_a_zip_is_built_and_its_scene_file_uploaded_again(
     settled(page)
 
 
+@pytest.mark.slow
 def test_a_folder_in_a_layout_of_others_is_packed_and_read(
     open_page: Callable[..., Page], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
