@@ -28,7 +28,7 @@ class Order:
     num_inputs: int
     """Input views of each."""
     num_targets: int
-    """Target views of each."""
+    """Target views of each, not among its inputs."""
     height: int
     """Image height in pixels."""
     width: int
@@ -37,6 +37,8 @@ class Order:
     """Share of a photograph's side to keep."""
     baseline: float = 1.0
     """Share of a set's views to draw from."""
+    num_repeated: int = 0
+    """Input views that are targets too."""
 
     @property
     def num_views(self) -> int:
@@ -67,6 +69,17 @@ class Batch:
             width=width,
         )
         return posed_rays(camera, len(self.image))
+
+    def repeating(self, count: int) -> Batch:
+        """The batch with its first `count` input views once more, as targets."""
+        return replace(
+            self,
+            image=torch.cat([self.image, self.image[:, :count]], dim=1),
+            world_from_camera=torch.cat(
+                [self.world_from_camera, self.world_from_camera[:, :count]], dim=1
+            ),
+            intrinsics=torch.cat([self.intrinsics, self.intrinsics[:, :count]], dim=1),
+        )
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""

@@ -18,7 +18,8 @@ Precision = Literal["float32", "bfloat16"]
 
 POSITIVE = (
     *("steps", "time_budget_seconds", "scenes_per_group", "learning_rate"),
-    *("muon_learning_rate", "chroma_weight", "clip_norm", "skip_norm", "log_every"),
+    *("muon_learning_rate", "patch_learning_rate", "chroma_weight", "clip_norm"),
+    *("skip_norm", "log_every"),
     *("checkpoint_every", "heldout_every", "heldout_inputs", "heldout_targets"),
 )
 NOT_NEGATIVE = (
@@ -47,6 +48,9 @@ class Stage:
     """Numbers of input views to draw from, evenly, one draw a step."""
     targets: tuple[int, ...]
     """Numbers of target views to draw from."""
+    repeated: int = 0
+    """Input views, at most, that are targets once more beside those numbers. What a
+    view shows is learned sooner from them than from views between the inputs."""
     field_of_view: float = 1.0
     """Share of a photograph's side that a centre crop keeps (posed sets only)."""
     baseline: tuple[float, float] = (1.0, 1.0)
@@ -65,6 +69,8 @@ class Stage:
                 counts,
                 "Give one or more positive whole numbers.",
             )
+        remedy = "It must not be negative."
+        require(self.repeated >= 0, "stages.repeated", self.repeated, remedy)
         for key in ("field_of_view", "baseline"):
             value = getattr(self, key)
             shares = value if isinstance(value, tuple) else (value,)
@@ -90,6 +96,9 @@ class TrainConfig:
     """Where the values come from."""
     seed: int = 0
     """Decides the initial weights and all data."""
+    initial_digest: str | None = None
+    """Digest of the weights that the run began with, recorded by it; new ones if
+    absent."""
     steps: int | None = None
     """Length of the run in steps; its schedules are then a function of the step."""
     time_budget_seconds: float | None = None
@@ -106,11 +115,13 @@ class TrainConfig:
     """Scenes made together; whole groups are dealt to the devices."""
 
     optimiser: Optimiser = "adamw"
-    """AdamW for everything, or Muon for the matrices inside the blocks."""
+    """AdamW for everything, or Muon for the matrices."""
     learning_rate: float
     """Peak learning rate of AdamW."""
     muon_learning_rate: float = 0.02
     """Peak learning rate of Muon."""
+    patch_learning_rate: float = 0.02
+    """Peak learning rate of Muon for the two matrices between patches and tokens."""
     weight_decay: float = 0.05
     """Decay of matrices; vectors have none."""
     warmup_steps: int

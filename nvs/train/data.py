@@ -106,7 +106,7 @@ def batches(
                 mixture.sources[source].finish(prepared, order, device)
                 for prepared, (source, order) in zip(made, step_orders, strict=True)
             ]
-        yield Batch.cat(made)
+        yield Batch.cat(made).repeating(step_orders[0][1].num_repeated)
 
 
 def _ignore_stop_signals(worker: int) -> None:

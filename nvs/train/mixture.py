@@ -53,6 +53,7 @@ class Mixture:
                 width=stage.width,
                 field_of_view=stage.field_of_view,
                 baseline=baseline_at(stage, within),
+                num_repeated=min(stage.repeated, num_inputs),
             )
             orders.append((source, order))
         return orders

@@ -1,35 +1,43 @@
-"""AdamW, and Muon for the matrices inside the blocks."""
+"""AdamW, and Muon for the matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from nvs.errors import CheckpointError
 from nvs.scene.precision import DTYPES
 from nvs.train.config import TrainConfig
 from nvs.train.muon import Muon
 
 BETAS = (0.9, 0.95)
+PATCH_MATRICES = ("embedding.weight", "output.weight")
 
 
 class Optimisers:
     """The optimisers of a run, stepped together.
 
-    Muon takes two-dimensional weights of the blocks but the learning-rate projection,
-    whose few rows are no hidden layer. Initial fast weights, which have a dimension for
-    the head, and everything outside the blocks stay with AdamW.
+    With `optimiser="muon"` Muon takes two-dimensional weights of the blocks but the
+    learning-rate projection, whose few rows are no hidden layer, and, at a rate of
+    their own, the matrices between patches and tokens: most of what a patch shows is
+    its mean colour, and AdamW learns little else for long. Initial fast weights, which
+    have a dimension for the head, and vectors stay with AdamW.
     """
 
     def __init__(self, network: nn.Module, config: TrainConfig) -> None:
         hidden: list[nn.Parameter] = []
+        patch: list[nn.Parameter] = []
         matrices: list[nn.Parameter] = []
         vectors: list[nn.Parameter] = []
+        with_muon = config.optimiser == "muon"
         for name, parameter in network.named_parameters():
-            if config.optimiser == "muon" and is_hidden_matrix(name, parameter):
+            if with_muon and is_hidden_matrix(name, parameter):
                 hidden.append(parameter)
+            elif with_muon and name in PATCH_MATRICES:
+                patch.append(parameter)
             elif parameter.ndim >= 2:
                 matrices.append(parameter)
             else:
@@ -45,15 +53,19 @@ class Optimisers:
         )
         self.all: list[torch.optim.Optimizer] = [adamw]
         self.peaks = [config.learning_rate]
-        if hidden:
-            muon = Muon(
-                hidden,
-                lr=config.muon_learning_rate,
-                weight_decay=config.weight_decay,
-                orthogonalise_dtype=DTYPES[config.newton_schulz_dtype],
-            )
-            self.all.append(muon)
-            self.peaks.append(config.muon_learning_rate)
+        if with_muon:
+            self.peaks += [config.muon_learning_rate, config.patch_learning_rate]
+            self.all += [
+                Muon(
+                    parameters,
+                    lr=peak,
+                    weight_decay=config.weight_decay,
+                    orthogonalise_dtype=DTYPES[config.newton_schulz_dtype],
+                )
+                for parameters, peak in zip(
+                    (hidden, patch), self.peaks[1:], strict=True
+                )
+            ]
 
     def set_factor(self, factor: float) -> None:
         """Scale every peak learning rate."""
@@ -75,8 +87,19 @@ class Optimisers:
         """The state of each optimiser."""
         return [optimiser.state_dict() for optimiser in self.all]
 
-    def load_state_dict(self, states: Iterable[Mapping[str, Any]]) -> None:
-        """Take over states that `state_dict` returned, but no settings."""
+    def load_state_dict(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over states that `state_dict` returned, but no settings.
+
+        Raises:
+            CheckpointError: If they are of other optimisers.
+        """
+        if len(states) != len(self.all):
+            raise CheckpointError(
+                f"the checkpoint has the states of {len(states)} optimisers, this "
+                f"version of the trainer has {len(self.all)}",
+                remedy="Begin another run with the weights: export them with the "
+                "version that trained them, and give them as --init.",
+            )
         for optimiser, state in zip(self.all, states, strict=True):
             groups = [
                 {**group, "params": saved["params"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Mapping
@@ -9,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from nvs.config import ModelConfig
 from nvs.errors import CheckpointError, OutputError
 from nvs.files import remove_leftovers, write_text
 from nvs.model.checkpoint import load_checkpoint
@@ -74,7 +73,9 @@ def train(
         check_not_trained_on(heldout_set, mixture)
     initial = None
     if init is not None and resumed is None:
-        initial = load_initial(init, config.model)
+        begun_with = load_checkpoint(init, config.model)
+        initial = begun_with.state
+        config = dataclasses.replace(config, initial_digest=begun_with.digest)
     with processes(device or torch.device("cpu")) as group:
         _check_same_step(group, out, resumed)
         if group.is_first:
@@ -108,16 +109,6 @@ def train(
             )
             trainer.report.say(f"weights: {', '.join(str(path) for path in paths)}")
     return trainer
-
-
-def load_initial(path: Path, config: ModelConfig) -> dict[str, Tensor]:
-    """Weights to begin with, in float32.
-
-    Raises:
-        CheckpointError: If they are damaged or belong to another network.
-    """
-    state = load_checkpoint(path, config).state
-    return {name: tensor.float() for name, tensor in state.items()}
 
 
 def _last_state(out: Path, *, resume: bool) -> TrainState | None:

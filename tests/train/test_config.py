@@ -58,6 +58,7 @@ def test_every_mistake_is_named(values: dict[str, Any], message: str) -> None:
         ({"height": 20}, "stages[0].height is 20. It must be a multiple of 8"),
         ({"inputs": []}, "stages.inputs is (). Give one or more positive"),
         ({"inputs": 4}, "stages.inputs is 4. It must be a list of whole numbers."),
+        ({"repeated": -1}, "stages.repeated is -1. It must not be negative."),
         ({"field_of_view": 2}, "stages.field_of_view is 2.0. It must be above 0"),
         ({"baseline": [0.1]}, "stages.baseline is [0.1]. It must be a list of two"),
         ({"fov": 1}, "unknown training key 'stages.fov'. Known keys: share"),

@@ -71,6 +71,27 @@ def test_what_workers_prepare_makes_the_same_scene(
         assert_same(source.finish(received, order, cpu), load(source, order, cpu))
 
 
+def test_input_views_are_repeated_as_targets(
+    make_config: MakeConfig, painted: Mixture
+) -> None:
+    size = {"height": 16, "width": 16, "batch": 4}
+    plain, repeating = (
+        make_config(stages=[size | {"inputs": [1, 3], "targets": [2]} | more])
+        for more in ({}, {"repeated": 2})
+    )
+    seen = set()
+    for few, many in zip(
+        stream(plain, painted, 0, 8), stream(repeating, painted, 0, 8), strict=True
+    ):
+        num = min(2, few.num_inputs)
+        assert many.num_inputs == few.num_inputs
+        for name in ("image", "world_from_camera", "intrinsics"):
+            views, more = getattr(few, name), getattr(many, name)
+            assert torch.equal(more, torch.cat([views, views[:, :num]], dim=1))
+        seen.add(num)
+    assert seen == {1, 2}
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_source_s_error_names_the_set(
     make_config: MakeConfig, posed_set: Callable[..., Path], workers: int

@@ -19,10 +19,11 @@ from nvs.model import LaCTNetwork
 from nvs.model.checkpoint import load_checkpoint
 from nvs.model.shards import MANIFEST, WEIGHTS, join_shards
 from nvs.train import export as export_module
+from nvs.train import session
 from nvs.train.config import TrainConfig
 from nvs.train.export import export_weights
+from nvs.train.mixture import Mixture
 from nvs.train.runtime import build_network
-from nvs.train.session import load_initial
 
 
 @pytest.fixture
@@ -69,15 +70,32 @@ def test_shards_join_to_the_same_weights(network: LaCTNetwork, tmp_path: Path) -
 
 
 def test_training_can_begin_from_file_folder_and_shards(
-    network: LaCTNetwork, tmp_path: Path
+    make_config: Callable[..., TrainConfig],
+    painted: Mixture,
+    network: LaCTNetwork,
+    tmp_path: Path,
 ) -> None:
     export(tmp_path / "whole", network, None)
     export(tmp_path / "shards", network, 40_000)
-    expected = {k: v.bfloat16().float() for k, v in network.state_dict().items()}
-    for path in ("whole/weights.safetensors", "whole", "shards"):
-        found = load_initial(tmp_path / path, network.config)
-        assert found.keys() == expected.keys()
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
+    digest = load_checkpoint(tmp_path / "whole").digest
+    rates = ("learning_rate", "muon_learning_rate", "patch_learning_rate")
+    standstill = dict.fromkeys(rates, 1e-30)
+    values = make_config(seed=7, steps=1, **standstill).to_json()
+    for index, path in enumerate(("whole/weights.safetensors", "whole", "shards")):
+        trained = session.train(
+            tmp_path / f"run{index}",
+            values=values,
+            init=tmp_path / path,
+            mixture=painted,
+            export=tmp_path / f"run{index}" / "weights",
+            quiet=True,
+        )
+        found = trained.learner.network.state_dict()
+        for name, tensor in network.state_dict().items():
+            expected = tensor.bfloat16().float()
+            torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-25)
+        exported = load_checkpoint(tmp_path / f"run{index}" / "weights")
+        assert exported.about["training"]["initial_digest"] == digest
 
 
 FORMS = {"one file": None, "few shards": 60_000, "many shards": 30_000}
@@ -95,9 +113,9 @@ def test_a_second_export_takes_the_place_of_the_first(
     assert (len(paths) > 1) == (after != "one file")
     mine = [tmp_path / "mine.shard", tmp_path / "notes.txt"]
     assert sorted(tmp_path.iterdir()) == sorted([*paths, *mine])
-    found = load_initial(tmp_path, network.config)
+    found = load_checkpoint(tmp_path, network.config).state
     for name, tensor in network.state_dict().items():
-        assert torch.equal(found[name], tensor.bfloat16().float())
+        assert torch.equal(found[name], tensor.bfloat16())
 
 
 class Killed(BaseException):

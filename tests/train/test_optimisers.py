@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from nvs.errors import CheckpointError
 from nvs.train.config import TrainConfig
 from nvs.train.optimisers import Optimisers
 from nvs.train.runtime import build_network
@@ -29,15 +30,39 @@ def test_every_weight_has_one_optimiser(
     assert sorted(held) == sorted(id(p) for p in network.parameters())
 
 
-def test_muon_has_the_hidden_matrices(make_config: MakeConfig) -> None:
+def test_muon_has_the_matrices(make_config: MakeConfig) -> None:
     config = make_config(optimiser="muon")
     network = build_network(config)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    _, muon = Optimisers(network, config).all
-    held = {names[id(p)] for group in muon.param_groups for p in group["params"]}
+    held, patch = (
+        {names[id(p)] for group in muon.param_groups for p in group["params"]}
+        for muon in Optimisers(network, config).all[1:]
+    )
     parts = ("attention.qkv", "attention.output", "lact.qkv", "lact.output")
     parts += ("mlp.expand", "mlp.output")
     assert held == {f"blocks.{b}.{part}.weight" for b in range(2) for part in parts}
+    assert patch == {"embedding.weight", "output.weight"}
+
+
+def test_every_optimiser_has_its_rate(make_config: MakeConfig) -> None:
+    config = make_config(
+        optimiser="muon",
+        learning_rate=0.1,
+        muon_learning_rate=0.2,
+        patch_learning_rate=0.4,
+    )
+    optimisers = Optimisers(build_network(config), config)
+    optimisers.set_factor(0.5)
+    rates = [each.param_groups[0]["lr"] for each in optimisers.all]
+    assert rates == pytest.approx([0.05, 0.1, 0.2])
+
+
+def test_states_of_other_optimisers_are_refused(make_config: MakeConfig) -> None:
+    network = build_network(make_config())
+    fewer = Optimisers(network, make_config(optimiser="adamw"))
+    optimisers = Optimisers(network, make_config(optimiser="muon"))
+    with pytest.raises(CheckpointError, match=r"has the states of 1 optimisers"):
+        optimisers.load_state_dict(fewer.state_dict())
 
 
 def test_a_state_brings_no_settings(make_config: MakeConfig) -> None:

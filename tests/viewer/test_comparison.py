@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.viewer.conftest import Fake, after, drag, settled
+from tests.viewer.conftest import WAIT_SECONDS, Fake, after, drag, settled
 from tests.viewer.fake_server import camera
 from tests.viewer.test_walking import eye
 
@@ -27,9 +28,13 @@ class Held:
         self.routes: list[Route] = []
         page.route("**/render", lambda route: self.routes.append(route))
 
+    def await_one(self, page: Page) -> None:
+        end = time.monotonic() + WAIT_SECONDS
+        while not self.routes:
+            assert time.monotonic() < end, "nothing was asked for"
+            page.wait_for_timeout(20)
+
     def let_go(self, page: Page) -> None:
-        page.wait_for_timeout(100)
-        assert self.routes
         for route in self.routes:
             route.continue_()
         page.wait_for_timeout(300)
@@ -39,6 +44,7 @@ class Held:
 def test_a_comparison_is_cancelled_while_it_loads(page: Page, by: str) -> None:
     held = Held(page)
     page.keyboard.press("c")
+    held.await_one(page)
     if by == "moving":
         after(page, lambda: drag(page))
         assert np.abs(eye(page) - [2.5, 0, 0]).max() > 0.1
