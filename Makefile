@@ -14,7 +14,7 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.all
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/viewer
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/viewer
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/viewer
 
 slow: $(VENV)/.all
 	$(BIN)/python -m pytest -m slow
