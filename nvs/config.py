@@ -11,10 +11,12 @@ from nvs.errors import ConfigError
 
 UpdateRule = Literal["gradient_descent", "momentum", "muon"]
 FastNetworkKind = Literal["swiglu", "linear"]
+FastPosition = Literal["none", "ray_point"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "update_rule": ("gradient_descent", "momentum", "muon"),
     "fast_network": ("swiglu", "linear"),
+    "fast_position": ("none", "ray_point"),
 }
 
 
@@ -48,6 +50,8 @@ class ModelConfig:
     """How a gradient changes the fast weights (Eq. 8, 9, 13, 14)."""
     fast_network: FastNetworkKind = "swiglu"
     """The fast network: SwiGLU as released, or one linear map (Fig. 8)."""
+    fast_position: FastPosition = "none"
+    """What turns queries and keys: nothing, as released, or a point of their ray."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -76,6 +80,11 @@ class ModelConfig:
                     f"dim = {self.dim}",
                     remedy="Choose a divisor of dim.",
                 )
+        if self.fast_position == "ray_point" and self.fast_head_dim % 2:
+            raise ConfigError(
+                f"fast_head_dim is {self.fast_head_dim}, which has no pairs to turn",
+                remedy="Choose an even one, or fast_position = none.",
+            )
 
     @property
     def num_fast_heads(self) -> int:
@@ -93,8 +102,15 @@ class ModelConfig:
         return self.fast_head_dim * self.fast_hidden_multiplier
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dictionary of every field."""
-        return dataclasses.asdict(self)
+        """A plain dictionary of every field.
+
+        `fast_position` stands in it only where there is one, so that the digest of a
+        network without is what it was before there were any.
+        """
+        values = dataclasses.asdict(self)
+        if self.fast_position == "none":
+            del values["fast_position"]
+        return values
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> ModelConfig:

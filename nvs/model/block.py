@@ -10,6 +10,7 @@ from nvs.config import ModelConfig
 from nvs.model.fast_weight import FastWeights
 from nvs.model.lact import LaCTLayer
 from nvs.model.layers import MLP, WindowAttention
+from nvs.model.ray_point import Turns
 from nvs.model.schedule import Schedule
 
 
@@ -26,7 +27,10 @@ class Block(nn.Module):
         self.mlp = MLP(config)
 
     def forward(
-        self, x: Float[Tensor, "batch view token dim"], schedule: Schedule
+        self,
+        x: Float[Tensor, "batch view token dim"],
+        schedule: Schedule,
+        turns: Turns | None = None,
     ) -> tuple[Float[Tensor, "batch view token dim"], FastWeights]:
         """All views through the block together.
 
@@ -35,15 +39,18 @@ class Block(nn.Module):
         """
         x = self.attend(x)
         tokens = rearrange(x, "b v t d -> b (v t) d")
-        update, weights = self.lact(self.lact_norm(tokens), schedule)
+        update, weights = self.lact(self.lact_norm(tokens), schedule, turns)
         x = x + rearrange(update, "b (v t) d -> b v t d", v=x.shape[1])
         return self.transform(x), weights
 
     def render(
-        self, x: Float[Tensor, "batch view token dim"], weights: FastWeights
+        self,
+        x: Float[Tensor, "batch view token dim"],
+        weights: FastWeights,
+        turns: Turns | None = None,
     ) -> Float[Tensor, "batch view token dim"]:
         """Views through the block with fast weights that are given."""
-        return self.transform(self.read(self.attend(x), weights))
+        return self.transform(self.read(self.attend(x), weights, turns))
 
     def attend(
         self, x: Float[Tensor, "batch view token dim"]
@@ -52,18 +59,24 @@ class Block(nn.Module):
         return x + self.attention(self.attention_norm(x))
 
     def write(
-        self, x: Float[Tensor, "batch view token dim"], weights: FastWeights
+        self,
+        x: Float[Tensor, "batch view token dim"],
+        weights: FastWeights,
+        turns: Turns | None = None,
     ) -> FastWeights:
         """What these views add to the gradient of the fast weights."""
         tokens = rearrange(x, "b v t d -> b (v t) d")
-        return self.lact.write(weights, self.lact_norm(tokens))
+        return self.lact.write(weights, self.lact_norm(tokens), turns)
 
     def read(
-        self, x: Float[Tensor, "batch view token dim"], weights: FastWeights
+        self,
+        x: Float[Tensor, "batch view token dim"],
+        weights: FastWeights,
+        turns: Turns | None = None,
     ) -> Float[Tensor, "batch view token dim"]:
         """The LaCT residual layer with fast weights that are given."""
         tokens = rearrange(x, "b v t d -> b (v t) d")
-        update = self.lact.read(weights, self.lact_norm(tokens))
+        update = self.lact.read(weights, self.lact_norm(tokens), turns)
         return x + rearrange(update, "b (v t) d -> b v t d", v=x.shape[1])
 
     def transform(

@@ -7,7 +7,9 @@ Notation (shapes are (batch, head, token, ·) for tokens, (batch, head, ·, ·) 
                 w0, w2 of (head_dim, hidden), w1 of (hidden, head_dim);
                 or (w,) of a linear one, (head_dim, head_dim)
 
-    f(x) = (SiLU(x·w0) ∘ (x·w2))·w1          the fast network (Eq. 6); linear: x·w
+    R'          with positions, the rotation of hidden vectors (`nvs.model.ray_point`)
+
+    f(x) = (R' (SiLU(x·w0) ∘ (x·w2)))·w1     the fast network (Eq. 6); linear: x·w
     G    = ∇_W Σ lr·⟨f(k), v⟩                 minus the gradient of the loss (Eq. 4, 7)
     W    ← normalise(W + D(G))               the step (Eq. 8; Muon: Eq. 9; Eq. 13, 14)
 
@@ -26,6 +28,7 @@ from torch import Tensor
 
 from nvs.config import UpdateRule
 from nvs.model.newton_schulz import orthogonalise
+from nvs.model.ray_point import Turn
 
 FastWeights: TypeAlias = tuple[Tensor, ...]
 
@@ -33,13 +36,16 @@ NORM_EPSILON = 1e-5
 
 
 def apply(
-    weights: FastWeights, x: Float[Tensor, "batch head token dim"]
+    weights: FastWeights,
+    x: Float[Tensor, "batch head token dim"],
+    hidden_turn: Turn | None = None,
 ) -> Float[Tensor, "batch head token dim"]:
-    """The fast network f(x) (Eq. 5, 6)."""
+    """The fast network f(x) (Eq. 5, 6), with R' if it is given."""
     if len(weights) == 1:
         return x @ weights[0]
     w0, w1, w2 = weights
-    return (F.silu(x @ w0) * (x @ w2)) @ w1
+    hidden = F.silu(x @ w0) * (x @ w2)
+    return (hidden if hidden_turn is None else hidden_turn.apply(hidden)) @ w1
 
 
 def gradient(
@@ -47,10 +53,13 @@ def gradient(
     k: Float[Tensor, "batch head token dim"],
     v: Float[Tensor, "batch head token dim"],
     lr: Float[Tensor, "matrix batch head token 1"],
+    hidden_turn: Turn | None = None,
 ) -> FastWeights:
     """Ascent direction of Σ lr·⟨f(k), v⟩, summed over the given tokens (Eq. 4, 7).
 
-    Each matrix has its own learning rate, which scales only its own gradient.
+    Each matrix has its own learning rate, which scales only its own gradient. With R'
+    the gradient of w1 is taken at the turned hidden vector, and what comes back
+    through w1 is turned back.
     """
     if len(weights) == 1:
         return ((k * lr[0]).to(v.dtype).mT @ v,)
@@ -59,12 +68,16 @@ def gradient(
     value = k @ w2
     sigmoid = torch.sigmoid(gate)
     silu = gate * sigmoid
+    hidden = silu * value
     hidden_grad = v @ w1.mT
+    if hidden_turn is not None:
+        hidden = hidden_turn.apply(hidden)
+        hidden_grad = hidden_turn.back(hidden_grad)
     value_grad = hidden_grad * silu
     gate_grad = hidden_grad * value * sigmoid * (1 + gate * (1 - sigmoid))
     return (
         (k * lr[0]).to(gate_grad.dtype).mT @ gate_grad,
-        (silu * value * lr[1]).to(v.dtype).mT @ v,
+        (hidden * lr[1]).to(v.dtype).mT @ v,
         (k * lr[2]).to(value_grad.dtype).mT @ value_grad,
     )
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from nvs.config import ModelConfig
 from nvs.model import fast_weight
 from nvs.model.fast_weight import FastWeights
+from nvs.model.ray_point import Turns
 from nvs.model.schedule import Schedule
 
 UNIT_EPSILON = 1e-5
@@ -57,12 +58,19 @@ class LaCTLayer(nn.Module):
         return fast_weight.column_norms(tuple(self.initial))
 
     def write(
-        self, weights: FastWeights, x: Float[Tensor, "batch token dim"]
+        self,
+        weights: FastWeights,
+        x: Float[Tensor, "batch token dim"],
+        turns: Turns | None = None,
     ) -> FastWeights:
         """What these tokens add to the gradient of the fast weights."""
         with torch.profiler.record_function("lact.write"):
             k, v = self._project(x, first=1, count=2)
-            return fast_weight.gradient(weights, _unit(k), v, self._rates(x))
+            k, rates = _unit(k), self._rates(x)
+            if turns is None:
+                return fast_weight.gradient(weights, k, v, rates)
+            k = turns.head.apply(k)
+            return fast_weight.gradient(weights, k, v, rates, turns.hidden)
 
     def step(self, weights: FastWeights, direction: FastWeights) -> FastWeights:
         """Fast weights after an update with the gradient of a whole chunk."""
@@ -76,18 +84,34 @@ class LaCTLayer(nn.Module):
         )
 
     def read(
-        self, weights: FastWeights, x: Float[Tensor, "batch token dim"]
+        self,
+        weights: FastWeights,
+        x: Float[Tensor, "batch token dim"],
+        turns: Turns | None = None,
     ) -> Float[Tensor, "batch token dim"]:
         """Output of the layer for these tokens; needs no keys, values or rates."""
         with torch.profiler.record_function("lact.read"):
             (q,) = self._project(x, first=0, count=1)
-            out = self.read_norm(fast_weight.apply(weights, _unit(q)).float())
+            q = _unit(q)
+            if turns is None:
+                out = fast_weight.apply(weights, q)
+            else:
+                out = fast_weight.apply(weights, turns.head.apply(q), turns.hidden)
+            out = self.read_norm(out.float())
             return self.output(rearrange(out, "b h t d -> b t (h d)"))
 
     def forward(
-        self, x: Float[Tensor, "batch token dim"], schedule: Schedule
+        self,
+        x: Float[Tensor, "batch token dim"],
+        schedule: Schedule,
+        turns: Turns | None = None,
     ) -> tuple[Float[Tensor, "batch token dim"], FastWeights]:
         """Run a schedule, which applies to every token once, in order.
+
+        Args:
+            x: Tokens.
+            schedule: Which of them update and which are applied to.
+            turns: Rotations of all of them, if the network has positions.
 
         Returns:
             The layer's output and the fast weights after the last operation.
@@ -96,9 +120,11 @@ class LaCTLayer(nn.Module):
         running: FastWeights | None = None
         outputs: list[Tensor] = []
         for operation in schedule:
-            tokens = x[:, operation.start : operation.end]
+            start, end = operation.start, operation.end
+            tokens = x[:, start:end]
+            turned = None if turns is None else turns.tokens(start, end)
             if operation.update:
-                direction = self.write(weights, tokens)
+                direction = self.write(weights, tokens, turned)
                 if running is not None:
                     decay = torch.sigmoid(self.momentum_decay(tokens)).mean(1)
                     direction = fast_weight.momentum(
@@ -108,7 +134,7 @@ class LaCTLayer(nn.Module):
                     running = direction
                 weights = self.step(weights, direction)
             if operation.apply:
-                outputs.append(self.read(weights, tokens))
+                outputs.append(self.read(weights, tokens, turned))
         return torch.cat(outputs, dim=1), weights
 
     def _project(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from nvs.config import ModelConfig
 from nvs.model.block import Block
 from nvs.model.fast_weight import FastWeights
+from nvs.model.ray_point import Turns, ray_points, turns
 from nvs.model.schedule import inputs_then_all
 from nvs.model.tokens import NUM_CHANNELS, patches, unpatch
 
@@ -70,6 +71,34 @@ class LaCTNetwork(nn.Module):
         features = patches(posed, image, self.config.patch_size)
         return self.embedding_norm(self.embedding(features))
 
+    def points(
+        self,
+        posed: Float[Tensor, "batch view 9 height width"],
+        pivot: Float[Tensor, "batch 3"] | None,
+    ) -> Float[Tensor, "batch view token 3"] | None:
+        """Points that turn the tokens of views; None in a network without positions.
+
+        Args:
+            posed: Rays of every pixel.
+            pivot: For scene poses `ray_point.scene_pivot` of the inputs; the origin if
+                absent, as object poses want it.
+        """
+        if self.config.fast_position == "none":
+            return None
+        return ray_points(posed, pivot, self.config.patch_size)
+
+    def turns(
+        self, points: Float[Tensor, "batch view token 3"] | None
+    ) -> Turns | None:
+        """Rotations of the tokens of views from what `points` gave."""
+        if points is None:
+            return None
+        return turns(
+            points.flatten(1, 2),
+            head_dim=self.config.fast_head_dim,
+            hidden_dim=self.config.fast_hidden_dim,
+        )
+
     def decode(
         self, x: Float[Tensor, "batch view token dim"], *, height: int, width: int
     ) -> Float[Tensor, "batch view 3 height width"]:
@@ -84,14 +113,25 @@ class LaCTNetwork(nn.Module):
         input_posed: Float[Tensor, "batch input 9 height width"],
         input_image: Float[Tensor, "batch input 3 height width"],
         target_posed: Float[Tensor, "batch target 9 height width"],
+        pivot: Float[Tensor, "batch 3"] | None = None,
     ) -> Float[Tensor, "batch target 3 height width"]:
-        """Input views and targets in one pass; only input views update."""
+        """Input views and targets in one pass; only input views update.
+
+        Args:
+            input_posed: Rays of the input views.
+            input_image: Their colours in [0, 1].
+            target_posed: Rays of the cameras to be rendered.
+            pivot: See `points`.
+        """
         inputs = self.embed(input_posed, input_image)
         x = torch.cat([inputs, self.embed(target_posed, None)], dim=1)
         num_views, num_tokens = inputs.shape[1:3]
         schedule = inputs_then_all(num_views * num_tokens, x.shape[1] * num_tokens)
+        turned = self.turns(
+            self.points(torch.cat([input_posed, target_posed], dim=1), pivot)
+        )
         for block in self.layers:
-            x, _ = block(x, schedule)
+            x, _ = block(x, schedule, turned)
         height, width = target_posed.shape[-2:]
         return self.decode(x[:, num_views:], height=height, width=width)
 
@@ -99,6 +139,7 @@ class LaCTNetwork(nn.Module):
         self,
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"],
+        pivot: Float[Tensor, "batch 3"] | None = None,
     ) -> tuple[FastWeights, ...]:
         """Fast weights of every block, all views at once and with gradients.
 
@@ -107,9 +148,10 @@ class LaCTNetwork(nn.Module):
         x = self.embed(posed, image)
         num_tokens = x.shape[1] * x.shape[2]
         schedule = inputs_then_all(num_tokens, num_tokens)
+        turned = self.turns(self.points(posed, pivot))
         scene: list[FastWeights] = []
         for block in self.layers:
-            x, weights = block(x, schedule)
+            x, weights = block(x, schedule, turned)
             scene.append(weights)
         return tuple(scene)
 
@@ -117,10 +159,12 @@ class LaCTNetwork(nn.Module):
         self,
         scene: Sequence[FastWeights],
         posed: Float[Tensor, "batch view 9 height width"],
+        pivot: Float[Tensor, "batch 3"] | None = None,
     ) -> Float[Tensor, "batch view 3 height width"]:
         """Images of cameras from the fast weights of a scene."""
         x = self.embed(posed, None)
+        turned = self.turns(self.points(posed, pivot))
         for block, weights in zip(self.layers, scene, strict=True):
-            x = block.render(x, weights)
+            x = block.render(x, weights, turned)
         height, width = posed.shape[-2:]
         return self.decode(x, height=height, width=width)

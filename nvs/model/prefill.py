@@ -3,12 +3,15 @@
 The gradient of the fast weights is a sum over tokens, so each block needs two passes
 over its groups: one that attends and sums the gradient, and after the one step a second
 that reads, transforms and hands over to the next block. Memory is the residual stream
-of all views plus the activations of one group.
+of all views plus the activations of one group. A network with positions also keeps the
+point of every token, from which a group's rotations are made when they are needed.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -17,14 +20,18 @@ from torch import Tensor
 from nvs.model import fast_weight
 from nvs.model.fast_weight import FastWeights
 from nvs.model.network import LaCTNetwork
+from nvs.model.ray_point import Turns
 
+Embedded: TypeAlias = tuple[
+    Float[Tensor, "batch group token dim"], Float[Tensor, "batch group token 3"] | None
+]
 Progress = Callable[[int, int], None]
 
 
 @torch.no_grad()
 def prefill_in_groups(
     network: LaCTNetwork,
-    embed_group: Callable[[slice], Float[Tensor, "batch group token dim"]],
+    embed_group: Callable[[slice], Embedded],
     *,
     num_views: int,
     group_size: int,
@@ -34,7 +41,8 @@ def prefill_in_groups(
 
     Args:
         network: The network; its parameters' device does the work.
-        embed_group: Returns the embedded tokens of a slice of the views.
+        embed_group: Returns the embedded tokens of a slice of the views and what
+            `network.points` says of them.
         num_views: Number of input views.
         group_size: Views processed at once; changes the result by rounding only.
         progress: Called with (groups done, groups in all) after each group's pass.
@@ -56,8 +64,10 @@ def prefill_in_groups(
             progress(done, total)
 
     stream: Tensor | None = None
+    points: list[Tensor | None] = []
     for group in groups:
-        tokens = embed_group(group)
+        tokens, group_points = embed_group(group)
+        points.append(group_points)
         if stream is None:
             batch, _, num_tokens, dim = tokens.shape
             stream = tokens.new_empty(batch, num_views, num_tokens, dim)
@@ -65,13 +75,17 @@ def prefill_in_groups(
         count()
     assert stream is not None, "PosedViews holds at least one view"
 
+    @functools.lru_cache(maxsize=1)
+    def turns(number: int) -> Turns | None:
+        return network.turns(points[number])
+
     for index, block in enumerate(network.layers):
         initial = block.lact.initial_weights(stream.shape[0])
         total_gradient: FastWeights | None = None
-        for group in groups:
+        for number, group in enumerate(groups):
             attended = block.attend(stream[:, group])
             stream[:, group] = attended
-            part = block.write(attended, initial)
+            part = block.write(attended, initial, turns(number))
             total_gradient = (
                 part
                 if total_gradient is None
@@ -83,7 +97,7 @@ def prefill_in_groups(
         yield weights
         if index + 1 == len(network.layers):
             break
-        for group in groups:
-            read = block.read(stream[:, group], weights)
+        for number, group in enumerate(groups):
+            read = block.read(stream[:, group], weights, turns(number))
             stream[:, group] = block.transform(read)
             count()

@@ -15,7 +15,8 @@ from nvs.errors import CameraError, ConfigError, SceneFileError
 from nvs.model import cost
 from nvs.model.checkpoint import Checkpoint
 from nvs.model.fast_weight import FastWeights
-from nvs.model.prefill import Progress, prefill_in_groups
+from nvs.model.prefill import Embedded, Progress, prefill_in_groups
+from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
 from nvs.model.weights import Poses, load_weights
 from nvs.scene.precision import Precision, pick_device
@@ -165,10 +166,15 @@ class Renderer:
             normalisation = self.normalise(views.camera, framing)
         camera = normalisation.apply(views.camera)
 
-        def embed(group: slice) -> Float[Tensor, "1 group token dim"]:
+        pivot = torch.zeros(3)
+        if self.poses == "scene":
+            pivot = scene_pivot(camera).float().cpu()
+
+        def embed(group: slice) -> Embedded:
             posed = posed_rays(camera[group].to(self.device, torch.float32))
             image = views.image[group].to(self.device)[None]
-            return self.network.embed(posed, image).float()
+            points = self.network.points(posed, pivot[None].to(self.device))
+            return self.network.embed(posed, image).float(), points
 
         with self.precision.autocast(self.device):
             blocks = prefill_in_groups(
@@ -184,6 +190,7 @@ class Renderer:
         return Scene(
             fast_weights=fast_weights,
             normalisation=normalisation,
+            pivot=pivot,
             input_camera=views.camera.to("cpu"),
             input_names=views.names,
             thumbnail=_thumbnails(views.image),
@@ -215,10 +222,11 @@ class Renderer:
             tuple(weight[None] for weight in block) for block in scene.fast_weights
         ]
         size = min(RENDER_BATCH, self.group_size(camera.height, camera.width))
+        pivot = scene.pivot[None].to(self.device)
         for start in range(0, len(camera), size):
             group = camera[start : start + size].to(self.device, torch.float32)
             with self.precision.autocast(self.device):
-                image = self.network.render(blocks, posed_rays(group))
+                image = self.network.render(blocks, posed_rays(group), pivot)
             yield from rearrange(image[0], "v c h w -> v h w c")
 
     def _check_scene(self, scene: Scene) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 import nvs
@@ -24,6 +24,8 @@ from nvs.tensor_file import read_tensors, write_tensors
 
 FORMAT = "lact-nvs scene"
 VERSION = 1
+ORIGIN = (0.0, 0.0, 0.0)
+"""The pivot of scene files that say none: their networks have no positions."""
 REMEDY = "Copy the scene again, or build it again from its images."
 
 
@@ -35,6 +37,9 @@ class Scene:
     """Of each block: matrices of (head, ·, ·)."""
     normalisation: PoseNormalisation
     """From the user's world to the space the network works in."""
+    pivot: Float[Tensor, "3"]
+    """The point in the network's space that positions inside the fast weights are
+    relative to (`nvs.model.ray_point`); the origin for object poses."""
     input_camera: Camera
     """Cameras of the inputs, in the user's world, at the scene's resolution."""
     input_names: tuple[str, ...]
@@ -138,6 +143,7 @@ class Scene:
             "height": self.height,
             "width": self.width,
             "normalisation": self.normalisation.to_json(),
+            "pivot": self.pivot.tolist(),
             "input_names": list(self.input_names),
         }
 
@@ -153,6 +159,7 @@ def _from_parts(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Scene:
             tuple(weight for _, weight in blocks[index]) for index in range(len(blocks))
         ),
         normalisation=PoseNormalisation.from_json(metadata["normalisation"]),
+        pivot=torch.tensor(metadata.get("pivot", ORIGIN), dtype=torch.float32),
         input_camera=Camera(
             world_from_camera=tensors["input.world_from_camera"],
             intrinsics=tensors["input.intrinsics"],

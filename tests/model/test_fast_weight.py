@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from nvs.model import fast_weight
+from nvs.model.ray_point import Turn
 
 Parts = tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]
 
@@ -25,14 +26,17 @@ def parts(kind: str) -> Parts:
     return weights, k, v, lr
 
 
+@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("kind", ["swiglu", "linear"])
-def test_gradient_equals_autograd(kind: str) -> None:
+def test_gradient_equals_autograd(kind: str, turned: bool) -> None:
     weights, k, v, lr = parts(kind)
-    found = fast_weight.gradient(weights, k, v, lr)
+    angle = 3 * torch.randn(2, 1, 7, 3, dtype=torch.float64)
+    turn = Turn(angle.cos(), angle.sin()) if turned else None
+    found = fast_weight.gradient(weights, k, v, lr, turn)
     for number, weight in enumerate(weights):
         leaf = weight.clone().requires_grad_()
         changed = (*weights[:number], leaf, *weights[number + 1 :])
-        objective = (lr[number] * fast_weight.apply(changed, k) * v).sum()
+        objective = (lr[number] * fast_weight.apply(changed, k, turn) * v).sum()
         (expected,) = torch.autograd.grad(objective, leaf)
         assert (found[number] - expected).abs().max() <= 1e-10
 

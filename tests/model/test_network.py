@@ -58,7 +58,11 @@ VARIANTS = [
     {"update_rule": "gradient_descent"},
     {"update_rule": "momentum"},
     {"fast_head_dim": 8, "fast_hidden_multiplier": 3},
+    {"fast_position": "ray_point"},
+    {"fast_position": "ray_point", "fast_head_dim": 16, "fast_hidden_multiplier": 3},
+    {"fast_position": "ray_point", "fast_network": "linear"},
 ]
+POSITIONS = ["none", "ray_point"]
 
 
 @pytest.mark.parametrize("changes", VARIANTS)
@@ -73,22 +77,24 @@ def test_joint_equals_prefill_then_render(
     assert joint.std() > 1e-3
 
 
+@pytest.mark.parametrize("position", POSITIONS)
 @torch.no_grad()
 def test_order_of_input_views_does_not_matter(
-    inputs: tuple[Tensor, Tensor], targets: Tensor
+    inputs: tuple[Tensor, Tensor], targets: Tensor, position: str
 ) -> None:
-    made = network()
+    made = network(fast_position=position)
     order = torch.tensor([3, 0, 4, 2, 1])
     posed, image = inputs
     shuffled = made(posed[:, order], image[:, order], targets)
     torch.testing.assert_close(made(*inputs, targets), shuffled, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("position", POSITIONS)
 @torch.no_grad()
 def test_targets_do_not_see_each_other(
-    inputs: tuple[Tensor, Tensor], targets: Tensor
+    inputs: tuple[Tensor, Tensor], targets: Tensor, position: str
 ) -> None:
-    made = network()
+    made = network(fast_position=position)
     together = made(*inputs, targets)
     alone = torch.cat([made(*inputs, targets[:, i : i + 1]) for i in range(3)], dim=1)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
@@ -102,18 +108,22 @@ def test_inputs_matter(inputs: tuple[Tensor, Tensor], targets: Tensor) -> None:
     assert (made(posed, image, targets) - other).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("group_size", [1, 3, 5])
 @torch.no_grad()
 def test_groups_of_views_change_only_rounding(
-    inputs: tuple[Tensor, Tensor], group_size: int
+    inputs: tuple[Tensor, Tensor], group_size: int, position: str
 ) -> None:
-    made = network()
+    made = network(fast_position=position)
     posed, image = inputs
     calls: list[tuple[int, int]] = []
     found = list(
         prefill_in_groups(
             made,
-            lambda group: made.embed(posed[:, group], image[:, group]),
+            lambda group: (
+                made.embed(posed[:, group], image[:, group]),
+                made.points(posed[:, group], None),
+            ),
             num_views=5,
             group_size=group_size,
             progress=lambda done, total: calls.append((done, total)),
