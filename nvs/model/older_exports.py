@@ -47,8 +47,9 @@ def trained_on(about: Mapping[str, Any], where: object) -> TrainedOn:
         sources = [part.rpartition("=")[0] for part in training["data"].split(",")]
         posed_set = TrainedOn(poses=about.get("poses"))
         seen = [SYNTHETIC.get(source.strip(), posed_set) for source in sources]
-        return TrainedOn.union(seen).with_stages(sizes, num_inputs)
-    except (LookupError, TypeError, AttributeError, CheckpointError) as error:
+        record = TrainedOn.union(seen).with_stages(sizes, num_inputs)
+        return TrainedOn.from_json(record.to_json(), where)
+    except (LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{where}: about.training is not the configuration of a run ({error})",
             remedy="Export the weights again.",

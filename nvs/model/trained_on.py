@@ -21,11 +21,7 @@ Background = Literal["white", "any"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainedOn:
-    """What weights were trained on; None is what is not known.
-
-    Raises:
-        CheckpointError: If a value cannot be, naming the key, the value and the remedy.
-    """
+    """What weights were trained on; None is what is not known."""
 
     poses: Poses | None = None
     """`object`: cameras around [−1, 1]³ as they are; `scene`: mean-camera framing."""
@@ -43,20 +39,6 @@ class TrainedOn:
     """Narrowest and widest horizontal field of view."""
     background: Background | None = None
     """What is seen behind: `white`, or `any`thing."""
-
-    def __post_init__(self) -> None:
-        for key, (fits, expected) in _EXPECTED.items():
-            value = getattr(self, key)
-            if value is not None and not fits(value):
-                raise CheckpointError(
-                    f"trained_on.{key} is {value!r}",
-                    remedy=f"It must be {expected}, or null where it is not known.",
-                )
-        if self.poses == "scene" and self.distance is not None:
-            raise CheckpointError(
-                f"trained_on.distance is {self.distance!r} with scene poses",
-                remedy="It must be null: there is no object to be away from.",
-            )
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -121,19 +103,26 @@ class TrainedOn:
             raise CheckpointError(
                 f"{where}: trained_on is {values!r}", remedy="It must be an object."
             )
-        for key in values:
+        for key, value in values.items():
             if key not in _EXPECTED:
                 raise CheckpointError(
                     f"{where}: unknown key trained_on.{key}",
                     remedy=f"Known keys: {', '.join(_EXPECTED)}. A later lact-nvs may "
                     "know it.",
                 )
-        try:
-            return TrainedOn(**{key: _frozen(value) for key, value in values.items()})
-        except CheckpointError as error:
+            fits, expected = _EXPECTED[key]
+            if value is not None and not fits(value):
+                raise CheckpointError(
+                    f"{where}: trained_on.{key} is {value!r}",
+                    remedy=f"It must be {expected}, or null where it is not known.",
+                )
+        if values.get("poses") == "scene" and values.get("distance") is not None:
             raise CheckpointError(
-                f"{where}: {error.problem}", remedy=error.remedy
-            ) from error
+                f"{where}: trained_on.distance is {values['distance']!r} with scene "
+                "poses",
+                remedy="It must be null: there is no object to be away from.",
+            )
+        return TrainedOn(**{key: _frozen(key, v) for key, v in values.items()})
 
     def __str__(self) -> str:
         """What is known, on one line for people."""
@@ -171,9 +160,9 @@ def _is_range(
     value: object, low: float, high: float = math.inf, *, whole: bool = False
 ) -> bool:
     return (
-        isinstance(value, tuple)
+        isinstance(value, list)
         and len(value) == 2
-        and all(type(end) in ((int,) if whole else (int, float)) for end in value)
+        and all(type(end) is int or (type(end) is float and not whole) for end in value)
         and all(math.isfinite(end) for end in value)
         and low <= value[0] <= value[1] <= high
     )
@@ -181,10 +170,10 @@ def _is_range(
 
 def _are_sizes(value: object) -> bool:
     return (
-        isinstance(value, tuple)
+        isinstance(value, list)
         and len(value) > 0
         and all(
-            isinstance(size, tuple)
+            isinstance(size, list)
             and len(size) == 2
             and all(type(side) is int and side > 0 for side in size)
             for size in value
@@ -196,26 +185,30 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "poses": (lambda value: value in get_args(Poses), "object or scene"),
     "sizes": (_are_sizes, "a list of [height, width] in pixels"),
     "num_inputs": (
-        lambda value: _is_range(value, 1, whole=True),
+        lambda value: _is_range(value, 1.0, whole=True),
         "[fewest, most], whole numbers from 1",
     ),
-    "distance": (lambda value: _is_range(value, 0), "[nearest, farthest]"),
+    "distance": (lambda value: _is_range(value, 0.0), "[nearest, farthest]"),
     "elevation_degrees": (
-        lambda value: _is_range(value, -90, 90),
+        lambda value: _is_range(value, -90.0, 90.0),
         "[lowest, highest] within −90 and 90",
     ),
     "hfov_degrees": (
-        lambda value: _is_range(value, 0, 180),
+        lambda value: _is_range(value, 0.0, 180.0),
         "[narrowest, widest] within 0 and 180",
     ),
     "background": (lambda value: value in get_args(Background), "white or any"),
 }
-"""Of each field: what fits it, and how that is called."""
+"""Of each key: which JSON fits it, and how that is called."""
 RANGES = ("num_inputs", "distance", "elevation_degrees", "hfov_degrees")
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _frozen(key: str, value: Any) -> Any:
+    if value is None or key in ("poses", "background"):
+        return value
+    if key == "sizes":
+        return tuple((height, width) for height, width in value)
+    return tuple(map(int if key == "num_inputs" else float, value))
 
 
 def _plain(value: Any) -> Any:

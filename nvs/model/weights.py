@@ -6,7 +6,6 @@ package, the download cache, the hub.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from nvs.assets import WEIGHTS
-from nvs.errors import CheckpointError, WeightsUnavailableError
+from nvs.errors import WeightsUnavailableError
 from nvs.model import older_exports
 from nvs.model.checkpoint import Checkpoint, load_checkpoint
 from nvs.model.download import download
@@ -183,14 +182,9 @@ def _trained_on(about: Mapping[str, Any], path: Path) -> TrainedOn:
         return older_exports.trained_on(about, path)
     known = REGISTRY.get(path.stem)
     record = (known and known.trained_on) or TrainedOn()
-    if "poses" not in about:
-        return record
-    try:
-        return dataclasses.replace(record, poses=about["poses"])
-    except CheckpointError as error:
-        raise CheckpointError(
-            f"{path}: {error.problem}", remedy=error.remedy
-        ) from error
+    if about.get("poses", record.poses) != record.poses:  # then it is another file
+        return TrainedOn.from_json({"poses": about["poses"]}, path)
+    return record
 
 
 def describe(name: str) -> dict[str, Any]:
