@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 from eval.methods.attention import KINDS
@@ -13,8 +14,7 @@ from eval.methods.lact import LactMethod, with_update_rule
 from eval.methods.simple import MeanColour, NearestInput
 from nvs.config import UpdateRule
 from nvs.errors import ConfigError
-from nvs.model.checkpoint import Checkpoint
-from nvs.model.weights import load_weights
+from nvs.model.weights import Weights, load_weights
 from nvs.scene import Renderer
 from nvs.scene.precision import pick_device
 
@@ -47,9 +47,9 @@ def make_methods(
         ConfigError: If a method is unknown or comes twice under one name.
         WeightsUnavailableError, CheckpointError: If weights cannot be had.
     """
-    loaded: dict[str | None, tuple[Checkpoint, str, str]] = {}
+    loaded: dict[str | None, Weights] = {}
 
-    def weights_of(name: str | None) -> tuple[Checkpoint, str, str]:
+    def weights_of(name: str | None) -> Weights:
         if name not in loaded:
             loaded[name] = load_weights(name)
         return loaded[name]
@@ -59,17 +59,14 @@ def make_methods(
         kind, _, option = spec.partition(":")
         if kind == "lact" and option in ("", *get_args(UpdateRule)):
             for name in weights:
-                checkpoint, model_id, poses = weights_of(name)
-                label = model_id
+                chosen = weights_of(name)
+                label = chosen.name
                 if option:
-                    checkpoint = with_update_rule(checkpoint, option)  # pyright: ignore
-                    label = f"{model_id}, {option.replace('_', ' ')}"
-                renderer = Renderer(
-                    checkpoint,
-                    model_id=model_id,
-                    poses=poses,  # pyright: ignore
-                    device=device,
-                    precision=precision,
+                    checkpoint = with_update_rule(chosen.checkpoint, option)  # pyright: ignore
+                    chosen = replace(chosen, checkpoint=checkpoint)
+                    label = f"{label}, {option.replace('_', ' ')}"
+                renderer = Renderer.from_weights(
+                    chosen, device=device, precision=precision
                 )
                 methods.append(LactMethod(renderer, name=label))
         elif spec == "nearest":
@@ -80,7 +77,7 @@ def make_methods(
             if option:
                 network = load_attention_network(option, kind)
             else:
-                config = weights_of(weights[0])[0].config
+                config = weights_of(weights[0]).checkpoint.config
                 network = random_network(kind, config, seed=seed)
             methods.append(
                 AttentionMethod(

@@ -48,7 +48,8 @@ def bench(
         checkpoint = random_checkpoint(preset_config(preset))
         name = f"{preset} (random weights)"
     else:
-        checkpoint, name, _ = load_weights(weights)
+        loaded = load_weights(weights)
+        checkpoint, name = loaded.checkpoint, loaded.name
     renderer = Renderer(
         checkpoint,
         model_id=name,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nvs.cli import options, output
+
+if TYPE_CHECKING:
+    from nvs.scene import Renderer
 
 
 def build(
@@ -40,7 +43,6 @@ def build(
     import time
 
     from nvs.errors import ConfigError, OutputError
-    from nvs.model.weights import REGISTRY
     from nvs.scene import Renderer, load_views
     from nvs.scene.precision import DTYPES
 
@@ -57,17 +59,7 @@ def build(
         precision=precision,
         budget_bytes=options.budget_bytes(memory_gib),
     )
-    known = REGISTRY.get(renderer.model_id)
-    wanted = options.parse_size(size)
-    if wanted is None and known is not None:
-        wanted = (
-            (known.height, known.width)
-            if known.height == known.width
-            else max(known.height, known.width)
-        )
-        output.say(
-            f"nvs: size {wanted}, as {known.name} was trained; --size changes it"
-        )
+    wanted = options.parse_size(size) or _default_size(renderer)
     posed = load_views(
         images,
         size=wanted,
@@ -75,6 +67,7 @@ def build(
         views=chosen,
         format=format,
     )
+    _say_if_large(posed.camera.height, posed.camera.width, renderer)
     start = time.perf_counter()
     with output.progress(f"prefill {len(posed)} views", unit="groups") as update:
         result = renderer.prefill(
@@ -104,3 +97,21 @@ def build(
         as_json=json,
         title=f"built {scene}",
     )
+
+
+def _default_size(renderer: Renderer) -> tuple[int, int] | int | None:
+    size = renderer.trained_on.default_size
+    if size is not None:
+        text = f"{size[0]}×{size[1]}" if isinstance(size, tuple) else str(size)
+        name = renderer.model_id
+        output.say(f"nvs: size {text}, as {name} was trained; --size changes it")
+    return size
+
+
+def _say_if_large(height: int, width: int, renderer: Renderer) -> None:
+    trained = renderer.trained_on.size
+    if trained is not None and max(height, width) > 2 * max(trained):
+        output.say(
+            f"nvs: {height}×{width} is more than twice the {trained[0]}×{trained[1]} "
+            f"that {renderer.model_id} was trained at; patches may show"
+        )

@@ -27,7 +27,6 @@ def demo(
     import time
 
     from nvs.assets import SAMPLE, sample_split
-    from nvs.model.weights import REGISTRY
     from nvs.scene import Renderer, load_views
     from nvs.scene.paths import scene_orbit
     from nvs.scene.pictures import sheet, to_uint8, write_png
@@ -36,8 +35,7 @@ def demo(
 
     inputs, targets = sample_split()
     renderer = Renderer.from_weights(weights, device=device, precision=precision)
-    known = REGISTRY.get(renderer.model_id)
-    wanted = options.parse_size(size) or ((known.height, known.width) if known else 128)
+    wanted = options.parse_size(size) or renderer.trained_on.default_size
     patch = renderer.config.patch_size
     views = load_views(SAMPLE, size=wanted, patch_size=patch, views=inputs)
     held_out = load_views(SAMPLE, size=wanted, patch_size=patch, views=targets)

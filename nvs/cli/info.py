@@ -29,7 +29,7 @@ def info(
     from nvs.errors import ConfigError
     from nvs.scene.pictures import draw_cameras
 
-    values, camera = _describe(target)
+    values, camera = _describe(target, as_json=json)
     if picture is not None:
         if camera is None:
             raise ConfigError(
@@ -43,17 +43,17 @@ def info(
     output.print_result(values, as_json=json, title=target)
 
 
-def _describe(target: str) -> tuple[dict[str, Any], Camera | None]:
+def _describe(target: str, *, as_json: bool) -> tuple[dict[str, Any], Camera | None]:
     from nvs.model.shards import MANIFEST, exported_file
     from nvs.model.weights import REGISTRY
 
     path = Path(target)
     if exported_file(path) is not None or path.name == MANIFEST:
-        return describe_weights(target), None
+        return describe_weights(target, as_json=as_json), None
     if path.is_dir() or path.suffix in (".json", ".zip"):
         return _views(path)
     if target in REGISTRY or path.suffix in (".safetensors", ".pt"):
-        return describe_weights(target), None
+        return describe_weights(target, as_json=as_json), None
     return _scene(path)
 
 
@@ -68,6 +68,7 @@ def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
         "width": scene.width,
         "weights": scene.model_id,
         "weights_digest": scene.model_digest,
+        "weights_hint": scene.weights_hint,
         "blocks": len(scene.fast_weights),
         "dtype": str(scene.dtype).removeprefix("torch."),
         "fast_weight_bytes": scene.num_bytes,
@@ -77,21 +78,26 @@ def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
     return values, scene.input_camera
 
 
-def describe_weights(target: str) -> dict[str, Any]:
-    """What is known about weights, once they are loaded."""
+def describe_weights(target: str, *, as_json: bool) -> dict[str, Any]:
+    """What is known about weights, once they are loaded, for people or as JSON."""
     from nvs.model import cost
     from nvs.model.weights import load_weights
 
-    checkpoint, name, poses = load_weights(target)
+    weights = load_weights(target)
+    checkpoint, record = weights.checkpoint, weights.trained_on
     return {
         "kind": "weights",
-        "name": name,
-        "poses": poses,
+        "name": weights.name,
+        "trained_on": record.to_json() if as_json else str(record),
         "parameters": cost.num_parameters(checkpoint.config),
         "fast_parameters": cost.num_fast_parameters(checkpoint.config),
         "digest": checkpoint.digest,
         **checkpoint.config.to_json(),
-        **{f"about_{key}": value for key, value in checkpoint.about.items()},
+        **{
+            f"about_{key}": value
+            for key, value in checkpoint.about.items()
+            if key not in ("trained_on", "poses")
+        },
     }
 
 

@@ -47,6 +47,7 @@ def render(
 
     from nvs.errors import ConfigError
     from nvs.scene import Renderer, Scene
+    from nvs.scene.built_with import built_with
     from nvs.scene.pictures import to_uint8
     from nvs.scene.video import check_output, write_output
 
@@ -56,7 +57,7 @@ def render(
             raise ConfigError(f"{option} is {value}", remedy="It must be positive.")
     loaded = Scene.load(scene)
     renderer = Renderer.from_weights(
-        weights or loaded.model_id,
+        weights or built_with(loaded),
         device=device,
         precision=precision,
         budget_bytes=options.budget_bytes(memory_gib),

@@ -34,8 +34,8 @@ def train(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     init: Annotated[
-        Path | None,
-        typer.Option(help="Weights to begin with: a file or an exported folder."),
+        str | None,
+        typer.Option(help="Weights to begin with: a name, file or exported folder."),
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Folder for the trained weights.")

@@ -20,20 +20,20 @@ def list_weights(json: options.Json = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from nvs.model.trained_on import TrainedOn
     from nvs.model.weights import REGISTRY, describe
 
     rows = [describe(name) for name in REGISTRY]
     if json:
-        sys.stdout.write(dumps(rows) + "\n")
+        sys.stdout.write(dumps(rows, default=TrainedOn.to_json) + "\n")
         return
     table = Table()
-    for column in ("name", "poses", "height × width", "source", "here"):
+    for column in ("name", "trained on", "source", "here"):
         table.add_column(column)
     for row in rows:
         table.add_row(
             row["name"],
-            row["poses"],
-            f"{row['height']} × {row['width']}",
+            str(row["trained_on"]),
             row["source"],
             "yes" if row["path"] else "no",
         )
@@ -68,10 +68,10 @@ def info(
     name: Annotated[str, typer.Argument(help="A name, a file or an exported folder.")],
     json: options.Json = False,
 ) -> None:
-    """Describe weights: configuration, size, digest, origin."""
+    """Describe weights: what they were trained on, configuration, digest, origin."""
     from nvs.cli.info import describe_weights
 
-    output.print_result(describe_weights(name), as_json=json, title=name)
+    output.print_result(describe_weights(name, as_json=json), as_json=json, title=name)
 
 
 @app.command("convert")
@@ -97,12 +97,15 @@ def convert(
         )
     if keep not in DTYPES:
         raise ConfigError(f"--keep is {keep!r}", remedy=f"Use {' or '.join(DTYPES)}.")
-    checkpoint, name, poses = load_weights(source)
+    weights = load_weights(source)
+    checkpoint, name = weights.checkpoint, weights.name
+    about = {**checkpoint.about, "trained_on": weights.trained_on.to_json()}
+    about.pop("poses", None)
     digest = save_checkpoint(
         destination,
         checkpoint.config,
         checkpoint.state,
-        about={**checkpoint.about, "poses": poses, "converted_from": name},
+        about=about | {"converted_from": name},
         dtype=DTYPES[keep],
     )
     output.print_result(

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from platformdirs import user_cache_path
 
 from nvs.assets import WEIGHTS
-from nvs.errors import CheckpointError, WeightsUnavailableError
+from nvs.errors import WeightsUnavailableError
+from nvs.model import older_exports
 from nvs.model.checkpoint import Checkpoint, load_checkpoint
 from nvs.model.download import download
 from nvs.model.shards import exported_file
+from nvs.model.trained_on import TrainedOn
 
 RELEASED_REPOSITORY = "airsplay/lact_nvs"
 DEFAULT_WEIGHTS = "lact_tiny"
-
-Poses = Literal["object", "scene"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,22 +35,52 @@ class NamedWeights:
     """File in its repository, or in the package."""
     repository: str | None
     """Hub repository; None for weights that ship in the package."""
-    poses: Poses
-    """`object`: cameras around [−1, 1]³ as they are; `scene`: mean-camera framing."""
-    height: int
-    """Height in pixels that they were trained at."""
-    width: int
-    """Width in pixels that they were trained at."""
+    trained_on: TrainedOn | None
+    """What they were trained on, where their file does not say it."""
 
 
-def _released(file: str, poses: Poses, height: int, width: int) -> NamedWeights:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Weights:
+    """Weights of a network, loaded."""
+
+    checkpoint: Checkpoint
+    """Configuration and weights."""
+    name: str
+    """What to call them: the stem of their file, or the name of their folder."""
+    trained_on: TrainedOn
+    """What they were trained on, as far as that is known."""
+    path: Path | None
+    """The file or exported folder that was asked for, in full; None if a registered
+    name was."""
+
+
+def _object(size_px: int) -> NamedWeights:
+    return _released(
+        f"obj_res{size_px}.pt",
+        TrainedOn(
+            poses="object",
+            sizes=((size_px, size_px),),
+            distance=(2.7, 2.7),
+            elevation_degrees=(0.0, 60.0),
+            hfov_degrees=(50.0, 50.0),
+            background="white",
+        ),
+    )
+
+
+def _scene(height: int, width: int) -> NamedWeights:
+    return _released(
+        f"scene_res{height}x{width}.pt",
+        TrainedOn(poses="scene", sizes=((height, width),), background="any"),
+    )
+
+
+def _released(file: str, trained_on: TrainedOn) -> NamedWeights:
     return NamedWeights(
         name=file.removesuffix(".pt"),
         file=file,
         repository=RELEASED_REPOSITORY,
-        poses=poses,
-        height=height,
-        width=width,
+        trained_on=trained_on,
     )
 
 
@@ -61,20 +91,18 @@ REGISTRY: Mapping[str, NamedWeights] = {
             name="lact_tiny",
             file="lact_tiny.safetensors",
             repository=None,
-            poses="object",
-            height=128,
-            width=128,
+            trained_on=None,
         ),
-        _released("obj_res256.pt", "object", 256, 256),
-        _released("obj_res512.pt", "object", 512, 512),
-        _released("obj_res1024.pt", "object", 1024, 1024),
-        _released("scene_res128x128.pt", "scene", 128, 128),
-        _released("scene_res256x256.pt", "scene", 256, 256),
-        _released("scene_res512x512.pt", "scene", 512, 512),
-        _released("scene_res72x128.pt", "scene", 72, 128),
-        _released("scene_res144x256.pt", "scene", 144, 256),
-        _released("scene_res288x512.pt", "scene", 288, 512),
-        _released("scene_res536x960.pt", "scene", 536, 960),
+        _object(256),
+        _object(512),
+        _object(1024),
+        _scene(128, 128),
+        _scene(256, 256),
+        _scene(512, 512),
+        _scene(72, 128),
+        _scene(144, 256),
+        _scene(288, 512),
+        _scene(536, 960),
     )
 }
 
@@ -125,13 +153,11 @@ def get_weights(name: str) -> Path:
     return download(known.repository, known.file, cache_folder())
 
 
-def load_weights(name: str | None = None) -> tuple[Checkpoint, str, Poses]:
+def load_weights(name: str | None = None) -> Weights:
     """Weights by name or path; the path of a file or of an exported folder.
 
-    Returns:
-        The checkpoint, what to call it (the stem of its file or the name of its
-        folder), and the poses it was trained on: as the registry says, or the file's
-        own `about`, or `object`.
+    What they were trained on is what their file records or, in older exports, what the
+    configuration of their run tells; else what the registry knows of that name.
 
     Raises:
         WeightsUnavailableError: If they cannot be found or fetched.
@@ -140,26 +166,34 @@ def load_weights(name: str | None = None) -> tuple[Checkpoint, str, Poses]:
     name = name or DEFAULT_WEIGHTS
     path = get_weights(name)
     checkpoint = load_checkpoint(path)
+    asked, folder = Path(name), path.parent
+    return Weights(
+        checkpoint=checkpoint,
+        name=folder.resolve().name if folder == asked else path.stem,
+        trained_on=_trained_on(checkpoint.about, path),
+        path=asked.resolve() if asked in (path, folder) else None,
+    )
+
+
+def _trained_on(about: Mapping[str, Any], path: Path) -> TrainedOn:
+    if "trained_on" in about:
+        return TrainedOn.from_json(about["trained_on"], path)
+    if isinstance(about.get("training"), Mapping):
+        return older_exports.trained_on(about, path)
     known = REGISTRY.get(path.stem)
-    poses = checkpoint.about.get("poses", known.poses if known else "object")
-    if poses not in ("object", "scene"):
-        raise CheckpointError(
-            f"{path} says it was trained on {poses!r} poses",
-            remedy="It must be object or scene.",
-        )
-    is_folder = path.parent == Path(name)
-    return checkpoint, path.parent.resolve().name if is_folder else path.stem, poses
+    record = (known and known.trained_on) or TrainedOn()
+    if about.get("poses", record.poses) != record.poses:  # then it is another file
+        return TrainedOn.from_json({"poses": about["poses"]}, path)
+    return record
 
 
 def describe(name: str) -> dict[str, Any]:
-    """What is known about named weights without loading them."""
+    """What is known about named weights; only packaged ones are loaded for it."""
     known = REGISTRY[name]
     path = local_path(name)
     return {
         "name": name,
-        "poses": known.poses,
-        "height": known.height,
-        "width": known.width,
+        "trained_on": known.trained_on or load_weights(name).trained_on,
         "source": "package" if known.repository is None else known.repository,
         "path": None if path is None else str(path),
     }

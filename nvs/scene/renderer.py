@@ -18,7 +18,8 @@ from nvs.model.fast_weight import FastWeights
 from nvs.model.prefill import Embedded, Progress, prefill_in_groups
 from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
-from nvs.model.weights import Poses, load_weights
+from nvs.model.trained_on import Poses, TrainedOn
+from nvs.model.weights import Weights, load_weights
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
 from nvs.scene.views import PosedViews
@@ -38,7 +39,8 @@ class Renderer:
     Args:
         checkpoint: The weights.
         model_id: What to call them.
-        poses: What they were trained on: `object` or `scene` poses.
+        trained_on: What they were trained on; nothing is known of it if absent.
+        weights_hint: Where they lie, for its scenes to remember.
         device: `cpu`, `cuda`, …; without one, CUDA where there is some.
         precision: `float32` or `bfloat16`; without one, what suits the device.
         budget_bytes: Memory for the activations of one group, beside the weights and
@@ -54,7 +56,8 @@ class Renderer:
         checkpoint: Checkpoint,
         *,
         model_id: str,
-        poses: Poses = "object",
+        trained_on: TrainedOn | None = None,
+        weights_hint: str | None = None,
         device: str | None = None,
         precision: str | None = None,
         budget_bytes: int | None = None,
@@ -66,7 +69,8 @@ class Renderer:
         self.config = checkpoint.config
         self.model_id = model_id
         self.model_digest = checkpoint.digest
-        self.poses = poses
+        self.trained_on = trained_on or TrainedOn()
+        self.weights_hint = weights_hint
         if budget_bytes is None:
             budget_bytes = DEFAULT_BUDGET_BYTES
             if self.device.type == "cuda":
@@ -75,28 +79,35 @@ class Renderer:
 
     @staticmethod
     def from_weights(
-        name: str | None = None,
+        weights: Weights | str | None = None,
         *,
         device: str | None = None,
         precision: str | None = None,
         budget_bytes: int | None = None,
     ) -> Renderer:
-        """A renderer of named weights or of a weights file; the default if absent.
+        """A renderer of weights, of a name or path of them, or of the default ones.
 
         Raises:
             WeightsUnavailableError: If they cannot be found or fetched.
             CheckpointError: If they are damaged.
             ConfigError: If the device or the precision does not exist here.
         """
-        checkpoint, model_id, poses = load_weights(name)
+        if not isinstance(weights, Weights):
+            weights = load_weights(weights)
         return Renderer(
-            checkpoint,
-            model_id=model_id,
-            poses=poses,
+            weights.checkpoint,
+            model_id=weights.name,
+            trained_on=weights.trained_on,
+            weights_hint=None if weights.path is None else str(weights.path),
             device=device,
             precision=precision,
             budget_bytes=budget_bytes,
         )
+
+    @property
+    def poses(self) -> Poses:
+        """The poses that the weights expect; `object` where that is not known."""
+        return self.trained_on.poses or "object"
 
     def normalise(
         self,
@@ -196,6 +207,7 @@ class Renderer:
             thumbnail=_thumbnails(views.image),
             model_id=self.model_id,
             model_digest=self.model_digest,
+            weights_hint=self.weights_hint,
         )
 
     def render(

@@ -50,6 +50,8 @@ class Scene:
     """Name of the weights that built it."""
     model_digest: str
     """Digest of those weights; rendering needs the same ones."""
+    weights_hint: str | None = None
+    """Where they lay when it was built, if they were a file or an exported folder."""
     created_with: str = f"lact-nvs {nvs.__version__}, torch {torch.__version__}"
     """Versions of this package and of torch when it was built."""
 
@@ -134,7 +136,8 @@ class Scene:
             ) from error
 
     def _metadata(self) -> dict[str, Any]:
-        return {
+        hint = {} if self.weights_hint is None else {"weights_hint": self.weights_hint}
+        return hint | {
             "format": FORMAT,
             "version": VERSION,
             "model_id": self.model_id,
@@ -170,5 +173,15 @@ def _from_parts(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Scene:
         thumbnail=tensors["input.thumbnail"],
         model_id=metadata["model_id"],
         model_digest=metadata["model_digest"],
+        weights_hint=_hint(metadata),
         created_with=metadata["created_with"],
     )
+
+
+def _hint(metadata: dict[str, Any]) -> str | None:
+    hint = metadata.get("weights_hint")
+    if hint is not None and not isinstance(hint, str):
+        raise SceneFileError(
+            f"the scene's weights_hint is {hint!r}", remedy="It must be a path."
+        )
+    return hint

@@ -24,6 +24,7 @@ from nvs.train.learner import Learner
 from nvs.train.mixture import Mixture, check_dealing
 from nvs.train.report import Report
 from nvs.train.state import TrainState, random_state, restore_random_state, save_state
+from nvs.train.trained_on import trained_on
 
 
 class Trainer:
@@ -41,7 +42,8 @@ class Trainer:
         quiet: Print nothing.
 
     Raises:
-        ConfigError: If a stage cannot be shared out among the devices.
+        ConfigError: If a stage cannot be shared out among the devices, or sources have
+            different kinds of poses.
         MissingExtraError, WeightsUnavailableError: If the run wants LPIPS in vain.
     """
 
@@ -59,6 +61,7 @@ class Trainer:
         quiet: bool = False,
     ) -> None:
         check_dealing(config, processes.world)
+        self.trained_on = trained_on(config, mixture)
         self.config = config
         self.folder = folder
         self.mixture = mixture
@@ -142,7 +145,7 @@ class Trainer:
     def about(self) -> dict[str, Any]:
         """What is known about the weights, for an export."""
         return {
-            "poses": "scene" if self.config.framing == "mean_camera" else "object",
+            "trained_on": self.trained_on.to_json(),
             "training": self.config.to_json(),
             "steps": self.step,
             "seconds": round(self.clock.now(), 1),

@@ -14,6 +14,7 @@ import torch
 from nvs.errors import CheckpointError, OutputError
 from nvs.files import remove_leftovers, write_text
 from nvs.model.checkpoint import load_checkpoint
+from nvs.model.weights import get_weights
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes, processes
 from nvs.train.export import export_weights
@@ -33,7 +34,7 @@ def train(
     values: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: torch.device | None = None,
-    init: Path | None = None,
+    init: Path | str | None = None,
     export: Path | None = None,
     shard_bytes: int | None = None,
     heldout_set: HeldOutSet | None = None,
@@ -48,7 +49,8 @@ def train(
         values: Other configuration values, over those of the preset or checkpoint.
         resume: Go on from the last checkpoint in `out`, if there is one.
         device: What to train on; under `torchrun`, only its type counts.
-        init: Weights to begin with: a file, or a folder that `export` wrote.
+        init: Weights to begin with: a registered name, a file, or a folder that
+            `export` wrote.
         export: Folder for the trained weights (their running mean, in bfloat16).
         shard_bytes: Largest size of an exported file.
         heldout_set: A posed set to evaluate on beside the synthetic scenes.
@@ -73,7 +75,7 @@ def train(
         check_not_trained_on(heldout_set, mixture)
     initial = None
     if init is not None and resumed is None:
-        begun_with = load_checkpoint(init, config.model)
+        begun_with = load_checkpoint(get_weights(str(init)), config.model)
         initial = begun_with.state
         config = dataclasses.replace(config, initial_digest=begun_with.digest)
     with processes(device or torch.device("cpu")) as group:

@@ -9,6 +9,7 @@ from data_tools import selection
 from data_tools.validate import validate as find_faults
 from nvs.cameras import Camera
 from nvs.errors import ConfigError, DatasetError
+from nvs.model.trained_on import default_size
 from nvs.scene import load_views
 from nvs.scene.datasets import read_dataset, readers
 from nvs.scene.frames import Frame
@@ -181,8 +182,7 @@ def _size(
 ) -> tuple[int, int]:
     """As `nvs build` has it: wanted, else as the weights were trained, else as is."""
     if wanted is None and model.trained_height and model.trained_width:
-        trained = (model.trained_height, model.trained_width)
-        wanted = trained if trained[0] == trained[1] else max(trained)
+        wanted = default_size((model.trained_height, model.trained_width))
     if isinstance(wanted, tuple):
         return fitting_size(wanted, longest_px=None, patch_size=model.patch_size)
     return fitting_size(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from nvs.errors import DatasetError
 from server.backends.base import BuildOrder, BuiltFile, Stage
@@ -39,7 +40,8 @@ def build(model: Model, order: BuildOrder, tick: Tick) -> BuiltFile:
         progress=lambda done, total: tick("prefill", done / total),
     )
     tick("storing", 0.0)
-    scene.save(order.output)
+    # Where weights lie on this machine is nobody else's business.
+    replace(scene, weights_hint=None).save(order.output)
     return BuiltFile(
         path=order.output,
         sha256=digest(order.output),

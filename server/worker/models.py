@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 
 from nvs.errors import ConfigError, SceneFileError
-from nvs.model.weights import REGISTRY
 from nvs.scene import Renderer, Scene
-from server.backends.base import ModelInfo, Poses
+from server.backends.base import ModelInfo
 from server.backends.settings import FastWeightShapes, WorkerConfiguration
 
 
@@ -97,18 +95,18 @@ def find_model(models: Models, weights: str) -> Model:
 def _model(
     renderer: Renderer, configuration: WorkerConfiguration, *, is_default: bool
 ) -> Model:
-    known = REGISTRY.get(renderer.model_id)
     num_parameters = sum(p.numel() for p in renderer.network.parameters())
-    trained = f", trained at {known.height}×{known.width}" if known else ""
+    height, width = renderer.trained_on.size or (None, None)
+    trained = f", trained at {height}×{width}" if height else ""
     info = ModelInfo(
         id=renderer.model_id,
         is_default=is_default,
-        poses=cast(Poses, renderer.poses),
+        poses=renderer.poses,
         patch_size=renderer.config.patch_size,
         num_parameters=num_parameters,
         digest=renderer.model_digest,
-        trained_height=known.height if known else None,
-        trained_width=known.width if known else None,
+        trained_height=height,
+        trained_width=width,
         max_height=configuration.max_side_px,
         max_width=configuration.max_side_px,
         max_views=configuration.max_views,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -15,11 +16,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from nvs.config import ModelConfig
 from nvs.errors import CheckpointError, WeightsUnavailableError
 from nvs.model import weights
-from nvs.model.checkpoint import save_checkpoint
+from nvs.model.checkpoint import random_checkpoint, save_checkpoint
+from nvs.model.shards import split_file
+from nvs.model.trained_on import TrainedOn
 
 COMMIT = "0" * 40
+SMALL = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)
 
 
 class Hub(ThreadingHTTPServer):
@@ -175,57 +180,95 @@ def test_ten_released_files_are_registered() -> None:
     assert len(released) == 10
     assert {w.repository for w in released} == {"airsplay/lact_nvs"}
     wide = weights.REGISTRY["scene_res536x960"]
-    assert (wide.file, wide.height, wide.width) == ("scene_res536x960.pt", 536, 960)
+    assert wide.file == "scene_res536x960.pt"
+    assert wide.trained_on == TrainedOn(
+        poses="scene", sizes=((536, 960),), background="any"
+    )
+    for known in released:
+        assert known.trained_on is not None
+        is_object = known.name.startswith("obj")
+        assert (known.trained_on.poses == "object") == is_object
+        assert (known.trained_on.distance == (2.7, 2.7)) == is_object
 
 
 def test_default_weights_ship_with_the_package() -> None:
-    checkpoint, name, poses = weights.load_weights()
-    assert name == weights.DEFAULT_WEIGHTS
-    assert poses == "object"
-    assert checkpoint.about["steps"] > 0
-    trained_on = checkpoint.about["training"]
-    assert trained_on["data"] == "synthetic:object=1"
-    assert trained_on["photographs"] is None
+    found = weights.load_weights()
+    assert found.name == weights.DEFAULT_WEIGHTS
+    assert found.path is None
+    about = found.checkpoint.about
+    assert about["steps"] > 0
+    assert about["training"]["data"] == "synthetic:object=1"
+    assert about["training"]["photographs"] is None
+    assert found.trained_on.poses == "object"
+    assert found.trained_on.background == "white"
+    assert found.trained_on.default_size == (128, 128)
+    for field in dataclasses.fields(found.trained_on):
+        assert getattr(found.trained_on, field.name) is not None
 
 
 def test_cached_file_is_used_and_knows_its_poses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    from nvs.config import ModelConfig
-    from nvs.model.checkpoint import random_checkpoint
-
-    config = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)
-    made = random_checkpoint(config)
+    config, made = SMALL, random_checkpoint(SMALL)
     path = tmp_path / "mine.safetensors"
     save_checkpoint(path, config, made.state, about={"poses": "scene"})
-    assert weights.load_weights(str(path))[2] == "scene"
+    found = weights.load_weights(str(path))
+    assert found.trained_on == TrainedOn(poses="scene")
+    assert found.path == path
     save_checkpoint(path, config, made.state, about={"poses": "sideways"})
-    with pytest.raises(CheckpointError, match="'sideways' poses"):
+    with pytest.raises(
+        CheckpointError, match=r"mine.*poses is 'sideways'\. It must be"
+    ):
+        weights.load_weights(str(path))
+
+
+def test_the_record_of_a_file_counts_before_what_its_name_says(tmp_path: Path) -> None:
+    """A registered name is only asked where the file is silent."""
+    made = random_checkpoint(SMALL)
+    path = tmp_path / "obj_res512.safetensors"
+    registered = weights.REGISTRY["obj_res512"].trained_on
+    assert registered is not None
+    own = TrainedOn(poses="scene", sizes=((48, 64),))
+    for about, expected in (
+        ({}, registered),
+        ({"poses": "object", "converted_from": "obj_res512"}, registered),
+        ({"training": "for two days"}, registered),
+        ({"poses": "scene"}, TrainedOn(poses="scene")),
+        ({"trained_on": own.to_json(), "poses": "object"}, own),
+        ({"trained_on": {}}, TrainedOn()),
+    ):
+        save_checkpoint(path, SMALL, made.state, about=about)
+        assert weights.load_weights(str(path)).trained_on == expected
+    save_checkpoint(path, SMALL, made.state, about={"trained_on": {"distance": [3, 2]}})
+    with pytest.raises(
+        CheckpointError,
+        match=r"obj_res512\.safetensors: trained_on\.distance is \[3, 2\]",
+    ):
         weights.load_weights(str(path))
 
 
 def test_a_path_may_be_an_exported_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nvs.config import ModelConfig
-    from nvs.model.checkpoint import random_checkpoint
-    from nvs.model.shards import split_file
-
-    config = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)
-    made = random_checkpoint(config)
+    config, made = SMALL, random_checkpoint(SMALL)
     monkeypatch.chdir(tmp_path)
     folder = Path("lact_tiny")
     folder.mkdir()
-    assert weights.load_weights("lact_tiny")[0].digest != made.digest, "not an export"
+    packaged = weights.load_weights("lact_tiny")
+    assert packaged.checkpoint.digest != made.digest, "not an export"
+    record = TrainedOn(poses="scene", sizes=((16, 24),))
+    about = {"trained_on": record.to_json()}
     whole = folder / "weights.safetensors"
-    save_checkpoint(whole, config, made.state, about={"poses": "scene"})
+    save_checkpoint(whole, config, made.state, about=about)
     for form in ("one file", "shards"):
         if form == "shards":
             split_file(whole, 40_000)
             whole.unlink()
         for name in ("lact_tiny", str(tmp_path / "lact_tiny"), "lact_tiny/"):
-            checkpoint, called, poses = weights.load_weights(name)
-            assert checkpoint.digest == made.digest
-            assert (called, poses) == ("lact_tiny", "scene")
-    checkpoint, called, _ = weights.load_weights("lact_tiny/weights.json")
-    assert (checkpoint.digest, called) == (made.digest, "weights")
+            found = weights.load_weights(name)
+            assert found.checkpoint.digest == made.digest
+            assert (found.name, found.trained_on) == ("lact_tiny", record)
+            assert found.path == tmp_path / "lact_tiny"
+    found = weights.load_weights("lact_tiny/weights.json")
+    assert (found.checkpoint.digest, found.name) == (made.digest, "weights")
+    assert found.path == tmp_path / "lact_tiny" / "weights.json"

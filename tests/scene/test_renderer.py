@@ -9,6 +9,7 @@ from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import CameraError, ConfigError, SceneFileError
 from nvs.model.checkpoint import Checkpoint, random_checkpoint
 from nvs.model.tokens import posed_rays
+from nvs.model.trained_on import TrainedOn
 from nvs.scene import PosedViews, Renderer, Scene
 
 
@@ -74,7 +75,11 @@ def test_world_frame_does_not_matter_to_scene_weights(
 ) -> None:
     """A rigid motion and a scale of the whole capture change nothing."""
     renderer = Renderer(
-        checkpoint, model_id="r", poses="scene", device="cpu", precision="float32"
+        checkpoint,
+        model_id="r",
+        trained_on=TrainedOn(poses="scene"),
+        device="cpu",
+        precision="float32",
     )
     matrix = torch.eye(4, dtype=torch.float64)
     matrix[:3, :3] = 3 * torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
@@ -91,7 +96,10 @@ def test_world_frame_does_not_matter_to_scene_weights(
 def test_framing_follows_the_weights(
     renderer: Renderer, checkpoint: Checkpoint, views: PosedViews
 ) -> None:
-    scene = Renderer(checkpoint, model_id="r", poses="scene", device="cpu")
+    of_scenes = TrainedOn(poses="scene")
+    scene = Renderer(checkpoint, model_id="r", trained_on=of_scenes, device="cpu")
+    assert (renderer.trained_on, renderer.poses) == (TrainedOn(), "object")
+    assert (scene.trained_on, scene.poses) == (of_scenes, "scene")
     assert renderer.prefill(views).normalisation.kind == "none"
     assert scene.prefill(views[:3]).normalisation.kind == "mean_camera"
     framed = renderer.prefill(views, framing="object").normalisation

@@ -30,7 +30,7 @@ def test_options_become_values(
     options = "--out runs/a --preset small --time-budget 1h30m --seed 7 --resume "
     options += "--data synthetic:object=1 --device cpu --export weights --shard-mib 16 "
     options += "--heldout set --heldout-inputs 0:8:2 --set learning_rate=0.001 "
-    options += "--set model.num_blocks=2"
+    options += "--set model.num_blocks=2 --init obj_res256"
     result = CliRunner().invoke(app, options.split(), catch_exceptions=False)
     assert result.exit_code == 0
     ((out, given),) = calls
@@ -44,6 +44,7 @@ def test_options_become_values(
         "time_budget_seconds": 5400.0,
     }
     assert given["resume"] is True
+    assert given["init"] == "obj_res256"
     assert given["shard_bytes"] == 16 * 2**20
     assert given["heldout_set"] == HeldOutSet(folder=Path("set"), inputs="0:8:2")
 

@@ -102,6 +102,22 @@ def test_without_a_size_it_is_that_of_training(
     assert (prepared.height, prepared.width) == (128, 128)
 
 
+def test_without_a_size_others_than_squares_keep_the_aspect_of_the_images(
+    renderer: Renderer, tmp_path: Path
+) -> None:
+    order = PrepareOrder(
+        folder=SAMPLE, output=tmp_path, views=ChosenViews(indices=(0,))
+    )
+    prepared = datasets.prepare(
+        order,
+        model(renderer, trained_height=72, trained_width=128),
+        max_side_px=256,
+        max_views=1,
+        tick=lambda _: None,
+    )
+    assert (prepared.height, prepared.width) == (128, 128)  # the sample is square
+
+
 def test_weights_of_unknown_training_take_images_as_they_are(
     renderer: Renderer, tmp_path: Path
 ) -> None:

@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from nvs.cameras import orbit
+from nvs.cameras import Camera, orbit
+from nvs.config import ModelConfig
 from nvs.errors import ConfigError, SceneFileError
+from nvs.model.checkpoint import random_checkpoint, save_checkpoint
 from nvs.scene import PosedViews, Scene
+from server.backends.base import BuildOrder
+from server.backends.prepared import write_views
 from server.backends.settings import WorkerConfiguration
+from server.worker.build import build
 from server.worker.models import Model, find_model, load_models
 
 CONFIGURATION = WorkerConfiguration(
@@ -34,12 +39,31 @@ def model() -> Model:
     return load_models(CONFIGURATION)["lact_tiny"]
 
 
+@pytest.fixture
+def exported(tmp_path: Path) -> Model:
+    """Weights in a folder, as training exports them."""
+    config = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    save_checkpoint(
+        folder / "weights.safetensors",
+        config,
+        random_checkpoint(config).state,
+        about={"trained_on": {"poses": "scene", "sizes": [[64, 64], [16, 24]]}},
+    )
+    (model,) = load_models(replace(CONFIGURATION, weights=(str(folder),))).values()
+    return model
+
+
+def around(radius: float) -> Camera:
+    return orbit(
+        1, radius=radius, elevation_radians=0.1, hfov_radians=0.9, height=8, width=8
+    )
+
+
 @pytest.fixture(scope="module")
 def scene(model: Model) -> Scene:
-    camera = orbit(
-        1, radius=2.7, elevation_radians=0.1, hfov_radians=0.9, height=8, width=8
-    )
-    views = PosedViews(image=torch.rand(1, 3, 8, 8), camera=camera, names=("a",))
+    views = PosedViews(image=torch.rand(1, 3, 8, 8), camera=around(2.7), names=("a",))
     return model.renderer.prefill(views)
 
 
@@ -63,6 +87,35 @@ def test_scenes_that_do_not_fit_are_refused(model: Model, scene: Scene) -> None:
     whole = tuple(tuple(w.to(torch.int32) for w in block) for block in blocks)
     with pytest.raises(SceneFileError, match="do not fit lact_tiny"):
         model.check(replace(scene, fast_weights=whole))
+
+
+def test_exports_are_served_for_what_they_are(exported: Model) -> None:
+    info = exported.info
+    assert (info.id, info.poses) == ("mine", "scene")
+    assert (info.trained_height, info.trained_width) == (16, 24)
+    assert "scene poses, trained at 16×24" in info.description
+
+
+def test_built_scenes_do_not_tell_where_the_weights_lie(
+    exported: Model, tmp_path: Path
+) -> None:
+    views = PosedViews(
+        image=torch.rand(2, 3, 8, 8),
+        camera=Camera.cat([around(2.0), around(2.5)]),
+        names=("a", "b"),
+    )
+    assert exported.renderer.prefill(views).weights_hint is not None
+    write_views(tmp_path / "views", views)
+    order = BuildOrder(
+        views=tmp_path / "views",
+        weights="mine",
+        framing="none",
+        output=tmp_path / "a.scene",
+    )
+    build(exported, order, lambda *_: None)
+    scene = exported.check(Scene.load(order.output))
+    assert scene.weights_hint is None
+    assert str(tmp_path).encode() not in order.output.read_bytes()
 
 
 def test_what_is_not_served_is_refused_by_name(model: Model) -> None:

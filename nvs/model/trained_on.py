@@ -1,0 +1,215 @@
+"""What weights were trained on, and so what they are for.
+
+A weights file carries the record in its `about`, under `trained_on`; whatever it does
+not say is unknown, never guessed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from nvs.errors import CheckpointError
+
+Poses = Literal["object", "scene"]
+Background = Literal["white", "any"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedOn:
+    """What weights were trained on; None is what is not known."""
+
+    poses: Poses | None = None
+    """`object`: cameras around [−1, 1]³ as they are; `scene`: mean-camera framing."""
+    sizes: tuple[tuple[int, int], ...] | None = None
+    """(height, width) of images in pixels, in the order of training; the last is what
+    the weights are best at."""
+    num_inputs: tuple[int, int] | None = None
+    """Fewest and most input views."""
+    distance: tuple[float, float] | None = None
+    """Of the nearest and farthest cameras from the middle of the object, in model
+    units; None for scene poses."""
+    elevation_degrees: tuple[float, float] | None = None
+    """Of the lowest and highest cameras, seen from the object."""
+    hfov_degrees: tuple[float, float] | None = None
+    """Narrowest and widest horizontal field of view."""
+    background: Background | None = None
+    """What is seen behind: `white`, or `any`thing."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The (height, width) in pixels that the weights are best at."""
+        return self.sizes[-1] if self.sizes else None
+
+    @property
+    def default_size(self) -> tuple[int, int] | int | None:
+        """The size for `load_views` where none is asked for; None if not known."""
+        return default_size(self.size)
+
+    def with_stages(
+        self, sizes: Iterable[tuple[int, int]], num_inputs: Iterable[int]
+    ) -> TrainedOn:
+        """The same, trained at these sizes one after another, with these input views.
+
+        Args:
+            sizes: (height, width) in pixels of each stage.
+            num_inputs: Every number of input views of any stage.
+        """
+        counts = sorted(num_inputs)
+        return dataclasses.replace(
+            self,
+            sizes=tuple(size for size, _ in itertools.groupby(sizes)),
+            num_inputs=(counts[0], counts[-1]),
+        )
+
+    @staticmethod
+    def union(records: Sequence[TrainedOn]) -> TrainedOn:
+        """The record of weights that saw what each of some records says.
+
+        Ranges are as wide as all together. What one of them does not know, or what two
+        of them have different, is unknown.
+        """
+
+        def joined(key: str) -> Any:
+            values = [getattr(record, key) for record in records]
+            if None in values:
+                return None
+            if key in RANGES:
+                return min(low for low, _ in values), max(high for _, high in values)
+            return values[0] if len(set(values)) == 1 else None
+
+        return TrainedOn(**{key: joined(key) for key in _EXPECTED})
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary of every field."""
+        return {key: _plain(getattr(self, key)) for key in _EXPECTED}
+
+    @staticmethod
+    def from_json(values: Any, where: object) -> TrainedOn:
+        """The record that a dictionary describes; keys that it lacks are unknown.
+
+        Args:
+            values: The dictionary.
+            where: The file that it is from, for messages.
+
+        Raises:
+            CheckpointError: If it is none, a key is unknown or a value cannot be.
+        """
+        if not isinstance(values, Mapping):
+            raise CheckpointError(
+                f"{where}: trained_on is {values!r}", remedy="It must be an object."
+            )
+        for key, value in values.items():
+            if key not in _EXPECTED:
+                raise CheckpointError(
+                    f"{where}: unknown key trained_on.{key}",
+                    remedy=f"Known keys: {', '.join(_EXPECTED)}. A later lact-nvs may "
+                    "know it.",
+                )
+            fits, expected = _EXPECTED[key]
+            if value is not None and not fits(value):
+                raise CheckpointError(
+                    f"{where}: trained_on.{key} is {value!r}",
+                    remedy=f"It must be {expected}, or null where it is not known.",
+                )
+        if values.get("poses") == "scene" and values.get("distance") is not None:
+            raise CheckpointError(
+                f"{where}: trained_on.distance is {values['distance']!r} with scene "
+                "poses",
+                remedy="It must be null: there is no object to be away from.",
+            )
+        return TrainedOn(**{key: _frozen(key, v) for key, v in values.items()})
+
+    def __str__(self) -> str:
+        """What is known, on one line for people."""
+        parts: list[str] = []
+        if self.poses:
+            parts.append(f"{self.poses} poses")
+        if self.sizes:
+            parts.append(", ".join(f"{height}×{width}" for height, width in self.sizes))
+        for before, span, after in (
+            ("", self.num_inputs, " input views"),
+            ("distance ", self.distance, ""),
+            ("elevation ", self.elevation_degrees, "°"),
+            ("field of view ", self.hfov_degrees, "°"),
+        ):
+            if span is not None:
+                ends = dict.fromkeys(f"{end:g}" for end in span)
+                parts.append(f"{before}{' to '.join(ends)}{after}")
+        if self.background:
+            parts.append(f"{self.background} background")
+        return "; ".join(parts) or "unknown"
+
+
+def default_size(size: tuple[int, int] | None) -> tuple[int, int] | int | None:
+    """What `load_views` takes for weights trained at a (height, width) in pixels.
+
+    Square images are cropped alike; others keep the capture's own aspect ratio, as
+    long as the longer side.
+    """
+    if size is None or size[0] == size[1]:
+        return size
+    return max(size)
+
+
+def _is_range(
+    value: object, low: float, high: float = math.inf, *, whole: bool = False
+) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(end) is int or (type(end) is float and not whole) for end in value)
+        and all(math.isfinite(end) for end in value)
+        and low <= value[0] <= value[1] <= high
+    )
+
+
+def _are_sizes(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(
+            isinstance(size, list)
+            and len(size) == 2
+            and all(type(side) is int and side > 0 for side in size)
+            for size in value
+        )
+    )
+
+
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "poses": (lambda value: value in get_args(Poses), "object or scene"),
+    "sizes": (_are_sizes, "a list of [height, width] in pixels"),
+    "num_inputs": (
+        lambda value: _is_range(value, 1.0, whole=True),
+        "[fewest, most], whole numbers from 1",
+    ),
+    "distance": (lambda value: _is_range(value, 0.0), "[nearest, farthest]"),
+    "elevation_degrees": (
+        lambda value: _is_range(value, -90.0, 90.0),
+        "[lowest, highest] within −90 and 90",
+    ),
+    "hfov_degrees": (
+        lambda value: _is_range(value, 0.0, 180.0),
+        "[narrowest, widest] within 0 and 180",
+    ),
+    "background": (lambda value: value in get_args(Background), "white or any"),
+}
+"""Of each key: which JSON fits it, and how that is called."""
+RANGES = ("num_inputs", "distance", "elevation_degrees", "hfov_degrees")
+
+
+def _frozen(key: str, value: Any) -> Any:
+    if value is None or key in ("poses", "background"):
+        return value
+    if key == "sizes":
+        return tuple((height, width) for height, width in value)
+    return tuple(map(int if key == "num_inputs" else float, value))
+
+
+def _plain(value: Any) -> Any:
+    return list(map(_plain, value)) if isinstance(value, tuple) else value
