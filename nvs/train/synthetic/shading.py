@@ -29,7 +29,9 @@ class Light:
     lamp: Float[Tensor, "scene"]
     """Share of the light that comes from the lamp."""
     background: Float[Tensor, "scene 3"]
-    """Colour where nothing is hit."""
+    """Colour where nothing is hit, at the horizon and below."""
+    zenith: Float[Tensor, "scene 3"]
+    """The same straight up; in between the two blend."""
 
     def to(self, device: torch.device | str) -> Light:
         """Move all tensors."""
@@ -38,6 +40,7 @@ class Light:
             ambient=self.ambient.to(device),
             lamp=self.lamp.to(device),
             background=self.background.to(device),
+            zenith=self.zenith.to(device),
         )
 
 
@@ -80,6 +83,21 @@ def shade(
     shine = shine * textures.gloss.flatten().index_select(0, slot)
     lamp = light.lamp.index_select(0, scene)
     return (color * (sky + lamp * cosine) + shine).clamp(0, 1)
+
+
+def sky(views: Views, light: Light) -> Float[Tensor, "3 sample"]:
+    """Colours of all samples of all views where nothing is hit."""
+    matrix = views.direction_from_sample()
+    row = torch.arange(views.rows, device=matrix.device).float()[:, None]
+    column = torch.arange(views.columns, device=matrix.device).float()
+    x, y, z = (
+        a[:, None, None] * column + b[:, None, None] * row + c[:, None, None]
+        for a, b, c in (matrix[:, axis].unbind(-1) for axis in range(3))
+    )
+    rise = (z * (x * x + y * y + z * z).rsqrt()).clamp_min(0).sqrt().flatten(1)
+    low = light.background.T[:, views.scene, None]
+    high = light.zenith.T[:, views.scene, None]
+    return (low + (high - low) * rise).flatten(1)
 
 
 def _directions(views: Views, hits: Hits) -> Float[Tensor, "3 hit"]:
