@@ -18,10 +18,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.train.synthetic.draws import Draws
-from nvs.train.synthetic.places import RING, WALK, Place, wall_frames
+from nvs.train.synthetic.places import MAX_SIDEWAYS, RING, WALK, Place, wall_frames
 from nvs.train.synthetic.rigs import intrinsics_of, look
 
-HFOV_RANGE_DEGREES = (35.0, 85.0)
+HFOV_RANGES_DEGREES = ((50.0, 85.0), (35.0, 70.0), (35.0, 70.0))
+"""Of cameras that walk, go around a thing, or pass before it."""
 EYE_HEIGHT_RANGE = (1.1, 1.9)
 """Of who walks about."""
 LOWEST = 0.6
@@ -48,8 +49,8 @@ def capture(
     draws: Draws, views: int, place: Place, *, height: int, width: int
 ) -> tuple[Float[Tensor, "batch view 4 4"], Float[Tensor, "batch view 4"]]:
     """Poses and intrinsics of the rig that each place asks for."""
-    low, high = (math.log(degrees) for degrees in HFOV_RANGE_DEGREES)
-    hfov = draws.uniform(1, low=low, high=high).exp()
+    low, high = torch.tensor(HFOV_RANGES_DEGREES).double()[place.rig].log().T[..., None]
+    hfov = (low + (high - low) * draws.uniform(1)).exp()
     hand = _draw_hand(draws, views)
     rigs = [_walk(hand, place), _ring(hand, place), _front(hand, place)]
     walks, rings = (
@@ -92,10 +93,7 @@ def _walk(hand: _Hand, place: Place) -> tuple[Tensor, Tensor]:
 
 def _ring(hand: _Hand, place: Place) -> tuple[Tensor, Tensor]:
     """An arc of 40 to 230 degrees around the thing in the middle, looking at it."""
-    nearest, farthest = place.ring[..., None].unbind(1)
-    usual = nearest + (farthest.clamp(max=3.0) - nearest) * hand.share[:, 0]
-    distance = usual * (1 + 0.25 * hand.wave[:, 0] + 0.05 * hand.each[..., 0])
-    distance = torch.minimum(torch.maximum(distance, nearest), farthest)
+    distance = _distances(hand, place)
     turn = 0.35 + (LARGEST_TURN - 0.4) * hand.share[:, 1]
     angle = 2 * math.pi * hand.share[:, 2] + turn * (2 * hand.moment - 1)
     angle = angle + 0.1 * hand.each[..., 1]
@@ -111,15 +109,16 @@ def _front(hand: _Hand, place: Place) -> tuple[Tensor, Tensor]:
     """Sideways before the wall with the thing, facing the wall or the thing."""
     odd = (place.side % 2 == 1)[:, None]
     clear = torch.where(odd, place.clear.flip(-1), place.clear)
-    wide, deep = clear[:, :1], clear[:, 1:]
+    wide = clear[:, :1]
     zero = torch.zeros_like(place.scale)
     frame = wall_frames(place.side, zero, torch.zeros_like(place.size), zero)
     tangent, inward = frame[:, None, :, 0], frame[:, None, :, 1]
     target = (place.focus[:, None] * tangent).sum(-1)
-    back = (-0.9 + 1.3 * hand.share[:, 0] + 0.3 * hand.wave[:, 0]).clamp(-1, 1) * deep
-    reach = (0.5 + 2.0 * hand.share[:, 1]).minimum(wide - target.abs())
-    across = target + reach * (2 * hand.moment - 1) * 0.95 + 0.05 * hand.each[..., 0]
+    away = _distances(hand, place)
+    reach = (away * (0.3 + 0.8 * hand.share[:, 1])).clamp(max=MAX_SIDEWAYS)
+    across = target + reach * (2 * hand.moment - 1) + 0.05 * hand.each[..., 0]
     across = across.maximum(-wide).minimum(wide)
+    back = away + (place.focus[:, None] * inward).sum(-1)
     eye = across[..., None] * tangent + back[..., None] * inward
     height = place.focus[:, 2:] - 0.4 + 0.8 * hand.share[:, 3]
     eye = torch.cat([eye[..., :2], _raised(height, hand, place)], dim=-1)
@@ -130,6 +129,15 @@ def _front(hand: _Hand, place: Place) -> tuple[Tensor, Tensor]:
     at_wall = drift[..., :1] * tangent - inward + drift[..., 1:] * up
     fixed = hand.share[:, 2, :, None] < 0.4
     return eye, torch.where(fixed, at_wall, at_thing)
+
+
+def _distances(hand: _Hand, place: Place) -> Float[Tensor, "batch view"]:
+    """From the thing, mostly near it, swaying to and fro."""
+    nearest, farthest = place.distances[..., None].unbind(1)
+    span = farthest.clamp(max=3.0) - nearest
+    usual = nearest + span * hand.share[:, 0] ** 1.5
+    distance = usual * (1 + 0.25 * hand.wave[:, 0] + 0.05 * hand.each[..., 0])
+    return distance.maximum(nearest).minimum(farthest)
 
 
 def _raised(

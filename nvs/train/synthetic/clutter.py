@@ -24,7 +24,8 @@ _FORMS = torch.tensor(
 )
 """Half-extents of a box, a book, a can and a ball in metres, before they vary."""
 _KINDS = torch.tensor([shapes.BOX, shapes.BOX, shapes.FRUSTUM, shapes.ELLIPSOID])
-_ON_FLOOR = 1.5
+_ON_FLOOR, _ON_GROUND = 1.5, 2.2
+"""How much larger things are there."""
 
 
 def draw_clutter(
@@ -51,7 +52,8 @@ def draw_clutter(
     form = draws.choice(count, weights=[0.28, 0.24, 0.28, 0.2])
     half = _FORMS[form] * draws.uniform(count, 1, low=0.6, high=1.5)
     half = half * draws.uniform(count, 3, low=0.75, high=1.3)
-    half[:, 2 * levels :] *= _ON_FLOOR
+    larger = torch.where(place.outdoors, _ON_GROUND, _ON_FLOOR)
+    half[:, 2 * levels :] *= larger[:, None, None]
     half[..., 2] = half[..., 2].clamp(max=MAX_HEIGHT / 2)
     level = torch.arange(levels).repeat_interleave(2)
     middle, span = top[:, level].unbind(-2)

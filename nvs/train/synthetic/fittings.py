@@ -13,8 +13,8 @@ from nvs.train.synthetic.places import Place, against_walls, stratified
 from nvs.train.synthetic.solids import compose
 from nvs.train.synthetic.styles import draw_surfaces, fitted, shining
 
-NUM_PICTURES = 5
-_PANE_SHARE = 0.25
+NUM_PICTURES = 8
+_PANE_SHARE = 0.15
 
 
 def draw_fittings(draws: Draws, place: Place, *, photographs: bool) -> Group:
@@ -27,13 +27,13 @@ def _draw_pictures(draws: Draws, place: Place, photographs: bool) -> Group:
     """Thin upright boxes at the height of the eyes; indoors some are windows' panes."""
     pane = draws.chance(NUM_PICTURES, probability=_PANE_SHARE)
     pane = pane & ~place.outdoors[:, None]
-    half = draws.uniform(NUM_PICTURES, 3, low=0.15, high=0.6)
-    half = torch.where(pane[..., None], 1.3 * half, half)
+    half = draws.uniform(NUM_PICTURES, 3, low=0.12, high=0.5)
+    half = torch.where(pane[..., None], 1.5 * half, half)
     half[..., 1] = 0.02
     frame = against_walls(
         stratified(draws, NUM_PICTURES), place.enclosure, half[..., 1]
     )
-    height = draws.uniform(NUM_PICTURES, low=0.45, high=0.65) * place.enclosure[:, 2:]
+    height = draws.uniform(NUM_PICTURES, low=0.35, high=0.75) * place.enclosure[:, 2:]
     affine = compose(frame, _upright(half, height))
     surfaces = draw_surfaces(draws, half, styles.CLUTTER, photographs=photographs)
     whole = draws.chance(NUM_PICTURES, probability=0.7)

@@ -22,6 +22,8 @@ FREE_SHARE = 0.6
 """Share of the floor, around its middle, that nothing tall stands on."""
 MARGIN = 0.2
 """Cameras keep this far inside the free floor."""
+MAX_SIDEWAYS = 1.0
+"""How far to a side of a thing at a wall cameras go."""
 REACH = math.sqrt(2)
 """How far the corner of a thing of unit scale is from its upright axis."""
 
@@ -52,10 +54,16 @@ class Place:
         return FREE_SHARE / 2 * self.size[:, :2] - MARGIN
 
     @property
-    def ring(self) -> Float[Tensor, "batch 2"]:
-        """Nearest and farthest distance of cameras that go around the thing."""
-        nearest = REACH * self.scale + 0.4
-        return torch.stack([nearest, _reach(self.clear, self.focus)], dim=-1)
+    def distances(self) -> Float[Tensor, "batch 2"]:
+        """Nearest and farthest that cameras which attend to the thing are from it.
+
+        Those around it are so far from its axis, those before it from its plane.
+        """
+        around = _reach(self.clear, self.focus)
+        inward = wall_frames(self.side, self.scale, self.size, self.scale)[..., :2, 1]
+        before = (inward.abs() * self.clear - inward * self.focus[:, :2]).sum(-1)
+        farthest = torch.where(self.rig == RING, around, before)
+        return torch.stack([REACH * self.scale + 0.4, farthest], dim=-1)
 
 
 def draw_places(draws: Draws) -> Place:
@@ -74,7 +82,7 @@ def draw_places(draws: Draws) -> Place:
     stand = torch.where(on_ground, 0.0, raised)
 
     side = torch.tensor([0, 2, 3])[draws.integer(count=3)]
-    at_wall = draws.uniform(low=0.14, high=0.38) * torch.where(outdoors, 2.0, 1.0)
+    at_wall = draws.uniform(low=0.25, high=0.6) * torch.where(outdoors, 1.5, 1.0)
     along = draws.uniform(low=-0.5, high=0.5) * FREE_SHARE / 2
     height = torch.where(outdoors, at_wall, draws.uniform(low=0.9, high=1.6))
     length = torch.where(side % 2 == 1, size[:, 1], size[:, 0])

@@ -18,6 +18,8 @@ from nvs.train.synthetic.groups import Group, concatenate, join
 from nvs.train.synthetic.materials import draw_light
 from nvs.train.synthetic.places import (
     FREE_SHARE,
+    FRONT,
+    MAX_SIDEWAYS,
     WALK,
     Place,
     against_walls,
@@ -36,7 +38,7 @@ LOW_HEIGHT = 0.75
 MAX_DEPTH = 0.45
 """Half the depth of a piece of furniture, at most."""
 _FACES = 6
-_PIECE_SHARE_OUTDOORS = 0.4
+_PIECE_SHARE_OUTDOORS = 0.5
 
 
 def draw_rooms(draws: Draws, *, photographs: bool) -> tuple[SceneBatch, Place]:
@@ -114,7 +116,7 @@ def _draw_furniture(draws: Draws, place: Place, photographs: bool) -> list[Group
     present = draws.chance(NUM_PIECES, probability=_PIECE_SHARE_OUTDOORS)
     present = present | ~place.outdoors[:, None]
     present[:, 0] &= place.rig == WALK
-    present = present & ~_hides_the_thing(place, frame, width, depth, height)
+    present = present & ~_in_the_way(place, frame, width, depth, height)
     affine = compose(frame[:, :, None].expand_as(piece.affine), piece.affine)
     affine = affine.flatten(1, 2)
     front = compose(affine, furniture.OPEN_FRONT.expand_as(affine))
@@ -134,13 +136,15 @@ def _draw_furniture(draws: Draws, place: Place, photographs: bool) -> list[Group
     return [pieces, small]
 
 
-def _hides_the_thing(
+def _in_the_way(
     place: Place, frame: Tensor, width: Tensor, depth: Tensor, height: Tensor
 ) -> Bool[Tensor, "batch piece"]:
-    """Which pieces reach to where the thing hangs or stands."""
+    """Which pieces reach to the thing, or to where cameras pass before it."""
     offset = place.focus[:, None] - frame[..., 3]
-    along = (offset * frame[..., 0]).sum(-1).abs()
-    across = (offset * frame[..., 1]).sum(-1).abs()
-    scale = place.scale[:, None]
-    tall = height > place.focus[:, 2:] - 1.3 * scale
-    return tall & (along < width + 1.5 * scale) & (across < depth + 1.5 * scale)
+    along = (offset * frame[..., 0]).sum(-1).abs() - width
+    across = (offset * frame[..., 1]).sum(-1).abs() - depth
+    near = 1.5 * place.scale[:, None]
+    tall = height > place.focus[:, 2:] - near
+    reached = tall & (along < near) & (across < near)
+    passed = (place.rig == FRONT)[:, None] & (along < MAX_SIDEWAYS + 0.3)
+    return reached | (passed & (across < near))

@@ -20,7 +20,7 @@ class Style:
 
     kinds: tuple[float, ...] = KIND_WEIGHTS
     """Weights of plain, waves, checker, stripes, gradient and marks."""
-    photographs: float = 0.5
+    photographs: float = 0.55
     """Share of photographs, where there are any."""
     frequency: float = 0.8
     """Multiplies the frequencies meant for objects two units wide."""
@@ -35,16 +35,16 @@ class Style:
 
 
 WALL = Style(
-    kinds=(0.4, 0.14, 0.03, 0.13, 0.12, 0.18),
+    kinds=(0.3, 0.18, 0.04, 0.16, 0.12, 0.2),
     frequency=0.55,
-    saturation=0.6,
+    saturation=0.75,
     values=(0.35, 1.0),
     contrast=(0.1, 0.6),
 )
 FLOOR = Style(
     kinds=(0.15, 0.35, 0.15, 0.25, 0.04, 0.06),
     frequency=0.6,
-    saturation=0.5,
+    saturation=0.7,
     values=(0.12, 0.9),
     contrast=(0.15, 0.8),
     tint=(1.0, 0.94, 0.86),
@@ -52,7 +52,7 @@ FLOOR = Style(
 GROUND = Style(
     kinds=(0.05, 0.75, 0.05, 0.05, 0.02, 0.08),
     frequency=0.5,
-    saturation=0.4,
+    saturation=0.55,
     values=(0.15, 0.85),
     contrast=(0.2, 0.7),
     tint=(0.92, 1.0, 0.78),
@@ -61,7 +61,7 @@ ENCLOSURE = Style(
     kinds=(0.1, 0.5, 0.06, 0.16, 0.06, 0.12),
     photographs=0.6,
     frequency=0.3,
-    saturation=0.5,
+    saturation=0.7,
     values=(0.1, 0.9),
     contrast=(0.2, 0.8),
 )
@@ -73,8 +73,8 @@ FOLIAGE = Style(
     values=(0.1, 0.85),
     tint=(0.72, 0.95, 0.5),
 )
-FURNITURE = Style()
-CLUTTER = Style(frequency=3.0, saturation=1.0)
+FURNITURE = Style(saturation=0.9)
+CLUTTER = Style(frequency=3.0, saturation=1.2)
 
 
 def draw_surfaces(
@@ -94,7 +94,7 @@ def draw_surfaces(
         frequency_scale=style.frequency,
     )
     slots = size.shape[1]
-    kept = style.saturation * draws.uniform(1, 1, 1)
+    kept = style.saturation * draws.uniform(1, 1, 1, low=0.2)
     low, high = style.contrast
     apart = draws.uniform(slots, 1, low=low, high=high)
     first, second = drawn.colors.double().unbind(-2)
