@@ -100,6 +100,7 @@ def draw_light(
     draws: Draws,
     background: Float[Tensor, "batch 3"],
     zenith: Float[Tensor, "batch 3"],
+    nearness: Float[Tensor, "batch"],
 ) -> Light:
     """Mostly ambient light with a lamp that is rarely below the horizon."""
     ambient = draws.uniform(low=0.6, high=1.0)
@@ -111,6 +112,7 @@ def draw_light(
     lamp = (1.08 - ambient) * draws.uniform(low=0.5, high=1.0)
     return Light(
         toward=toward.float(),
+        nearness=nearness.float(),
         ambient=ambient.float(),
         lamp=lamp.float(),
         background=background.float(),

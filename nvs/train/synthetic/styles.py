@@ -35,14 +35,14 @@ class Style:
 
 
 WALL = Style(
-    kinds=(0.3, 0.18, 0.04, 0.16, 0.12, 0.2),
+    kinds=(0.15, 0.22, 0.06, 0.2, 0.12, 0.25),
     frequency=0.55,
     saturation=0.75,
     values=(0.35, 1.0),
-    contrast=(0.1, 0.6),
+    contrast=(0.15, 0.75),
 )
 FLOOR = Style(
-    kinds=(0.15, 0.35, 0.15, 0.25, 0.04, 0.06),
+    kinds=(0.08, 0.37, 0.16, 0.27, 0.04, 0.08),
     frequency=0.6,
     saturation=0.7,
     values=(0.12, 0.9),
@@ -58,7 +58,7 @@ GROUND = Style(
     tint=(0.92, 1.0, 0.78),
 )
 ENCLOSURE = Style(
-    kinds=(0.1, 0.5, 0.06, 0.16, 0.06, 0.12),
+    kinds=(0.05, 0.5, 0.08, 0.17, 0.06, 0.14),
     photographs=0.6,
     frequency=0.3,
     saturation=0.7,
