@@ -90,7 +90,7 @@ def _wear(
     whole = draws.chance(size.shape[1], probability=0.4)
     solids = Solids(
         body=Parts.place(piece.kind.flatten(1), piece.ratio.flatten(1), affine),
-        cut=Parts.place(cut, torch.ones_like(cut), front),
+        cut=Parts.place(cut, piece.ratio.flatten(1), front),
     )
     return Group(solids=solids, textures=fitted(surfaces, size, whole))
 

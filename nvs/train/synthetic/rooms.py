@@ -41,7 +41,8 @@ def draw_rooms(draws: Draws, *, photographs: bool) -> tuple[SceneBatch, Place]:
     # Indoors the lamp is a little above or below the ceiling, outdoors it is the sun.
     distance = place.size[:, 2] * draws.uniform(low=0.6, high=1.3)
     nearness = torch.where(place.outdoors, 0.0, 1 / distance)
-    light = draw_light(draws, *draw_sky(draws).unbind(1), nearness)
+    horizon, zenith = draw_sky(draws).unbind(1)
+    light = draw_light(draws, horizon, zenith, nearness)
     scenes = SceneBatch(solids=things.solids, textures=things.textures, light=light)
     return scenes, place
 
