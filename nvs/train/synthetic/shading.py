@@ -16,8 +16,8 @@ from nvs.train.synthetic.trace import Hits, Views
 
 _SHININESS = 40
 _GRAZING = 0.15
-_CLOSEST = 0.3
-"""Square of the distance within which a lamp's light grows no more."""
+_CLOSEST = 0.5
+"""A lamp's light grows no more within this distance, squared and over the origin's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
