@@ -10,12 +10,13 @@ from torch import Tensor
 
 from nvs.cameras.camera import Camera
 from nvs.cameras.normalisation import PoseNormalisation
+from nvs.train.synthetic.captures import capture
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import draw_objects
 from nvs.train.synthetic.photographs import shrink
 from nvs.train.synthetic.render import SceneBatch, render, render_depth
-from nvs.train.synthetic.rigs import orbit, walk
-from nvs.train.synthetic.rooms import FREE_SHARE, draw_rooms
+from nvs.train.synthetic.rigs import orbit
+from nvs.train.synthetic.rooms import draw_rooms
 
 _OBJECT, _OBJECT_RIG, _ROOM, _ROOM_RIG = range(4)
 
@@ -150,7 +151,9 @@ def room_batch(
     with_depth: bool = False,
     framing_views: int | None = None,
 ) -> SyntheticBatch:
-    """Rooms and courtyards seen by a camera that walks inside and looks about.
+    """Rooms and yards seen by a hand-held camera.
+
+    It walks about, goes around a thing, or passes before a wall.
 
     Poses and depth are in the frame of scene models: mean camera at the origin, camera
     centres within [−1, 1]³. Scene `index` is as reproducible as in `object_batch`, and
@@ -217,11 +220,9 @@ def draw_room_batch(
 ) -> DrawnBatch:
     """What `room_batch` renders; `photographs` says whether some surfaces wear them."""
     draws = Draws(seed, batch, stream=_ROOM)
-    scenes, size = draw_rooms(draws, photographs=photographs)
+    scenes, places = draw_rooms(draws, photographs=photographs)
     rig = Draws(seed, batch, stream=_ROOM_RIG)
-    poses, intrinsics = walk(
-        rig, views, size, free_share=FREE_SHARE, height=height, width=width
-    )
+    poses, intrinsics = capture(rig, views, places, height=height, width=width)
     framed, scales = [], []
     for pose, lens in zip(poses, intrinsics, strict=True):
         camera = Camera(

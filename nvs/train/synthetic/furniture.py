@@ -1,4 +1,4 @@
-"""Furniture-like pieces of four parts each: stacks, tables and open cabinets.
+"""Furniture-like pieces of four parts each: stacks, tables, open cabinets and seats.
 
 A piece stands on the floor of its own frame: x along its width, y to its front, z up.
 """
@@ -21,6 +21,8 @@ OPEN_FRONT = torch.tensor(
 )
 """In the frame of a box: the box cut out of it to open it toward y."""
 _BOARD = 0.03
+_BOARDS = [[0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]]
+"""Which parts of stacks, tables, cabinets and seats are boxes, whatever was drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,6 +35,8 @@ class Pieces:
     """Maps from the unit shapes, in metres."""
     open_front: Bool[Tensor, "batch piece 4"]
     """Which are hollow."""
+    top: Float[Tensor, "batch piece 2 3"]
+    """Where small things can stand: the middle and half the extent of a level."""
 
 
 def draw_pieces(
@@ -43,7 +47,7 @@ def draw_pieces(
 ) -> Pieces:
     """Pieces within half-widths, half-depths and heights, in metres."""
     pieces = width.shape[1]
-    form = draws.choice(pieces, weights=[0.45, 0.25, 0.3])
+    form = draws.choice(pieces, weights=[0.32, 0.24, 0.24, 0.2])
     kind = draws.choice(pieces, PARTS, weights=[0.5, 0.2, 0.3])
     tapered = draws.uniform(pieces, PARTS, low=0.2)
     ratio = torch.where(draws.chance(pieces, PARTS, probability=0.5), 1.0, tapered)
@@ -55,20 +59,25 @@ def draw_pieces(
         _stack(draws, extent),
         _table(extent, item, place),
         _cabinet(extent, item, place),
+        _seat(extent),
     ]
     half = torch.stack([half for half, _ in forms])
     center = torch.stack([center for _, center in forms])
+    level = torch.tensor([3, 0, 0, 0])[form]
     rows, columns = torch.meshgrid(
         torch.arange(draws.batch), torch.arange(pieces), indexing="ij"
     )
     half, center = half[form, rows, columns], center[form, rows, columns]
-    boards = torch.tensor([[0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]]).bool()[form]
+    boards = torch.tensor(_BOARDS).bool()[form]
     first_open = torch.tensor([True, False, False, False])
+    span = half[rows, columns, level]
+    top = center[rows, columns, level] + span * span.new_tensor([0.0, 0.0, 1.0])
     return Pieces(
         kind=torch.where(boards, shapes.BOX, kind),
         ratio=ratio,
         affine=torch.cat([torch.diag_embed(half), center[..., None]], dim=-1),
         open_front=(form == 2)[..., None] & first_open,
+        top=torch.stack([top, span], dim=-2),
     )
 
 
@@ -113,6 +122,27 @@ def _cabinet(extent: Tensor, item: Tensor, place: Tensor) -> tuple[Tensor, Tenso
     for index, floor in enumerate((z / 2 + board, z)):
         half.append(tuple(item[..., index, :].unbind(-1)))
         center.append((place[..., index] * x, zero, floor + item[..., index, 2]))
+    return _stacked(half), _stacked(center)
+
+
+def _seat(extent: Tensor) -> tuple[Tensor, Tensor]:
+    """A bench or bed with a back at the wall and two arms."""
+    x, y, z = extent.unbind(-1)
+    zero = torch.zeros_like(x)
+    low = (0.22 * z).clamp(0.08, 0.25)
+    back, arm = (0.5 * z).clamp(max=0.55), 1.4 * low
+    half: list[tuple[Tensor, ...]] = [
+        (x, y, low),
+        (x, 0.12 * y, back),
+        (0.1 * x, y, arm),
+        (0.1 * x, y, arm),
+    ]
+    center = [
+        (zero, zero, low),
+        (zero, -0.88 * y, back),
+        (-0.9 * x, zero, arm),
+        (0.9 * x, zero, arm),
+    ]
     return _stacked(half), _stacked(center)
 
 

@@ -14,8 +14,8 @@ from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.shading import Light
 from nvs.train.synthetic.textures import Textures
 
-_KIND_WEIGHTS = [0.2, 0.22, 0.16, 0.16, 0.08, 0.18]
-_PHOTOGRAPH_SHARE = 0.45
+KIND_WEIGHTS = (0.2, 0.22, 0.16, 0.16, 0.08, 0.18)
+"""Plain, waves, checker, stripes, gradient, marks."""
 _FREQUENCY_RANGES = torch.tensor(
     [[1.0, 1.0], [0.4, 1.8], [1.2, 5.0], [1.2, 7.0], [0.12, 0.4], [2.0, 5.5], [0.4, 1]],
     dtype=torch.float64,
@@ -29,6 +29,8 @@ def draw_textures(
     size: Float[Tensor, "batch slot 3"],
     *,
     photographs: bool,
+    photograph_share: float = 0.45,
+    kind_weights: tuple[float, ...] = KIND_WEIGHTS,
     frequency_scale: float = 1.0,
 ) -> Textures:
     """Textures for parts whose axes have the given lengths in world units.
@@ -38,11 +40,13 @@ def draw_textures(
         size: Lengths of the axes of each slot's part, so that patterns have the same
             scale along each.
         photographs: Whether some textures shall be photographs.
+        photograph_share: How many of them.
+        kind_weights: How often each kind of pattern occurs among the others.
         frequency_scale: Multiplies the frequencies meant for objects two units wide.
     """
     slots = size.shape[1]
-    kind = draws.choice(slots, weights=_KIND_WEIGHTS)
-    photograph = draws.chance(slots, probability=_PHOTOGRAPH_SHARE)
+    kind = draws.choice(slots, weights=list(kind_weights))
+    photograph = draws.chance(slots, probability=photograph_share)
     if photographs:
         kind = torch.where(photograph, textures.PHOTOGRAPH, kind)
     low, high = _FREQUENCY_RANGES[kind].log().unbind(-1)
@@ -92,7 +96,12 @@ def draw_colors(draws: Draws, slots: int) -> Float[Tensor, "batch slot 2 3"]:
     return _rgb(hue, saturation, value)
 
 
-def draw_light(draws: Draws, background: Float[Tensor, "batch 3"]) -> Light:
+def draw_light(
+    draws: Draws,
+    background: Float[Tensor, "batch 3"],
+    zenith: Float[Tensor, "batch 3"],
+    nearness: Float[Tensor, "batch"],
+) -> Light:
     """Mostly ambient light with a lamp that is rarely below the horizon."""
     ambient = draws.uniform(low=0.6, high=1.0)
     toward = draws.direction()
@@ -103,9 +112,11 @@ def draw_light(draws: Draws, background: Float[Tensor, "batch 3"]) -> Light:
     lamp = (1.08 - ambient) * draws.uniform(low=0.5, high=1.0)
     return Light(
         toward=toward.float(),
+        nearness=nearness.float(),
         ambient=ambient.float(),
         lamp=lamp.float(),
         background=background.float(),
+        zenith=zenith.float(),
     )
 
 

@@ -40,7 +40,7 @@ def draw_objects(draws: Draws, *, photographs: bool) -> SceneBatch:
     return SceneBatch(
         solids=Solids(body=Parts.place(kind, ratio, affine), cut=cut),
         textures=surfaces,
-        light=draw_light(draws, white),
+        light=draw_light(draws, white, white, torch.zeros(draws.batch)),
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nvs.train.synthetic.shading import Light, shade
+from nvs.train.synthetic.shading import Light, shade, sky
 from nvs.train.synthetic.solids import Solids
 from nvs.train.synthetic.textures import Textures
 from nvs.train.synthetic.trace import Views, trace
@@ -52,8 +52,7 @@ def render(
         color = shade(
             views, hits, scenes.solids, scenes.textures, scenes.light, photographs
         )
-        background = scenes.light.background.T[:, views.scene, None]
-        picture = background.repeat(1, 1, views.rows * views.columns).flatten(1)
+        picture = sky(views, scenes.light)
         picture.index_copy_(1, hits.sample, color)
         picture = picture.view(3, -1, views.rows, views.columns).transpose(0, 1)
         pictures.append(_box_filter(picture, supersample))

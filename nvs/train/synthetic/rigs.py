@@ -1,4 +1,4 @@
-"""Where the cameras of synthetic scenes stand and look."""
+"""Cameras around objects, and poses from where a camera stands and looks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ RADIUS_RANGE = (2.0, 3.4)
 HFOV_RANGE_DEGREES = (35.0, 60.0)
 ELEVATION_RANGE_DEGREES = (-20.0, 80.0)
 BENCHMARK_ELEVATION_RANGE_DEGREES = (0.0, 60.0)
-ROOM_HFOV_RANGE_DEGREES = (50.0, 85.0)
-EYE_HEIGHT_RANGE = (1.1, 1.9)
-"""In metres."""
-_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 
@@ -65,57 +61,7 @@ def orbit(
     jitter = 0.2 * (each[..., 3:6] - 0.5) * ~plain[..., None]
     roll = 0.3 * (each[..., 6] - 0.5) * (rolled & ~plain)
     focal_px = width / (2 * (hfov * (math.pi / 360)).tan())
-    return look(eye, jitter - eye, roll), _intrinsics(focal_px, views, height, width)
-
-
-def walk(
-    draws: Draws,
-    views: int,
-    size: Float[Tensor, "batch 3"],
-    *,
-    free_share: float,
-    height: int,
-    width: int,
-) -> tuple[Float[Tensor, "batch view 4 4"], Float[Tensor, "batch view 4"]]:
-    """Cameras along a winding walk inside each room, looking about; z up, in metres.
-
-    The gaze sweeps up to 75° to both sides of one direction, so that the mean camera
-    is well defined. Moments of the walk follow the golden ratio: any first few views
-    span it and any others lie between them.
-
-    Args:
-        draws: Random numbers.
-        views: Views of each room.
-        size: Length, width and height of each room.
-        free_share: Share of length and width, around the middle, to walk in.
-        height: Picture height in pixels.
-        width: Picture width in pixels.
-    """
-    hfov = _between(draws, *ROOM_HFOV_RANGE_DEGREES)
-    start = draws.uniform(1)
-    gaze = draws.uniform(1, high=2 * math.pi)
-    sweep = draws.uniform(1, low=0.2, high=75 * math.pi / 180)
-    pitch = _between(draws, -0.2, 0.08)
-    turns = draws.uniform(4, 1, low=0.3, high=1.2)
-    phases = draws.uniform(4, 1)
-    low, high = EYE_HEIGHT_RANGE
-    eyes = draws.uniform(1, low=low + 0.15, high=high - 0.15)
-    each = draws.uniform(views, 4, low=-0.5, high=0.5)
-
-    index = torch.arange(views, dtype=torch.float64)
-    moment = (start + index * _GOLDEN_RATIO) % 1.0
-    wave = (2 * math.pi * (turns * moment[:, None] + phases)).sin()
-    plan = wave[:, :2].transpose(1, 2) * (free_share / 2 * size[:, None, :2])
-    eye_height = eyes + 0.3 * each[..., 0]
-    eye = torch.cat([plan, eye_height[..., None]], dim=-1)
-    yaw = gaze + sweep * wave[:, 2]
-    tilt = pitch + 0.2 * wave[:, 3] + 0.1 * each[..., 1]
-    ahead = torch.stack(
-        [yaw.cos() * tilt.cos(), yaw.sin() * tilt.cos(), tilt.sin()], -1
-    )
-    roll = 0.06 * each[..., 2]
-    focal_px = width / (2 * (hfov * (math.pi / 360)).tan())
-    return look(eye, ahead, roll), _intrinsics(focal_px, views, height, width)
+    return look(eye, jitter - eye, roll), intrinsics_of(focal_px, views, height, width)
 
 
 def look(
@@ -135,13 +81,14 @@ def look(
     return torch.cat([top, bottom], dim=-2)
 
 
-def _between(draws: Draws, low: float, high: float) -> Float[Tensor, "batch 1"]:
-    return draws.uniform(1, low=low, high=high)
-
-
-def _intrinsics(
+def intrinsics_of(
     focal_px: Float[Tensor, "batch 1"], views: int, height: int, width: int
 ) -> Float[Tensor, "batch view 4"]:
+    """fx, fy, cx, cy of square pixels and a centred axis, the same for all views."""
     center = focal_px.new_tensor([width / 2, height / 2]).expand(len(focal_px), 2)
     values = torch.cat([focal_px, focal_px, center], dim=-1)
     return values[:, None].repeat(1, views, 1)
+
+
+def _between(draws: Draws, low: float, high: float) -> Float[Tensor, "batch 1"]:
+    return draws.uniform(1, low=low, high=high)

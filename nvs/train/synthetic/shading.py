@@ -16,6 +16,8 @@ from nvs.train.synthetic.trace import Hits, Views
 
 _SHININESS = 40
 _GRAZING = 0.15
+_CLOSEST = 0.5
+"""A lamp's light grows no more within this distance, squared and over the origin's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -23,21 +25,27 @@ class Light:
     """Light of each scene of a batch."""
 
     toward: Float[Tensor, "scene 3"]
-    """Unit vectors toward the lamp."""
+    """Unit vectors toward the lamp, from the origin."""
+    nearness: Float[Tensor, "scene"]
+    """One over the lamp's distance from the origin; 0 for one far away."""
     ambient: Float[Tensor, "scene"]
     """Share of the light that comes from everywhere."""
     lamp: Float[Tensor, "scene"]
-    """Share of the light that comes from the lamp."""
+    """Share of the light at the origin that comes from the lamp."""
     background: Float[Tensor, "scene 3"]
-    """Colour where nothing is hit."""
+    """Colour where nothing is hit, at the horizon and below."""
+    zenith: Float[Tensor, "scene 3"]
+    """The same straight up; in between the two blend."""
 
     def to(self, device: torch.device | str) -> Light:
         """Move all tensors."""
         return Light(
             toward=self.toward.to(device),
+            nearness=self.nearness.to(device),
             ambient=self.ambient.to(device),
             lamp=self.lamp.to(device),
             background=self.background.to(device),
+            zenith=self.zenith.to(device),
         )
 
 
@@ -52,7 +60,8 @@ def shade(
     """Colours of hits, in [0, 1].
 
     Ambient light is a little stronger on surfaces that face up; the lamp adds Lambert's
-    cosine and, on glossy surfaces, a Blinn–Phong highlight. Nothing casts a shadow.
+    cosine, stronger near to it, and, on glossy surfaces, a Blinn–Phong highlight.
+    Nothing casts a shadow.
     """
     scene = views.scene.index_select(0, hits.view)
     direction = _directions(views, hits)
@@ -72,14 +81,34 @@ def shade(
     side = _product(axes.transpose(-2, -1).flatten(0, 1), parts, normal)
     color = albedo(textures, slot, local, side, footprint, photographs)
 
-    toward = light.toward.T.index_select(1, scene)
+    # The lamp is the homogeneous point (toward, nearness).
+    lamps = torch.cat([light.toward, light.nearness[:, None], light.lamp[:, None]], 1)
+    *toward, near, lamp = lamps.T.contiguous().index_select(1, scene)
+    toward = torch.stack(toward) - near * point
+    distance2 = _dot(toward, toward)
+    toward = toward * distance2.clamp_min(1e-12).rsqrt()
+    lamp = lamp / distance2.clamp_min(_CLOSEST)
     sky = light.ambient.index_select(0, scene) * (0.92 + 0.08 * normal[2])
     cosine = _dot(normal, toward).clamp_min(0)
     half = _unit(toward - direction / length)
     shine = _dot(normal, half).clamp_min(0) ** _SHININESS
     shine = shine * textures.gloss.flatten().index_select(0, slot)
-    lamp = light.lamp.index_select(0, scene)
     return (color * (sky + lamp * cosine) + shine).clamp(0, 1)
+
+
+def sky(views: Views, light: Light) -> Float[Tensor, "3 sample"]:
+    """Colours of all samples of all views where nothing is hit."""
+    matrix = views.direction_from_sample()
+    row = torch.arange(views.rows, device=matrix.device).float()[:, None]
+    column = torch.arange(views.columns, device=matrix.device).float()
+    x, y, z = (
+        a[:, None, None] * column + b[:, None, None] * row + c[:, None, None]
+        for a, b, c in (matrix[:, axis].unbind(-1) for axis in range(3))
+    )
+    rise = (z * (x * x + y * y + z * z).rsqrt()).clamp_min(0).sqrt().flatten(1)
+    low = light.background.T[:, views.scene, None]
+    high = light.zenith.T[:, views.scene, None]
+    return (low + (high - low) * rise).flatten(1)
 
 
 def _directions(views: Views, hits: Hits) -> Float[Tensor, "3 hit"]:

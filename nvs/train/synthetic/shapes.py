@@ -13,7 +13,7 @@ Shapes, each centred in the cube [−1, 1]³:
                 for ratio 1, a cone for ratio 0
     TORUS       (√(x² + y²) − (1 − ratio))² + z² ≤ ratio²
     SHELL       a box seen from inside: [t0, t1] is the stretch outside after leaving
-                it; ratio 1 leaves the top open
+                it; ratio 1 leaves the top open, ratio 2 the side x = 1
 """
 
 from __future__ import annotations
@@ -192,5 +192,6 @@ def _shell(o: Vector, d: Vector, ratio: Tensor) -> Interval:
     t0, leave = _box(o, d)
     end = torch.full_like(leave, torch.inf)
     at_top = (o[2] + leave * d[2] > 1 - 1e-5) & (d[2] > 0)
-    hidden = (t0 > leave) | (at_top & (ratio > 0.5))
+    at_side = (o[0] + leave * d[0] > 1 - 1e-5) & (d[0] > 0)
+    hidden = (t0 > leave) | (at_top & (ratio == 1)) | (at_side & (ratio == 2))
     return torch.where(hidden, end, leave), torch.where(hidden, -end, end)

@@ -40,7 +40,7 @@ class Textures:
     frequency: Float[Tensor, "scene slot"]
     """Cycles per world unit."""
     colors: Float[Tensor, "scene slot 2 3"]
-    """The two colours, in [0, 1]."""
+    """The two colours, in [0, 1] but for what shines: above 1 is white in any light."""
     contrast: Float[Tensor, "scene slot"]
     """In [0, 1): how sharp waves are, how wavy stripes are, how full of marks."""
     number: Int[Tensor, "scene slot"]
