@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.cameras import Camera
+from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
 
 NUM_TRAINING_SEEDS = 2**30
@@ -58,17 +59,32 @@ class Batch:
     """fx, fy, cx, cy in pixels."""
     num_inputs: int
     """How many of the views are inputs."""
+    pivot: Float[Tensor, "batch 3"] | None = None
+    """`ray_point.scene_pivot` of the inputs; None for object poses: the origin."""
 
-    def posed(self) -> Float[Tensor, "batch view 9 height width"]:
-        """Rays of every pixel."""
+    def with_scene_pivot(self) -> Batch:
+        """The batch as one of scene poses."""
+        inputs = self.camera()
+        views = self.world_from_camera.shape[1]
+        pivots = [
+            scene_pivot(inputs[range(first, first + self.num_inputs)])
+            for first in range(0, len(inputs), views)
+        ]
+        return replace(self, pivot=torch.stack(pivots))
+
+    def camera(self) -> Camera:
+        """Cameras of all scenes, one after another."""
         height, width = self.image.shape[-2:]
-        camera = Camera(
+        return Camera(
             world_from_camera=self.world_from_camera.flatten(0, 1),
             intrinsics=self.intrinsics.flatten(0, 1),
             height=height,
             width=width,
         )
-        return posed_rays(camera, len(self.image))
+
+    def posed(self) -> Float[Tensor, "batch view 9 height width"]:
+        """Rays of every pixel."""
+        return posed_rays(self.camera(), len(self.image))
 
     def repeating(self, count: int) -> Batch:
         """The batch with its first `count` input views once more, as targets."""
@@ -88,6 +104,7 @@ class Batch:
             image=self.image.to(device, non_blocking=True),
             world_from_camera=self.world_from_camera.to(device, non_blocking=True),
             intrinsics=self.intrinsics.to(device, non_blocking=True),
+            pivot=None if self.pivot is None else self.pivot.to(device),
         )
 
     def pinned(self) -> Batch:
@@ -101,12 +118,14 @@ class Batch:
 
     @staticmethod
     def cat(batches: Sequence[Batch]) -> Batch:
-        """All scenes of batches with the same views and size."""
+        """All scenes of batches with the same views, size and kind of poses."""
+        pivots = [b.pivot for b in batches if b.pivot is not None]
         return Batch(
             image=torch.cat([b.image for b in batches]),
             world_from_camera=torch.cat([b.world_from_camera for b in batches]),
             intrinsics=torch.cat([b.intrinsics for b in batches]),
             num_inputs=batches[0].num_inputs,
+            pivot=torch.cat(pivots) if pivots else None,
         )
 
 

@@ -159,7 +159,10 @@ def evaluate(
         posed, split = scene.batch.posed(), scene.batch.num_inputs
         with autocast:
             rendered = network(
-                posed[:, :split], scene.batch.image[:, :split], posed[:, split:]
+                posed[:, :split],
+                scene.batch.image[:, :split],
+                posed[:, split:],
+                scene.batch.pivot,
             )
         truth = scene.batch.image[:, split:]
         errors = (rendered.float() - truth).square().flatten(2).mean(2)[0].tolist()

@@ -116,7 +116,7 @@ class Learner:
         posed, split = batch.posed(), batch.num_inputs
         with runtime.autocast(self.config, self.processes.device):
             rendered = self.forward(
-                posed[:, :split], batch.image[:, :split], posed[:, split:]
+                posed[:, :split], batch.image[:, :split], posed[:, split:], batch.pivot
             )
             return loss_of(
                 rendered,

@@ -154,12 +154,13 @@ def read_batch(
         camera = PoseNormalisation.from_mean_camera(camera, inputs).apply(camera)
     elif framing == "object":
         camera = PoseNormalisation.from_object(camera, inputs).apply(camera)
-    return Batch(
+    batch = Batch(
         image=image[None].contiguous(),
         world_from_camera=camera.world_from_camera[None],
         intrinsics=camera.intrinsics[None],
         num_inputs=num_inputs,
     )
+    return batch.with_scene_pivot() if framing == "mean_camera" else batch
 
 
 @functools.lru_cache(maxsize=NUM_CACHED)

@@ -96,9 +96,10 @@ class SyntheticSource:
         if self.photographs is not None and device not in self.uploaded:
             self.uploaded[device] = self.photographs.to(device)
         made = prepared.render(device, photographs=self.uploaded.get(device))
-        return Batch(
+        batch = Batch(
             image=made.image,
             world_from_camera=made.world_from_camera,
             intrinsics=made.intrinsics,
             num_inputs=order.num_inputs,
         )
+        return batch.with_scene_pivot() if self.kind == "room" else batch

@@ -8,7 +8,7 @@ from nvs.train.config import TrainConfig
 from nvs.train.mixture import Mixture
 from nvs.train.sets import SetSource
 from nvs.train.sources import Source, SyntheticSource
-from nvs.train.synthetic import rigs
+from nvs.train.synthetic import captures, rigs
 
 OBJECTS = TrainedOn(
     poses="object",
@@ -18,7 +18,7 @@ OBJECTS = TrainedOn(
     background="white",
 )
 ROOMS = TrainedOn(
-    poses="scene", hfov_degrees=rigs.ROOM_HFOV_RANGE_DEGREES, background="any"
+    poses="scene", hfov_degrees=captures.HFOV_RANGE_DEGREES, background="any"
 )
 
 

@@ -22,6 +22,10 @@ from nvs.train.synthetic.places import MAX_SIDEWAYS, RING, WALK, Place, wall_fra
 from nvs.train.synthetic.rigs import intrinsics_of, look
 
 HFOV_RANGES_DEGREES = ((50.0, 85.0), (35.0, 70.0), (35.0, 70.0))
+HFOV_RANGE_DEGREES = (
+    min(low for low, _ in HFOV_RANGES_DEGREES),
+    max(high for _, high in HFOV_RANGES_DEGREES),
+)
 """Of cameras that walk, go around a thing, or pass before it."""
 EYE_HEIGHT_RANGE = (1.1, 1.9)
 """Of who walks about."""
