@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -47,7 +47,7 @@ def shade(
     solids: Solids,
     textures: Textures,
     light: Light,
-    photographs: Float[Tensor, "photo 3 side side"] | None,
+    photographs: UInt8[Tensor, "photo side side 4"] | None,
 ) -> Float[Tensor, "3 hit"]:
     """Colours of hits, in [0, 1].
 
