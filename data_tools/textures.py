@@ -10,7 +10,6 @@ names, as the Quake and Doom families of games have them, and by their colours.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -45,6 +44,10 @@ PLAIN_DEVIATION = 4.0
 """Of 255: an image that varies less has nothing to show."""
 NORMAL_COLOR, NORMAL_DISTANCE = (128.0, 128.0, 250.0), 24.0
 """Mean colour of a map of directions, and how far from it one may be."""
+SOLID_SHARE = 0.5
+"""Mean opacity below which an image is a decal rather than a surface."""
+ALIKE_SIDE_PX, ALIKE_DIFFERENCE = 16, 2.0
+"""Side at which pictures are compared, and the mean difference, of 255, of repeats."""
 JPEG_QUALITY = 92
 _logger = logging.getLogger("nvs.data")
 
@@ -70,8 +73,9 @@ def prepare_textures(
 ) -> Prepared:
     """Write the diffuse maps of archives and folders as small square pictures.
 
-    The middle of each is kept, on white where it is transparent. Images that repeat an
-    earlier one, are damaged, plain or less than 64 pixels high or wide are left out.
+    The middle of each is kept, on white where it is transparent. Images that look like
+    an earlier one, are damaged, plain, mostly transparent or less than 64 pixels high
+    or wide are left out.
 
     Args:
         paths: Zip archives under any name, such as `.pk3`, and folders, which are
@@ -93,15 +97,18 @@ def prepare_textures(
     names = {_stem(member) for _, member in found}
     left_out: Counter[str] = Counter()
     sources: dict[str, str] = {}
-    seen: set[bytes] = set()
+    seen = np.zeros((0, ALIKE_SIDE_PX, ALIKE_SIDE_PX, 3), np.float32)
     with atomic_output(folder) as unfinished:
         unfinished.mkdir()
         for done, (path, member) in enumerate(found, start=1):
             picture = _picture(path, member, names, size)
             if not isinstance(picture, str):
-                digest = hashlib.sha256(picture.tobytes()).digest()
-                picture = "repeated" if digest in seen else picture
-                seen.add(digest)
+                small = _resized(picture, ALIKE_SIDE_PX).astype(np.float32)
+                difference = np.abs(seen - small).mean(axis=(1, 2, 3))
+                if (difference < ALIKE_DIFFERENCE).any():
+                    picture = "repeated"
+                else:
+                    seen = np.concatenate([seen, small[None]])
             if isinstance(picture, str):
                 left_out[picture] += 1
             else:
@@ -160,20 +167,28 @@ def _picture(
     side = min(rgba.shape[:2])
     if side < SMALLEST_SIDE_PX:
         return "small"
-    square = _on_white(_shrunk_middle(rgba, min(side, size)))
+    rgba = _resized(_middle(rgba), min(side, size))
+    if rgba[..., 3].mean() < 255 * SOLID_SHARE:
+        return "transparent"
+    square = _on_white(rgba)
     if is_plain(square):
         return "plain"
     return "normal_map" if is_normal_map(square) else square
 
 
-def _shrunk_middle(
-    image: UInt8[np.ndarray, "height width 4"], size: int
-) -> UInt8[np.ndarray, "size size 4"]:
+def _middle(
+    image: UInt8[np.ndarray, "height width 4"],
+) -> UInt8[np.ndarray, "side side 4"]:
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    middle = image[top : top + side, left : left + side]
-    return cv2.resize(middle, (size, size), interpolation=cv2.INTER_AREA)
+    return image[top : top + side, left : left + side]
+
+
+def _resized(
+    image: UInt8[np.ndarray, "side side channel"], size: int
+) -> UInt8[np.ndarray, "size size channel"]:
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _on_white(
@@ -185,9 +200,8 @@ def _on_white(
 
 def _jpeg(image: UInt8[np.ndarray, "side side 3"]) -> bytes:
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[
-        1
-    ].tobytes()
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+    return data.tobytes()
 
 
 def _images(path: Path) -> Iterator[str]:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from nvs.cli.data import convert, download, frames, pose, render, select, textures, validate
+from nvs.cli.data import (
+    convert,
+    download,
+    frames,
+    pose,
+    render,
+    select,
+    textures,
+    validate,
+)
 
 app = typer.Typer(
     help="Make, check and convert datasets of posed images.",

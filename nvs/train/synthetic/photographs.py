@@ -34,15 +34,18 @@ class Photographs:
     @staticmethod
     def of(squares: Sequence[UInt8[np.ndarray, "side side 3"]]) -> Photographs:
         """Photographs of one size, RGB."""
-        images = [cv2.cvtColor(square, cv2.COLOR_RGB2RGBA) for square in squares]
-        halvings = [torch.from_numpy(np.stack(images))]
-        while (side := len(images[0]) // 2) >= _SMALLEST:
-            images = [
-                cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-                for image in images
-            ]
-            halvings.append(torch.from_numpy(np.stack(images)))
-        return Photographs(tuple(halvings))
+        sides = [len(squares[0])]
+        while sides[-1] // 2 >= _SMALLEST:
+            sides.append(sides[-1] // 2)
+        halvings = [
+            np.empty((len(squares), side, side, 4), np.uint8) for side in sides
+        ]
+        for index, square in enumerate(squares):
+            image = cv2.cvtColor(square, cv2.COLOR_RGB2RGBA)
+            for side, halving in zip(sides, halvings, strict=True):
+                image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+                halving[index] = image
+        return Photographs(tuple(torch.from_numpy(halving) for halving in halvings))
 
     def __len__(self) -> int:
         """How many photographs there are."""
