@@ -13,7 +13,7 @@ from nvs.train.synthetic.solids import Solids
 from nvs.train.synthetic.textures import Textures
 from nvs.train.synthetic.trace import Views, trace
 
-SAMPLES_AT_ONCE = {"cpu": 1 << 18, "cuda": 1 << 24}
+SAMPLES_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 24}
 """Samples traced together: what stays in a CPU's cache, and in a GPU's memory."""
 
 

@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from nvs.train.synthetic.vectors import gather
+
 PLAIN, WAVES, CHECKER, STRIPES, GRADIENT, MARKS, PHOTOGRAPH = range(7)
 NUMBERS = 2**31
 """Enough for any number of photographs to be chosen from evenly."""
@@ -97,6 +99,8 @@ def albedo(
     value = torch.zeros_like(footprint)
     for solid, pattern in _PATTERNS.items():
         here = (kind == solid).nonzero()[:, 0]
+        if not len(here):
+            continue
         where = slot.index_select(0, here)
         q, frequency, contrast = _look_up(table, where, point.index_select(1, here))
         wide = footprint.index_select(0, here) * frequency
@@ -107,8 +111,8 @@ def albedo(
     marks = _marks(u, v, wide, contrast, number.index_select(0, where))
     value.index_copy_(0, here, marks)
     colors = textures.colors.flatten(0, 1).flatten(1).T.contiguous()
-    colors = colors.index_select(1, slot)
-    color = colors[:3] + (colors[3:] - colors[:3]) * value
+    first, second = torch.stack(gather(colors, slot)).split(3)
+    color = first + (second - first) * value
     if photographs is not None:
         here, where, u, v, *_ = _project(
             table, slot, point, normal, footprint, kind == PHOTOGRAPH
@@ -122,7 +126,7 @@ def _look_up(
     table: Float[Tensor, "14 slot"], slot: Tensor, point: Tensor
 ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
     """q, frequency and contrast of points on parts with the textures of `slot`."""
-    *rows, frequency, contrast = table.index_select(1, slot)
+    *rows, frequency, contrast = gather(table, slot)
     x, y, z = point
     q = tuple(
         rows[i] * x + rows[i + 1] * y + rows[i + 2] * z + rows[i + 3] for i in (0, 4, 8)
