@@ -235,14 +235,12 @@ def _present(folder: Path, asked: dict[str, Any]) -> Prepared | None:
     try:
         record = json.loads((folder / SOURCES_FILE).read_text(encoding="utf-8"))
         sources, left_out = record["sources"], record["left_out"]
-        same = record["asked"] == asked and all(
-            (folder / name).is_file() for name in sources
-        )
+        missing = [name for name in sources if not (folder / name).is_file()]
+        if record["asked"] == asked and not missing:
+            return Prepared(kept=len(sources), left_out=left_out, present=True)
     except (OSError, ValueError, LookupError, TypeError):
-        same = False
-    if not same:
-        raise OutputError(
-            f"{folder} is there already and holds something else",
-            remedy="Delete it or name a new folder.",
-        )
-    return Prepared(kept=len(sources), left_out=left_out, present=True)
+        pass
+    raise OutputError(
+        f"{folder} is there already and holds something else",
+        remedy="Delete it or name a new folder.",
+    )

@@ -37,9 +37,7 @@ class Photographs:
         sides = [len(squares[0])]
         while sides[-1] // 2 >= _SMALLEST:
             sides.append(sides[-1] // 2)
-        halvings = [
-            np.empty((len(squares), side, side, 4), np.uint8) for side in sides
-        ]
+        halvings = [np.empty((len(squares), side, side, 4), np.uint8) for side in sides]
         for index, square in enumerate(squares):
             image = cv2.cvtColor(square, cv2.COLOR_RGB2RGBA)
             for side, halving in zip(sides, halvings, strict=True):

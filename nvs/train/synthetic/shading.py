@@ -103,7 +103,7 @@ def _table(matrices: Float[Tensor, "*shape 3 3"]) -> Float[Tensor, "9 entry"]:
 def _surface(
     shape: Parts, parts: Int[Tensor, "hit"], point: Float[Tensor, "3 hit"]
 ) -> tuple[Float[Tensor, "3 hit"], Float[Tensor, "3 hit"]]:
-    """Points in the frames of their parts, and unit normals out of them in the world."""
+    """Points in the frames of their parts, and unit normals in the world."""
     center = torch.stack(gather(shape.center.flatten(0, 1).T.contiguous(), parts))
     local_from_world = gather(_table(shape.local_from_world), parts)
     local = apply(local_from_world, point - center)

@@ -153,12 +153,13 @@ def _torus(o: Vector, d: Vector, length2: Tensor, ratio: Tensor) -> Interval:
     for _ in range(_TRACE_ROUNDS):
         if not len(far):
             break
-        o, a, r = origin[:, far], ahead[:, far], tube[far]
+        start, along, radius = origin[:, far], ahead[:, far], tube[far]
         s_far = s[far]
         for _ in range(_STEPS_A_ROUND):
-            s_far = s_far + _torus_distance(torch.addcmul(o, s_far, a), r)
+            point = torch.addcmul(start, s_far, along)
+            s_far = s_far + _torus_distance(point, radius)
         s = s.index_copy(0, far, s_far)
-        gap = _torus_distance(o + s_far * a, r)
+        gap = _torus_distance(torch.addcmul(start, s_far, along), radius)
         far = far[(gap > _NEAR_GAP) & (s_far < end[far])]
     for _ in range(_NEWTON_STEPS):
         point = origin + s * ahead

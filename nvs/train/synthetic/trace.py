@@ -8,8 +8,9 @@ view and part is ever transformed.
 Only the samples inside the rectangle that bounds a part in a view are intersected with
 it. The pairs of sample and part so found are handled in one flat list for each kind of
 part, line by line of the rectangles: along a line the direction changes by a constant
-from sample to sample. Cuts are only looked for where the body is hit. The nearest hit of a sample is the smallest of 64-bit keys that hold the depth
-above the pair's index: the same on every device, ties included.
+from sample to sample. Cuts are only looked for where the body is hit. The nearest hit
+of a sample is the smallest of 64-bit keys that hold the depth above the pair's index:
+the same on every device, ties included.
 """
 
 from __future__ import annotations
