@@ -7,6 +7,7 @@
     writers         the same images and cameras in another layout
     frame_edits     axes turned round, images resized
     meshes, rigs    textured models to posed renders, and the cameras for them
+    textures        photographs for the surfaces of synthetic scenes
     download        scenes of the DL3DV benchmark
 
 The command line has each as `nvs data …`.

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from data_tools import containers
 from nvs.errors import DatasetError
 
 MESH_SUFFIXES = (".obj", ".glb")
 ARCHIVE_SUFFIXES = (".zip", ".sh3f")
-MAX_FILE_BYTES = 1 << 29
 MAX_MODEL_BYTES = 1 << 30
 
 
@@ -47,9 +45,9 @@ class MeshSource:
                 512 MiB, or if the reference points outside the container.
         """
         if reference is None:
-            return _read(self.container, self.member)
+            return containers.read(self.container, self.member)
         relative = reference.replace("\\", "/")
-        if _is_absolute(relative):
+        if containers.is_absolute(relative):
             relative = posixpath.basename(relative)
         folder = posixpath.dirname(self.member)
         beside = posixpath.normpath(posixpath.join(folder, relative))
@@ -62,8 +60,8 @@ class MeshSource:
             posixpath.dirname(folder), "materials/textures", posixpath.basename(beside)
         )
         for member in (beside, elsewhere):
-            if _exists(self.container, member):
-                return _read(self.container, member)
+            if containers.exists(self.container, member):
+                return containers.read(self.container, member)
         raise DatasetError(
             f"{self} refers to {reference!r}, which does not exist",
             remedy="Put that file beside the model, or remove the line that names it.",
@@ -110,7 +108,7 @@ def _sources(file: Path, root: Path, *, nested: bool) -> list[MeshSource]:
         return []
     members = [
         PurePosixPath(member)
-        for member in _members(file)
+        for member in containers.members(file)
         if PurePosixPath(member).suffix.lower() in MESH_SUFFIXES
         and not any(_hidden(part) for part in PurePosixPath(member).parts)
     ]
@@ -149,68 +147,3 @@ def _uniquely_named(sources: list[MeshSource]) -> list[MeshSource]:
         taken.add(name)
         unique.append(replace(source, name=name))
     return unique
-
-
-def _is_absolute(path: str) -> bool:
-    return path.startswith("/") or re.match(r"[A-Za-z]:", path) is not None
-
-
-def _open(archive: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DatasetError(
-            f"{archive} cannot be read as a zip archive ({error})",
-            remedy="Download it again, or leave it out.",
-        ) from error
-
-
-def _members(archive: Path) -> list[str]:
-    with _open(archive) as opened:
-        members = [info.filename for info in opened.infolist() if not info.is_dir()]
-    for member in members:
-        path = member.replace("\\", "/")
-        if _is_absolute(path) or ".." in PurePosixPath(path).parts:
-            raise DatasetError(
-                f"{archive} holds a file named {member!r}, which leads out of it",
-                remedy="Do not trust this archive; pack the models again.",
-            )
-    return members
-
-
-def _exists(container: Path, member: str) -> bool:
-    if container.is_dir():
-        return (container / member).is_file()
-    with _open(container) as archive:
-        return member in archive.NameToInfo
-
-
-def _read(container: Path, member: str) -> bytes:
-    place = f"{container}/{member}"
-    try:
-        if container.is_dir():
-            _check_size(place, (container / member).stat().st_size)
-            return (container / member).read_bytes()
-        with _open(container) as archive:
-            # zipfile never yields more than the declared size.
-            _check_size(place, archive.getinfo(member).file_size)
-            return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise DatasetError(
-            f"{place} is damaged or cannot be read ({error})",
-            remedy="Download it again, or leave it out.",
-        ) from error
-    except (RuntimeError, NotImplementedError, KeyError) as error:
-        raise DatasetError(
-            f"{place} cannot be unpacked ({error})",
-            remedy="Pack it as a plain zip archive, without a password.",
-        ) from error
-
-
-def _check_size(place: str, size_bytes: int) -> None:
-    if size_bytes > MAX_FILE_BYTES:
-        raise DatasetError(
-            f"{place} is {size_bytes / 2**20:.0f} MiB when unpacked",
-            remedy=f"At most {MAX_FILE_BYTES / 2**20:.0f} MiB a file are read; "
-            "simplify the model.",
-        )

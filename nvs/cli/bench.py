@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -75,6 +76,10 @@ def data(
     scenes: Annotated[int, typer.Option(help="Scenes a batch.")] = 8,
     views: Annotated[int, typer.Option(help="Views of each scene.")] = 10,
     size: options.Size = "64x64",
+    photographs: Annotated[
+        Path | None,
+        typer.Option(help="A folder of photographs that some surfaces wear."),
+    ] = None,
     repeats: Annotated[int, typer.Option(help="Timed batches.")] = 3,
     device: options.Device = None,
     json: options.Json = False,
@@ -82,6 +87,7 @@ def data(
     """Measure how fast synthetic training scenes are made."""
     from nvs.errors import ConfigError
     from nvs.scene.precision import pick_device
+    from nvs.train.synthetic import load_photographs
     from nvs.train.synthetic.bench import bench_scenes
 
     parsed = options.parse_size(size)
@@ -101,5 +107,6 @@ def data(
         width=parsed[1],
         repeats=repeats,
         device=pick_device(device),
+        photographs=None if photographs is None else load_photographs(photographs),
     )
     output.print_result(result, as_json=json, title="nvs bench data")

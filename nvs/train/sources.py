@@ -6,12 +6,12 @@ import functools
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
-from torch import Tensor
 
 from nvs.errors import ConfigError
 from nvs.train.batch import Batch, Order
 from nvs.train.synthetic import (
     DrawnBatch,
+    Photographs,
     draw_object_batch,
     draw_room_batch,
     load_photographs,
@@ -68,7 +68,7 @@ class SyntheticSource:
         self.photographs = (
             None if photographs is None else load_photographs(photographs)
         )
-        self.uploaded: dict[torch.device, Tensor] = {}
+        self.uploaded: dict[torch.device, Photographs] = {}
         self.name = f"synthetic:{kind}"
 
     def __getstate__(self) -> dict[str, Any]:

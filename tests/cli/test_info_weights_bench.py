@@ -6,6 +6,7 @@ from pathlib import Path
 
 import imageio.v2 as imageio
 import pytest
+from PIL import Image
 
 from nvs.model.shards import split_file
 
@@ -107,10 +108,14 @@ def test_bench_is_consistent(nvs, weights) -> None:
     assert "--views is 0" in nvs("bench", "--weights", weights, "--views", 0).err
 
 
-def test_bench_data(nvs) -> None:
+def test_bench_data(nvs, tmp_path) -> None:
     size = ("--scenes", "1", "--views", "2", "--size", "16x16", "--repeats", "1")
     found = nvs("bench", "data", *size, "--json").json
     assert found["views_per_second"] == pytest.approx(2 / found["seconds"])
+    assert found["photographs"] == 0
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "red.png")
+    dressed = ("--photographs", tmp_path, "--json")
+    assert nvs("bench", "data", *size, *dressed).json["photographs"] == 1
     done = nvs("bench", "data", "--kind", "sea")
     assert (done.code, "--kind is sea" in done.err) == (2, True)
 

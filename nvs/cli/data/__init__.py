@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from nvs.cli.data import convert, download, frames, pose, render, select, validate
+from nvs.cli.data import (
+    convert,
+    download,
+    frames,
+    pose,
+    render,
+    select,
+    textures,
+    validate,
+)
 
 app = typer.Typer(
     help="Make, check and convert datasets of posed images.",
@@ -16,4 +25,5 @@ app.command("validate")(validate.validate)
 app.command("convert")(convert.convert)
 app.command("select")(select.select)
 app.command("render")(render.render)
+app.command("textures")(textures.textures)
 app.command("download")(download.download)

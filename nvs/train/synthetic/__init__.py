@@ -13,4 +13,4 @@ from nvs.train.synthetic.batch import (
     object_batch,
     room_batch,
 )
-from nvs.train.synthetic.photographs import load_photographs
+from nvs.train.synthetic.photographs import Photographs, load_photographs

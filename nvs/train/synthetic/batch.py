@@ -13,7 +13,7 @@ from nvs.cameras.normalisation import PoseNormalisation
 from nvs.train.synthetic.captures import capture
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import draw_objects
-from nvs.train.synthetic.photographs import shrink
+from nvs.train.synthetic.photographs import Photographs
 from nvs.train.synthetic.render import SceneBatch, render, render_depth
 from nvs.train.synthetic.rigs import orbit
 from nvs.train.synthetic.rooms import draw_rooms
@@ -60,7 +60,7 @@ class DrawnBatch:
         device: torch.device | str,
         *,
         supersample: int = 2,
-        photographs: Float[Tensor, "photo 3 side side"] | None = None,
+        photographs: Photographs | None = None,
         with_depth: bool = False,
     ) -> SyntheticBatch:
         """Take the pictures on a device; the arguments are those of `object_batch`."""
@@ -69,8 +69,6 @@ class DrawnBatch:
             self.world_from_camera.to(device),
             self.intrinsics.to(device),
         )
-        if photographs is not None:
-            photographs = shrink(photographs.to(device), self.width * supersample // 2)
         image = render(
             scenes,
             poses,
@@ -78,7 +76,11 @@ class DrawnBatch:
             height=self.height,
             width=self.width,
             supersample=supersample,
-            photographs=photographs,
+            photographs=(
+                None
+                if photographs is None
+                else photographs.at_most(self.width * supersample // 2).to(device)
+            ),
         )
         depth = None
         if with_depth:
@@ -103,7 +105,7 @@ def object_batch(
     seed: int,
     device: torch.device | str,
     supersample: int = 2,
-    photographs: Float[Tensor, "photo 3 side side"] | None = None,
+    photographs: Photographs | None = None,
     with_depth: bool = False,
 ) -> SyntheticBatch:
     """Objects in the cube [−1, 1]³, z up, before white, seen from around.
@@ -147,7 +149,7 @@ def room_batch(
     seed: int,
     device: torch.device | str,
     supersample: int = 2,
-    photographs: Float[Tensor, "photo 3 side side"] | None = None,
+    photographs: Photographs | None = None,
     with_depth: bool = False,
     framing_views: int | None = None,
 ) -> SyntheticBatch:

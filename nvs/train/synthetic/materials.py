@@ -21,7 +21,6 @@ _FREQUENCY_RANGES = torch.tensor(
     dtype=torch.float64,
 )
 """Cycles per unit of an object two units wide, for each kind of texture."""
-_NUM_MARKS = 4096
 
 
 def draw_textures(
@@ -66,7 +65,7 @@ def draw_textures(
         frequency=frequency.float(),
         colors=draw_colors(draws, slots).float(),
         contrast=draws.uniform(slots, high=0.95).float(),
-        number=draws.integer(slots, count=_NUM_MARKS),
+        number=draws.integer(slots, count=textures.NUMBERS),
         gloss=(gloss * shiny).float(),
     )
 

@@ -108,7 +108,6 @@ def _assemble(
     batch = torch.arange(draws.batch)
     kind, ratio = kind.clone(), ratio.clone()
     affine = torch.cat([linear, torch.zeros_like(linear[..., :1])], dim=-1)
-    twin = torch.arange(MAX_PARTS).repeat(draws.batch, 1)
     parents = draws.uniform(MAX_PARTS)
     outward = draws.direction(MAX_PARTS)
     snapped = draws.chance(MAX_PARTS, probability=0.6)
@@ -120,6 +119,14 @@ def _assemble(
     seat = torch.tensor(0.98, dtype=torch.float64)
     sink = torch.where((layout == STACKED)[:, None], seat, sink)
     petals = 3 + draws.integer(count=4)
+    index = torch.arange(MAX_PARTS)
+    mirrored = (layout == MIRRORED)[:, None] & (index % 2 == 0) & (index > 0)
+    copied = (layout == CIRCLED)[:, None] & (index >= 2) & (index < 1 + petals[:, None])
+    again = mirrored | copied
+    twin = torch.where(mirrored, index - 1, torch.where(copied, 1, index))
+    turn = rotation_about(up, 2 * math.pi * (index - 1) / petals[:, None])
+    mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
+    turn = torch.where(mirrored[..., None, None], mirror, turn)
     for part in range(1, MAX_PARTS):
         parent = (parents[:, part] * part).long()
         parent = torch.where(layout == STACKED, part - 1, parent)
@@ -129,19 +136,11 @@ def _assemble(
         reach = _reach(kind[:, part], affine[:, part, :, :3], direction)
         center = anchor + direction * (reach * sink[:, part])[:, None]
         affine[:, part, :, 3] = center
-
-        source = torch.full_like(layout, part)
-        mirrored = (layout == MIRRORED) & (part % 2 == 0)
-        source = torch.where(mirrored, part - 1, source)
-        copied = (layout == CIRCLED) & (part >= 2) & (part < 1 + petals)
-        source = torch.where(copied, 1, source)
-        turn = rotation_about(up, 2 * math.pi * (part - 1) / petals)
-        mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
-        turn = torch.where(mirrored[:, None, None], mirror, turn)
-        again = (mirrored | copied)[:, None, None]
-        twin[:, part] = source
+        source = twin[:, part]
         affine[:, part] = torch.where(
-            again, turn @ affine[batch, source], affine[:, part]
+            again[:, part, None, None],
+            turn[:, part] @ affine[batch, source],
+            affine[:, part],
         )
         kind[:, part] = kind[batch, source]
         ratio[:, part] = ratio[batch, source]

@@ -1,29 +1,73 @@
-"""A folder of photographs as textures."""
+"""A folder of photographs as textures, each kept in every size that is looked up."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import UInt8
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from nvs.errors import DatasetError, ImageError
 from nvs.images import read_image
 
+_SMALLEST = 8
 _logger = logging.getLogger("nvs.data")
 
 
-def load_photographs(
-    folder: str | Path, size: int = 256
-) -> Float[Tensor, "photo 3 size size"]:
-    """Square central crops of all images directly in a folder, RGB in [0, 1].
+@dataclass(frozen=True, slots=True, eq=False)
+class Photographs:
+    """Square photographs and their halvings, made once and only looked up from then on.
+
+    Worker processes that are handed one share its memory.
+    """
+
+    halvings: tuple[UInt8[Tensor, "photo _ _ 4"], ...]
+    """RGB and a byte that makes a pixel one word; largest first, each with half the
+    side of the one before."""
+
+    @staticmethod
+    def of(squares: Sequence[UInt8[np.ndarray, "side side 3"]]) -> Photographs:
+        """Photographs of one size, RGB."""
+        sides = [len(squares[0])]
+        while sides[-1] // 2 >= _SMALLEST:
+            sides.append(sides[-1] // 2)
+        halvings = [np.empty((len(squares), side, side, 4), np.uint8) for side in sides]
+        for index, square in enumerate(squares):
+            image = cv2.cvtColor(square, cv2.COLOR_RGB2RGBA)
+            for side, halving in zip(sides, halvings, strict=True):
+                image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+                halving[index] = image
+        return Photographs(tuple(torch.from_numpy(halving) for halving in halvings))
+
+    def __len__(self) -> int:
+        """How many photographs there are."""
+        return len(self.halvings[0])
+
+    def to(self, device: torch.device | str) -> Photographs:
+        """Move all sizes."""
+        return Photographs(tuple(halving.to(device) for halving in self.halvings))
+
+    def at_most(self, side: int) -> UInt8[Tensor, "photo _ _ 4"]:
+        """The largest size of less than twice a side; the smallest if all have more."""
+        fitting = [h for h in self.halvings if h.shape[1] < 2 * side]
+        return fitting[0] if fitting else self.halvings[-1]
+
+
+def load_photographs(folder: str | Path, size: int = 256) -> Photographs:
+    """Square central crops of all images directly in a folder.
 
     Files that are no images, or damaged ones, are skipped with one warning of the
-    logger `nvs.data`.
+    logger `nvs.data`; JSON files, such as a list of sources, without one.
+
+    Args:
+        folder: The folder.
+        size: Side in pixels that they are brought to.
 
     Raises:
         DatasetError: If the folder is missing or holds no image.
@@ -35,13 +79,14 @@ def load_photographs(
             remedy="Give a folder of photographs, or none to use patterns only.",
         )
     files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    photographs, skipped = [], []
+    files = [path for path in files if path.suffix.lower() != ".json"]
+    squares, skipped = [], []
     for path in files:
         try:
-            photographs.append(_crop(path, size))
+            squares.append(_square(path, size))
         except ImageError:
             skipped.append(path.name)
-    if not photographs:
+    if not squares:
         raise DatasetError(
             f"{folder} holds no image that can be decoded ({len(files)} files)",
             remedy="Put JPEG or PNG files directly into it, or give no folder.",
@@ -52,23 +97,13 @@ def load_photographs(
             "%s: %d of %d files are no images or damaged, and left out: %s",
             *(folder, len(skipped), len(files), listed),
         )
-    return torch.stack(photographs)
+    return Photographs.of(squares)
 
 
-def shrink(
-    photographs: Float[Tensor, "photo 3 side side"], side: int
-) -> Float[Tensor, "photo 3 smaller smaller"]:
-    """Halve photographs until they are no more than twice as large as `side`."""
-    while photographs.shape[-1] >= 2 * max(side, 8):
-        photographs = avg_pool2d(photographs, 2)
-    return photographs
-
-
-def _crop(path: Path, size: int) -> Float[Tensor, "3 size size"]:
+def _square(path: Path, size: int) -> UInt8[np.ndarray, "size size 3"]:
     image = read_image(path)[..., :3]
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = image[top : top + side, left : left + side]
-    square = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(square).permute(2, 0, 1).float() / 255
+    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)

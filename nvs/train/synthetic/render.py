@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nvs.train.synthetic.shading import Light, shade, sky
@@ -13,7 +13,7 @@ from nvs.train.synthetic.solids import Solids
 from nvs.train.synthetic.textures import Textures
 from nvs.train.synthetic.trace import Views, trace
 
-SAMPLES_AT_ONCE = {"cpu": 1 << 18, "cuda": 1 << 24}
+SAMPLES_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 24}
 """Samples traced together: what stays in a CPU's cache, and in a GPU's memory."""
 
 
@@ -42,7 +42,7 @@ def render(
     height: int,
     width: int,
     supersample: int,
-    photographs: Float[Tensor, "photo 3 side side"] | None = None,
+    photographs: UInt8[Tensor, "photo side side 4"] | None = None,
 ) -> Float[Tensor, "scene view 3 height width"]:
     """Pictures in [0, 1]: the mean of supersample² samples a pixel."""
     frame = _views(world_from_camera, intrinsics, height, width, supersample)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from nvs.train.synthetic import shapes
-from nvs.train.synthetic.solids import Solids
+from nvs.train.synthetic.solids import Parts, Solids
 from nvs.train.synthetic.textures import Textures, albedo
 from nvs.train.synthetic.trace import Hits, Views
+from nvs.train.synthetic.vectors import apply, dot, gather, unit
 
 _SHININESS = 40
 _GRAZING = 0.15
@@ -55,7 +56,7 @@ def shade(
     solids: Solids,
     textures: Textures,
     light: Light,
-    photographs: Float[Tensor, "photo 3 side side"] | None,
+    photographs: UInt8[Tensor, "photo side side 4"] | None,
 ) -> Float[Tensor, "3 hit"]:
     """Colours of hits, in [0, 1].
 
@@ -65,33 +66,38 @@ def shade(
     """
     scene = views.scene.index_select(0, hits.view)
     direction = _directions(views, hits)
-    point = views.center.T.index_select(1, hits.view) + hits.depth * direction
+    center = torch.stack(gather(views.center.T.contiguous(), hits.view))
+    point = center + hits.depth * direction
     parts = scene * solids.body.kind.shape[1] + hits.part
-    local = _to_local(solids.body.center, solids.body.local_from_world, parts, point)
-    normal = _world_normals(solids, parts, hits.on_cut, point)
+    local, normal = _surface(solids.body, parts, point)
+    cut = hits.on_cut.nonzero()[:, 0]
+    _, out_of_cut = _surface(
+        solids.cut, parts.index_select(0, cut), point.index_select(1, cut)
+    )
+    normal.index_copy_(1, cut, -out_of_cut)
     slot = scene * textures.kind.shape[1] + hits.part
     slot = slot + _shell_face(solids, parts, local)
 
-    length = _dot(direction, direction).sqrt()
-    facing = -_dot(normal, direction) / length
+    length = dot(direction, direction).sqrt()
+    facing = -dot(normal, direction) / length
     pixel = 1 / (views.intrinsics[:, 0] * views.samples_per_pixel)
     pixel = pixel.index_select(0, hits.view)
     footprint = hits.depth * pixel / facing.abs().clamp_min(_GRAZING)
     axes = normalize(solids.body.world_from_local[..., :3], dim=-2)
-    side = _product(axes.transpose(-2, -1).flatten(0, 1), parts, normal)
+    side = apply(gather(_table(axes.transpose(-2, -1)), parts), normal)
     color = albedo(textures, slot, local, side, footprint, photographs)
 
     # The lamp is the homogeneous point (toward, nearness).
     lamps = torch.cat([light.toward, light.nearness[:, None], light.lamp[:, None]], 1)
-    *toward, near, lamp = lamps.T.contiguous().index_select(1, scene)
-    toward = torch.stack(toward) - near * point
-    distance2 = _dot(toward, toward)
+    *away, near, lamp = gather(lamps.T.contiguous(), scene)
+    toward = torch.stack(away) - near * point
+    distance2 = dot(toward, toward)
     toward = toward * distance2.clamp_min(1e-12).rsqrt()
     lamp = lamp / distance2.clamp_min(_CLOSEST)
     sky = light.ambient.index_select(0, scene) * (0.92 + 0.08 * normal[2])
-    cosine = _dot(normal, toward).clamp_min(0)
-    half = _unit(toward - direction / length)
-    shine = _dot(normal, half).clamp_min(0) ** _SHININESS
+    cosine = dot(normal, toward).clamp_min(0)
+    half = unit(toward - direction / length)
+    shine = dot(normal, half).clamp_min(0) ** _SHININESS
     shine = shine * textures.gloss.flatten().index_select(0, slot)
     return (color * (sky + lamp * cosine) + shine).clamp(0, 1)
 
@@ -116,63 +122,32 @@ def _directions(views: Views, hits: Hits) -> Float[Tensor, "3 hit"]:
     row = torch.div(rest, views.columns, rounding_mode="floor")
     column = rest - row * views.columns
     grid = torch.stack([column, row, torch.ones_like(row)]).float()
-    return _product(views.direction_from_sample(), hits.view, grid)
+    return apply(gather(_table(views.direction_from_sample()), hits.view), grid)
 
 
-def _to_local(
-    center: Tensor, local_from_world: Tensor, parts: Tensor, point: Tensor
-) -> Float[Tensor, "3 hit"]:
-    offset = point - center.flatten(0, 1).T.index_select(1, parts)
-    return _product(local_from_world.flatten(0, 1), parts, offset)
+def _table(matrices: Float[Tensor, "*shape 3 3"]) -> Float[Tensor, "9 entry"]:
+    return matrices.reshape(-1, 9).T.contiguous()
 
 
-def _product(
-    matrices: Float[Tensor, "part 3 3"], which: Tensor, vectors: Tensor
-) -> Float[Tensor, "3 hit"]:
-    """Each vector multiplied by the matrix of its part."""
-    table = matrices.flatten(1).T.contiguous().index_select(1, which)
-    x, y, z = vectors
-    return torch.stack(
-        [a * x + b * y + c * z for a, b, c in table.unflatten(0, (3, 3))]
-    )
-
-
-def _dot(a: Tensor, b: Tensor) -> Float[Tensor, "hit"]:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-def _unit(vectors: Tensor) -> Float[Tensor, "3 hit"]:
-    # Written out: norms over a short first dimension are slow on CPUs.
-    return vectors / _dot(vectors, vectors).sqrt().clamp_min(1e-12)
-
-
-def _world_normals(
-    solids: Solids, parts: Tensor, on_cut: Tensor, point: Tensor
-) -> Float[Tensor, "3 hit"]:
-    """Unit normals that point out of what is left of each body."""
-    result = torch.zeros_like(point)
-    for source, chosen, sign in (
-        (solids.body, ~on_cut, 1.0),
-        (solids.cut, on_cut, -1.0),
-    ):
-        kinds = source.kind.flatten().index_select(0, parts)
-        kinds = torch.where(chosen, kinds, shapes.NONE)
-        covector = source.local_from_world.flatten(0, 1).transpose(-2, -1)
-        for kind in range(shapes.SHELL + 1):
-            here = (kinds == kind).nonzero()[:, 0]
-            where = parts.index_select(0, here)
-            x, y, z = _to_local(
-                source.center,
-                source.local_from_world,
-                where,
-                point.index_select(1, here),
-            )
-            ratio = source.ratio.flatten().index_select(0, where)
-            across = torch.stack(shapes.normal(kind, (x, y, z), ratio))
-            # A normal is a covector: the transposed inverse carries it to the world.
-            world = _product(covector, where, across)
-            result.index_copy_(1, here, sign * _unit(world))
-    return result
+def _surface(
+    shape: Parts, parts: Int[Tensor, "hit"], point: Float[Tensor, "3 hit"]
+) -> tuple[Float[Tensor, "3 hit"], Float[Tensor, "3 hit"]]:
+    """Points in the frames of their parts, and unit normals in the world."""
+    center = torch.stack(gather(shape.center.flatten(0, 1).T.contiguous(), parts))
+    local_from_world = gather(_table(shape.local_from_world), parts)
+    local = apply(local_from_world, point - center)
+    kinds = shape.kind.flatten().index_select(0, parts)
+    ratio = shape.ratio.flatten().index_select(0, parts)
+    across = torch.zeros_like(point)
+    for kind in range(shapes.SHELL + 1):
+        here = (kinds == kind).nonzero()[:, 0]
+        if len(here):
+            x, y, z = local.index_select(1, here)
+            found = shapes.normal(kind, (x, y, z), ratio.index_select(0, here))
+            across.index_copy_(1, here, torch.stack(found))
+    # A normal is a covector: the transposed inverse carries it to the world.
+    a, b, c, d, e, f, g, h, i = local_from_world
+    return local, unit(apply([a, d, g, b, e, h, c, f, i], across))
 
 
 def _shell_face(solids: Solids, parts: Tensor, local: Tensor) -> Tensor:

@@ -29,9 +29,8 @@ Vector = tuple[Float[Tensor, "ray"], Float[Tensor, "ray"], Float[Tensor, "ray"]]
 Interval = tuple[Float[Tensor, "ray"], Float[Tensor, "ray"]]
 
 _TINY = 1e-12
-_TRACE_STEPS = 24
-_SLOW_STEPS = 160
-_SLOW_GAP = 1e-4
+_TRACE_ROUNDS, _STEPS_A_ROUND = 23, 8
+_NEAR_GAP = 1e-4
 _NEWTON_STEPS = 4
 _TORUS_TOLERANCE = 2e-5
 
@@ -149,16 +148,19 @@ def _torus(o: Vector, d: Vector, length2: Tensor, ratio: Tensor) -> Interval:
     ahead = torch.stack(d)[:, index] / length
     tube, end = ratio[index], t1[index] * length
     s = t0[index] * length
-    for _ in range(_TRACE_STEPS):
-        s = s + _torus_distance(origin + s * ahead, tube)
-    # The few that pass close by the tube before they hit are slow: finish them alone.
-    gap = _torus_distance(origin + s * ahead, tube)
-    slow = ((gap > _SLOW_GAP) & (s < end)).nonzero()[:, 0]
-    s_slow, origin_slow, ahead_slow = s[slow], origin[:, slow], ahead[:, slow]
-    for _ in range(_SLOW_STEPS):
-        point = origin_slow + s_slow * ahead_slow
-        s_slow = s_slow + _torus_distance(point, tube[slow])
-    s = s.index_copy(0, slow, s_slow)
+    # Few steps do for most; the few that pass close by the tube need many.
+    far = torch.arange(len(s), device=s.device)
+    for _ in range(_TRACE_ROUNDS):
+        if not len(far):
+            break
+        start, along, radius = origin[:, far], ahead[:, far], tube[far]
+        s_far = s[far]
+        for _ in range(_STEPS_A_ROUND):
+            point = torch.addcmul(start, s_far, along)
+            s_far = s_far + _torus_distance(point, radius)
+        s = s.index_copy(0, far, s_far)
+        gap = _torus_distance(torch.addcmul(start, s_far, along), radius)
+        far = far[(gap > _NEAR_GAP) & (s_far < end[far])]
     for _ in range(_NEWTON_STEPS):
         point = origin + s * ahead
         step = _torus_distance(point, tube) / _torus_rate(point, ahead, tube)
@@ -174,8 +176,7 @@ def _torus(o: Vector, d: Vector, length2: Tensor, ratio: Tensor) -> Interval:
 
 def _torus_distance(point: Tensor, tube: Tensor) -> Tensor:
     x, y, z = point
-    out = (x * x + y * y).sqrt() - (1 - tube)
-    return (out * out + z * z).sqrt() - tube
+    return torch.hypot(torch.hypot(x, y) - (1 - tube), z) - tube
 
 
 def _torus_rate(point: Tensor, ahead: Tensor, tube: Tensor) -> Tensor:

@@ -16,10 +16,14 @@ import math
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from nvs.train.synthetic.vectors import gather
+
 PLAIN, WAVES, CHECKER, STRIPES, GRADIENT, MARKS, PHOTOGRAPH = range(7)
+NUMBERS = 2**31
+"""Enough for any number of photographs to be chosen from evenly."""
 
 _OCTAVES = (
     (0.83, 0.47, 0.30, 1.0),
@@ -44,7 +48,8 @@ class Textures:
     contrast: Float[Tensor, "scene slot"]
     """In [0, 1): how sharp waves are, how wavy stripes are, how full of marks."""
     number: Int[Tensor, "scene slot"]
-    """Which marks, or which photograph."""
+    """In [0, `NUMBERS`): which marks by its first bits, or which photograph by its
+    remainder."""
     gloss: Float[Tensor, "scene slot"]
     """Strength of the highlight; 0 is matte."""
 
@@ -66,7 +71,7 @@ def albedo(
     point: Float[Tensor, "3 hit"],
     normal: Float[Tensor, "3 hit"],
     footprint: Float[Tensor, "hit"],
-    photographs: Float[Tensor, "photo 3 side side"] | None,
+    photographs: UInt8[Tensor, "photo side side 4"] | None,
 ) -> Float[Tensor, "3 hit"]:
     """Colours at surface points.
 
@@ -77,7 +82,8 @@ def albedo(
         normal: Normals along the axes of that frame, which choose the side that marks
             and photographs are projected from.
         footprint: Spacing of the samples on the surface, in world units.
-        photographs: What textures of kind `PHOTOGRAPH` show.
+        photographs: What textures of kind `PHOTOGRAPH` show: RGB and a byte that
+            makes a pixel one word.
     """
     kind = textures.kind.flatten().index_select(0, slot)
     table = torch.cat(
@@ -93,6 +99,8 @@ def albedo(
     value = torch.zeros_like(footprint)
     for solid, pattern in _PATTERNS.items():
         here = (kind == solid).nonzero()[:, 0]
+        if not len(here):
+            continue
         where = slot.index_select(0, here)
         q, frequency, contrast = _look_up(table, where, point.index_select(1, here))
         wide = footprint.index_select(0, here) * frequency
@@ -103,8 +111,8 @@ def albedo(
     marks = _marks(u, v, wide, contrast, number.index_select(0, where))
     value.index_copy_(0, here, marks)
     colors = textures.colors.flatten(0, 1).flatten(1).T.contiguous()
-    colors = colors.index_select(1, slot)
-    color = colors[:3] + (colors[3:] - colors[:3]) * value
+    first, second = torch.stack(gather(colors, slot)).split(3)
+    color = first + (second - first) * value
     if photographs is not None:
         here, where, u, v, *_ = _project(
             table, slot, point, normal, footprint, kind == PHOTOGRAPH
@@ -118,7 +126,7 @@ def _look_up(
     table: Float[Tensor, "14 slot"], slot: Tensor, point: Tensor
 ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
     """q, frequency and contrast of points on parts with the textures of `slot`."""
-    *rows, frequency, contrast = table.index_select(1, slot)
+    *rows, frequency, contrast = gather(table, slot)
     x, y, z = point
     q = tuple(
         rows[i] * x + rows[i + 1] * y + rows[i + 2] * z + rows[i + 3] for i in (0, 4, 8)
@@ -197,7 +205,8 @@ def _marks(
     """Letter-like marks, one a unit cell: three strokes on a 3×3 grid."""
     column, row = u.floor(), v.floor()
     x, y = u - column, v - row
-    word = _hash(column.long() * 92821 + row.long() * 68917 + number * 7919)
+    alphabet = number >> 19
+    word = _hash(column.long() * 92821 + row.long() * 68917 + alphabet * 7919)
     distance = torch.full_like(u, 1.0)
     for stroke in range(3):
         bits = word >> (8 * stroke)
@@ -229,24 +238,27 @@ def _hash(word: Tensor) -> Tensor:
 
 
 def _photograph(
-    photographs: Tensor, number: Tensor, u: Tensor, v: Tensor
+    photographs: UInt8[Tensor, "photo side side 4"],
+    number: Tensor,
+    u: Tensor,
+    v: Tensor,
 ) -> Float[Tensor, "3 hit"]:
     """Bilinear look-up of photographs repeated as mirror images."""
-    side = photographs.shape[-1]
-    flat = photographs.permute(1, 0, 2, 3).flatten(1)
+    side = photographs.shape[1]
+    word = photographs.view(torch.int32).flatten()
 
     def mirrored(phase: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         place = (phase - 2 * torch.floor(phase / 2) - 1).abs() * (side - 1)
         low = place.floor().long().clamp(0, side - 1)
         return low, (low + 1).clamp(max=side - 1), place - low
 
+    def color(pixel: Tensor) -> Tensor:
+        rgb = word.index_select(0, pixel).view(torch.uint8).view(-1, 4)[:, :3]
+        return rgb.T.float()
+
     x0, x1, x = mirrored(u)
     y0, y1, y = mirrored(v)
-    base = number * side * side
-    upper = (
-        flat[:, base + y0 * side + x0] * (1 - x) + flat[:, base + y0 * side + x1] * x
-    )
-    lower = (
-        flat[:, base + y1 * side + x0] * (1 - x) + flat[:, base + y1 * side + x1] * x
-    )
-    return upper * (1 - y) + lower * y
+    upper, lower = (number * side + y0) * side, (number * side + y1) * side
+    above = color(upper + x0) * (1 - x) + color(upper + x1) * x
+    below = color(lower + x0) * (1 - x) + color(lower + x1) * x
+    return (above * (1 - y) + below * y) / 255

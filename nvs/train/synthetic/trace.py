@@ -7,8 +7,10 @@ view and part is ever transformed.
 
 Only the samples inside the rectangle that bounds a part in a view are intersected with
 it. The pairs of sample and part so found are handled in one flat list for each kind of
-part, and the nearest hit of a sample is the smallest of 64-bit keys that hold the depth
-above the pair's index: the same on every device, ties included.
+part, line by line of the rectangles: along a line the direction changes by a constant
+from sample to sample. Cuts are only looked for where the body is hit. The nearest hit
+of a sample is the smallest of 64-bit keys that hold the depth above the pair's index:
+the same on every device, ties included.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from nvs.train.synthetic import shapes
 from nvs.train.synthetic.solids import Parts, Solids
+from nvs.train.synthetic.vectors import gather
 
 NEAR = 1e-3
 _KINDS = 8
@@ -100,20 +103,30 @@ def trace(views: Views, solids: Solids) -> Hits:
         body_kind, cut_kind = number // _KINDS, number % _KINDS - 1
         span = slice(start, start + size)
         start += size
-        which, column, row = _samples(rectangle[:, span])
-        origin, direction, ratio = _local_rays(body[:, span], which, column, row)
-        enter, leave = shapes.intersect(body_kind, origin, direction, ratio)
-        on_cut = torch.zeros_like(enter, dtype=torch.bool)
+        lines = _lines(rectangle[:, span])
+        line, column = _samples(lines)
+        rays = _local_rays(_line_rays(body[:, span], lines), line, column)
+        enter, leave = shapes.intersect(body_kind, *rays)
+        hit = ((enter <= leave) & (leave > NEAR)).nonzero()[:, 0]
+        line, column = line.index_select(0, hit), column.index_select(0, hit)
+        enter, leave = enter.index_select(0, hit), leave.index_select(0, hit)
+        on_cut = torch.zeros_like(hit, dtype=torch.bool)
         if cut_kind != shapes.NONE:
-            origin, direction, ratio = _local_rays(hole[:, span], which, column, row)
-            cut_span = shapes.intersect(cut_kind, origin, direction, ratio)
-            enter, on_cut = subtract((enter, leave), cut_span)
-        hit = ((enter <= leave) & (enter > NEAR)).nonzero()[:, 0]
-        segment = which.index_select(0, hit) + span.start
-        sample = view.index_select(0, segment) * views.rows + row.index_select(0, hit)
-        sample = sample * views.columns + column.index_select(0, hit)
+            rays = _local_rays(_line_rays(hole[:, span], lines), line, column)
+            enter, on_cut = subtract((enter, leave), shapes.intersect(cut_kind, *rays))
+        ahead = ((enter <= leave) & (enter > NEAR)).nonzero()[:, 0]
+        line, column = line.index_select(0, ahead), column.index_select(0, ahead)
+        segment = lines[0] + span.start
+        start_of_line = (view.index_select(0, segment) * views.rows + lines[1]) * (
+            views.columns
+        )
         found.append(
-            (sample, segment, on_cut.index_select(0, hit), enter.index_select(0, hit))
+            (
+                start_of_line.index_select(0, line) + column,
+                segment.index_select(0, line),
+                on_cut.index_select(0, ahead),
+                enter.index_select(0, ahead),
+            )
         )
     if not found:
         return _no_hits(view, views)
@@ -216,32 +229,40 @@ def _frames(
     return torch.cat([matrix.flatten(1), origin, ratio[:, None]], 1).T.contiguous()
 
 
-def _samples(rectangle: Int[Tensor, "4 segment"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Segment, column and row of every sample in every rectangle."""
+def _lines(rectangle: Int[Tensor, "4 segment"]) -> Int[Tensor, "4 line"]:
+    """Segment, row, first column and width of every line of every rectangle."""
     left, top, wide, high = rectangle
-    area = wide * high
-    which = torch.arange(len(area), device=area.device).repeat_interleave(area)
-    first = area.cumsum(0) - area
-    table = torch.stack([first, left, top, wide]).index_select(1, which)
-    first, left, top, wide = table
-    index = torch.arange(len(which), device=area.device) - first
-    row = torch.div(index, wide, rounding_mode="floor")
-    return which, index - row * wide + left, row + top
+    segment = torch.arange(len(high), device=high.device).repeat_interleave(high)
+    first = high.cumsum(0) - high
+    row = torch.arange(len(segment), device=high.device) + (top - first)[segment]
+    return torch.stack([segment, row, left[segment], wide[segment]])
+
+
+def _samples(lines: Int[Tensor, "4 line"]) -> tuple[Tensor, Tensor]:
+    """Line and column of every sample."""
+    _, _, left, wide = lines
+    line = torch.arange(len(wide), device=wide.device).repeat_interleave(wide)
+    start = left - (wide.cumsum(0) - wide)
+    index = torch.arange(len(line), device=wide.device)
+    return line, index + start.index_select(0, line)
+
+
+def _line_rays(
+    frames: Float[Tensor, "13 segment"], lines: Int[Tensor, "4 line"]
+) -> Float[Tensor, "10 line"]:
+    """Step along a line, direction at column 0 and o (three each), and the ratio."""
+    segment, row, *_ = lines
+    xx, xy, x1, yx, yy, y1, zx, zy, z1, *rest = frames.index_select(1, segment)
+    v = row.float()
+    return torch.stack([xx, yx, zx, xy * v + x1, yy * v + y1, zy * v + z1, *rest])
 
 
 def _local_rays(
-    frames: Float[Tensor, "13 segment"], which: Tensor, column: Tensor, row: Tensor
+    rays: Float[Tensor, "10 line"], line: Tensor, column: Tensor
 ) -> tuple[shapes.Vector, shapes.Vector, Tensor]:
-    xx, xy, x1, yx, yy, y1, zx, zy, z1, ox, oy, oz, ratio = frames.index_select(
-        1, which
-    )
-    u, v = column.float(), row.float()
-    direction = (
-        xx * u + xy * v + x1,
-        yx * u + yy * v + y1,
-        zx * u + zy * v + z1,
-    )
-    return (ox, oy, oz), direction, ratio
+    xx, yx, zx, x0, y0, z0, ox, oy, oz, ratio = gather(rays, line)
+    u = column.float()
+    return (ox, oy, oz), (xx * u + x0, yx * u + y0, zx * u + z0), ratio
 
 
 def _nearest(sample: Tensor, depth: Tensor, num_samples: int) -> Int[Tensor, "hit"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from data_tools.meshes import sources
+from data_tools import containers
 from data_tools.meshes.load import load_mesh
 from data_tools.meshes.sources import find_meshes
 from nvs.errors import DatasetError
@@ -96,6 +96,6 @@ def test_a_zip_bomb(
 ) -> None:
     with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.obj", b"\n" * 5_000_000)
-    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 4_000_000)
+    monkeypatch.setattr(containers, "MAX_FILE_BYTES", 4_000_000)
     with pytest.raises(DatasetError, match=r"bomb\.obj is 5 MiB.*At most 4 MiB"):
         shapes.load(tmp_path / "b.zip")

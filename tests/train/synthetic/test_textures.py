@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import cv2
@@ -10,8 +12,13 @@ import pytest
 import torch
 
 from nvs.errors import DatasetError
-from nvs.train.synthetic import load_photographs, object_batch, textures
-from nvs.train.synthetic.photographs import shrink
+from nvs.train.synthetic import (
+    Photographs,
+    draw_object_batch,
+    load_photographs,
+    object_batch,
+    textures,
+)
 
 
 def one_texture(kind: int, frequency: float = 2.0) -> textures.Textures:
@@ -24,6 +31,13 @@ def one_texture(kind: int, frequency: float = 2.0) -> textures.Textures:
         contrast=torch.tensor([[0.5]]),
         number=torch.tensor([[1]]),
         gloss=torch.zeros(1, 1),
+    )
+
+
+def noise(count: int) -> Photographs:
+    random = np.random.default_rng(0)
+    return Photographs.of(
+        list(random.integers(256, size=(count, 64, 64, 3), dtype="u1"))
     )
 
 
@@ -71,17 +85,19 @@ def test_photographs_are_loaded_cropped_and_shown(
     image[:, 20:60] = (0, 0, 255)
     cv2.imwrite(str(tmp_path / "a.png"), image)
     (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "sources.json").write_text("{}")
     cut = (tmp_path / "a.png").read_bytes()[:80]
     (tmp_path / "b.png").write_bytes(cut)
     with caplog.at_level("WARNING", "nvs.data"):
         photographs = load_photographs(tmp_path, 32)
     assert "2 of 3 files are no images or damaged" in caplog.text
     assert "b.png, notes.txt" in caplog.text
-    assert photographs.shape == (1, 3, 32, 32)
+    assert len(photographs) == 1
+    assert photographs.at_most(32).shape == (1, 32, 32, 4)
     red = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
-    torch.testing.assert_close(photographs[0], red.expand(3, 32, 32))
-    color = sample(one_texture(textures.PHOTOGRAPH), 0.01, photographs)
-    torch.testing.assert_close(color, red.expand_as(color))
+    for halving in photographs.halvings:
+        color = sample(one_texture(textures.PHOTOGRAPH), 0.01, halving)
+        torch.testing.assert_close(color, red.expand_as(color))
 
 
 def test_photographs_reach_objects() -> None:
@@ -96,17 +112,52 @@ def test_photographs_reach_objects() -> None:
             photographs=photographs,
             with_depth=True,
         )
-        for photographs in (None, torch.rand(2, 3, 64, 64))
+        for photographs in (None, noise(2))
     )
     assert torch.equal(plain.depth, worn.depth)
     assert not torch.equal(plain.image, worn.image)
 
 
-def test_shrinking_keeps_the_mean() -> None:
-    photographs = torch.rand(2, 3, 64, 64)
-    small = shrink(photographs, 10)
-    assert small.shape[-1] == 16
-    torch.testing.assert_close(small.mean(), photographs.mean())
+@pytest.mark.parametrize(
+    ("side", "found"), [(1, 8), (8, 8), (9, 16), (16, 16), (33, 64), (500, 64)]
+)
+def test_photographs_are_looked_up_in_the_size_of_the_pictures(
+    side: int, found: int
+) -> None:
+    photographs = noise(3)
+    halving = photographs.at_most(side)
+    assert halving.shape == (3, found, found, 4)
+    mean = photographs.halvings[0].float().mean((1, 2))
+    torch.testing.assert_close(halving.float().mean((1, 2)), mean, atol=1.0, rtol=0)
+
+
+def test_a_photograph_is_looked_up_between_its_pixels() -> None:
+    ramp = np.zeros((16, 16, 3), np.uint8)
+    ramp[..., 0] = 16 * np.arange(16)
+    halving = Photographs.of([ramp]).halvings[0]
+    red = sample(one_texture(textures.PHOTOGRAPH, 0.1), 0.01, halving)[0]
+    steps = red.diff(dim=-1)
+    assert (steps < 0).all()
+    torch.testing.assert_close(steps, steps[:1, :1].expand_as(steps), atol=1e-5, rtol=0)
+
+
+def test_every_photograph_of_many_is_worn() -> None:
+    scenes = draw_object_batch(
+        batch=4000, views=1, height=8, width=8, seed=0, photographs=True
+    ).scenes
+    worn = scenes.textures.number[scenes.textures.kind == textures.PHOTOGRAPH]
+    count = 2 * 4096
+    assert 0 <= worn.min() <= worn.max() < textures.NUMBERS
+    share = (worn % count).unique().numel() / count
+    # Drawn evenly, so many leave out a share of exp(-worn / count).
+    assert share == pytest.approx(1 - math.exp(-len(worn) / count), abs=0.05)
+
+
+def test_photographs_reach_another_process_by_shared_memory() -> None:
+    photographs = noise(2)
+    sent = ForkingPickler.dumps(photographs)
+    assert len(sent) < sum(halving.numel() for halving in photographs.halvings) / 4
+    assert photographs.halvings[0].is_shared()
 
 
 @pytest.mark.parametrize("made", [False, True])
