@@ -144,12 +144,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "fast_hidden_multiplier": 4,
     },
     "lact_l14_d768_ttt2x": {"dim": 768, "num_blocks": 14, "fast_head_dim": 768},
-    "lact_small": {"dim": 384, "num_blocks": 8, "fast_head_dim": 384},
+    "lact_small": {
+        "dim": 512,
+        "num_blocks": 10,
+        "patch_size": 4,
+        "fast_head_dim": 128,
+        "fast_position": "ray_point",
+    },
     "lact_tiny": {
-        "dim": 128,
+        "dim": 256,
         "num_blocks": 6,
-        "fast_head_dim": 64,
-        "attention_head_dim": 32,
+        "patch_size": 4,
+        "fast_head_dim": 128,
+        "fast_position": "ray_point",
     },
 }
 

@@ -33,6 +33,10 @@ def train(
         bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    nice: Annotated[
+        int,
+        typer.Option(min=0, max=19, help="Give way to other work: 19 most of all."),
+    ] = 0,
     init: Annotated[
         str | None,
         typer.Option(help="Weights to begin with: a name, file or exported folder."),
@@ -62,12 +66,16 @@ def train(
 
     On several devices: torchrun --nproc-per-node N -m nvs.cli train …
     """
+    import os
+
     from nvs.scene.precision import pick_device
     from nvs.train import session
     from nvs.train.clock import parse_duration
     from nvs.train.heldout import HeldOutSet
     from nvs.train.presets import parse_overrides
 
+    if nice:
+        os.nice(nice)
     values: dict[str, Any] = parse_overrides(settings or [])
     given = {"steps": steps, "data": data, "seed": seed}
     values |= {key: value for key, value in given.items() if value is not None}

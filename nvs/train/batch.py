@@ -97,6 +97,20 @@ class Batch:
             intrinsics=torch.cat([self.intrinsics, self.intrinsics[:, :count]], dim=1),
         )
 
+    def split(self, num_scenes: int) -> list[Batch]:
+        """Batches of that many scenes each, the last maybe of fewer."""
+        return [
+            replace(
+                self,
+                image=self.image[part],
+                world_from_camera=self.world_from_camera[part],
+                intrinsics=self.intrinsics[part],
+                pivot=None if self.pivot is None else self.pivot[part],
+            )
+            for start in range(0, len(self.image), num_scenes)
+            for part in [slice(start, start + num_scenes)]
+        ]
+
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
         return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from nvs.train.fields import Cast, is_list_of, require, typed
 
 Optimiser = Literal["adamw", "muon"]
 Decay = Literal["cosine", "tail"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 POSITIVE = (
     *("steps", "time_budget_seconds", "scenes_per_group", "learning_rate"),
@@ -46,8 +47,11 @@ class Stage:
     """Scenes a step, over all devices."""
     inputs: tuple[int, ...]
     """Numbers of input views to draw from, evenly, one draw a step."""
-    targets: tuple[int, ...]
+    targets: tuple[int, ...] = ()
     """Numbers of target views to draw from."""
+    views: int | None = None
+    """Instead of `targets`: inputs and targets together, so that what is not an input
+    is a target."""
     repeated: int = 0
     """Input views, at most, that are targets once more beside those numbers. What a
     view shows is learned sooner from them than from views between the inputs."""
@@ -56,19 +60,25 @@ class Stage:
     baseline: tuple[float, float] = (1.0, 1.0)
     """Share of a set's views, those around a random one, that views are drawn from:
     at the start and at the end of the stage (posed sets only)."""
+    lpips: bool = True
+    """Whether the perceptual loss counts here, if the run has one."""
 
     def __post_init__(self) -> None:
         for key in ("share", "height", "width", "batch"):
             value = getattr(self, key)
             require(value > 0, f"stages.{key}", value, "It must be positive.")
-        for key in ("inputs", "targets"):
-            counts = getattr(self, key)
-            require(
-                bool(counts) and min(counts) > 0,
-                f"stages.{key}",
-                counts,
-                "Give one or more positive whole numbers.",
-            )
+        remedy = "Give one or more positive whole numbers."
+        fits = bool(self.inputs) and min(self.inputs) > 0
+        require(fits, "stages.inputs", self.inputs, remedy)
+        if self.views is None:
+            fits = bool(self.targets) and min(self.targets) > 0
+            require(fits, "stages.targets", self.targets, f"{remedy[:-1]}, or views.")
+        else:
+            remedy = "Leave it out where views is given: the rest are targets."
+            require(not self.targets, "stages.targets", self.targets, remedy)
+            remedy = "It must be more than the largest of inputs."
+            fits = self.views > max(self.inputs)
+            require(fits, "stages.views", self.views, remedy)
         remedy = "It must not be negative."
         require(self.repeated >= 0, "stages.repeated", self.repeated, remedy)
         for key in ("field_of_view", "baseline"):
@@ -80,6 +90,13 @@ class Stage:
                 value,
                 "It must be above 0 and at most 1.",
             )
+
+    @property
+    def view_counts(self) -> list[tuple[int, int]]:
+        """Every pair of numbers of input and target views that a step may draw."""
+        if self.views is not None:
+            return [(count, self.views - count) for count in self.inputs]
+        return list(itertools.product(self.inputs, self.targets))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,14 +166,16 @@ class TrainConfig:
     lpips_backbone: str | None = None
     """File with the VGG-16 weights; the torch hub cache if absent."""
 
-    precision: Precision = "float32"
-    """Precision of autocast."""
-    newton_schulz_dtype: Precision = "bfloat16"
+    precision: Precision = "auto"
+    """Precision of autocast; `auto` is bfloat16 where the device is faster in it,
+    measured at the start of every session, and float32 elsewhere."""
+    newton_schulz_dtype: Precision = "auto"
     """Precision of the orthogonalisation inside the network and of Muon's."""
-    compile: bool = False
-    """Compile each block."""
+    compile: bool = True
+    """Compile the block that all layers share, where there is a compiler."""
     activation_checkpointing: bool = False
-    """Recompute each block's activations in the backward pass."""
+    """Recompute each block's activations in the backward pass, always; on a CPU they
+    are where they would not fit 2.5 GiB."""
     workers: int = 0
     """Processes that make data ahead; 0 makes it between the steps."""
 

@@ -46,11 +46,14 @@ class Learner:
         self.config = config
         self.processes = processes
         network = runtime.build_network(config)
+        network.set_newton_schulz_dtype(
+            runtime.dtype(config.newton_schulz_dtype, processes.device)
+        )
         if initial is not None:
             network.load_state_dict(dict(initial))
         self.network = network.to(processes.device)
         self.mean = RunningMean(self.network)
-        self.optimisers = Optimisers(self.network, config)
+        self.optimisers = Optimisers(self.network, config, processes)
         self.num_skipped = 0
         self.num_skipped_in_row = 0
         if resumed is not None:
@@ -81,15 +84,12 @@ class Learner:
         factor = schedule.learning_rate_factor(self.config, step, progress)
         self.optimisers.set_factor(factor)
         self.optimisers.zero_grad()
-        loss = self.loss(batch, step)
-        loss.total.backward()
+        lpips_weight = schedule.lpips_weight_at(self.config, step, progress)
+        total, squared_error, lpips = self._backward(batch, lpips_weight)
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.clip_norm
         ).item()
-        lpips = math.nan if loss.lpips is None else loss.lpips.item()
-        total, squared_error, lpips = self.processes.mean(
-            [loss.total.item(), loss.squared_error.item(), lpips]
-        )
+        total, squared_error, lpips = self.processes.mean([total, squared_error, lpips])
         if not math.isfinite(total):
             raise TrainingError(
                 f"the loss is {total} at step {step}",
@@ -111,7 +111,26 @@ class Learner:
             "gradient_norm": norm,
         }
 
-    def loss(self, batch: Batch, step: int) -> Loss:
+    def _backward(
+        self, batch: Batch, lpips_weight: float
+    ) -> tuple[float, float, float]:
+        """Gradients of the mean loss; the loss, its squared error and its LPIPS.
+
+        One group of scenes after another, so that memory is that of one group.
+        """
+        groups = batch.split(self.config.scenes_per_group)
+        sums = [0.0, 0.0, 0.0]
+        for number, group in enumerate(groups):
+            with runtime.last_exchanges(self.forward, number + 1 == len(groups)):
+                loss = self.loss(group, lpips_weight)
+                (loss.total / len(groups)).backward()
+            lpips = math.nan if loss.lpips is None else loss.lpips.item()
+            parts = (loss.total.item(), loss.squared_error.item(), lpips)
+            sums = [a + b / len(groups) for a, b in zip(sums, parts, strict=True)]
+        total, squared_error, lpips = sums
+        return total, squared_error, lpips
+
+    def loss(self, batch: Batch, lpips_weight: float = 0.0) -> Loss:
         """The loss of the weights as they are."""
         posed, split = batch.posed(), batch.num_inputs
         with runtime.autocast(self.config, self.processes.device):
@@ -121,8 +140,8 @@ class Learner:
             return loss_of(
                 rendered,
                 batch.image[:, split:],
-                config=self.config,
-                step=step,
+                chroma_weight=self.config.chroma_weight,
+                lpips_weight=lpips_weight,
                 perceptual=self.perceptual,
             )
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from nvs.train.config import TrainConfig
 from nvs.train.perceptual import Perceptual
 
 
@@ -28,20 +27,20 @@ def loss_of(
     rendered: Float[Tensor, "batch view 3 height width"],
     truth: Float[Tensor, "batch view 3 height width"],
     *,
-    config: TrainConfig,
-    step: int,
+    chroma_weight: float,
+    lpips_weight: float,
     perceptual: Perceptual | None,
 ) -> Loss:
-    """The loss of rendered views at a step."""
+    """The loss of rendered views; LPIPS is left out where its weight is 0."""
     error = rendered.float() - truth
     squared_error = total = error.square().mean()
-    if config.chroma_weight != 1:
+    if chroma_weight != 1:
         chroma = error - error.mean(dim=2, keepdim=True)
-        total = total + (config.chroma_weight - 1) * chroma.square().mean()
-    if perceptual is None or step < config.lpips_from:
+        total = total + (chroma_weight - 1) * chroma.square().mean()
+    if perceptual is None or lpips_weight == 0:
         return Loss(total=total, squared_error=squared_error, lpips=None)
     lpips = perceptual(rendered.flatten(0, 1), truth.flatten(0, 1))
-    total = total + config.lpips_weight * lpips
+    total = total + lpips_weight * lpips
     return Loss(total=total, squared_error=squared_error, lpips=lpips)
 
 

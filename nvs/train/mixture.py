@@ -83,7 +83,7 @@ def check_view_counts(config: TrainConfig, mixture: Mixture) -> None:
         DatasetError: Naming the set, how many views it has and how many it needs.
     """
     num_inputs, num_targets = max(
-        ((max(stage.inputs), max(stage.targets)) for stage in config.stages), key=sum
+        (counts for stage in config.stages for counts in stage.view_counts), key=sum
     )
     for source in mixture.sources:
         if isinstance(source, SetSource):

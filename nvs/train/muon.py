@@ -1,8 +1,8 @@
-"""Muon as `torch.optim.Muon` has it, in a precision that the processor is fast in.
+"""Muon as `torch.optim.Muon` has it, in any precision, dealt to the processes.
 
-torch orthogonalises in bfloat16 whatever the device, one matrix after another; most
-CPUs only emulate bfloat16, and the step then takes longer than the backward pass of a
-small batch. Here the precision is given, and matrices of one shape go together.
+torch orthogonalises in bfloat16 whatever the device, one matrix after another, the same
+on every process. Here the precision is given, matrices of one shape go together, and
+each process orthogonalises its share of them, so that small steps stay cheap.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from nvs.model.newton_schulz import orthogonalise
@@ -21,11 +22,15 @@ from nvs.model.newton_schulz import orthogonalise
 class Muon(torch.optim.Muon):
     """Muon, with checkpoints that `torch.optim.Muon` reads.
 
+    Gradients must be the same on all processes, as after an all-reduce.
+
     Args:
         parameters: Matrices.
         lr: Learning rate, times √(rows / columns) where there are more rows.
         weight_decay: Decoupled decay, a share of `lr`.
         orthogonalise_dtype: Precision of the Newton–Schulz iteration.
+        rank: Number of this process.
+        world: Number of processes that step together.
     """
 
     def __init__(
@@ -35,9 +40,12 @@ class Muon(torch.optim.Muon):
         lr: float,
         weight_decay: float,
         orthogonalise_dtype: torch.dtype,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay)
         self.orthogonalise_dtype = orthogonalise_dtype
+        self.rank, self.world = rank, world
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -47,26 +55,52 @@ class Muon(torch.optim.Muon):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    by_shape[parameter.shape].append(parameter)
-            for parameters in by_shape.values():
-                self._update(parameters, group)
+            parameters = [p for p in group["params"] if p.grad is not None]
+            directions = self._orthogonalised(
+                [self._direction(p, group["momentum"]) for p in parameters],
+                group["ns_steps"],
+            )
+            for parameter, direction in zip(parameters, directions, strict=True):
+                rows, columns = parameter.shape
+                rate = group["lr"] * math.sqrt(max(1, rows / columns))
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(direction, alpha=-rate)
         return loss
 
-    def _update(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
-        """Update matrices of one shape."""
-        rows, columns = parameters[0].shape
-        directions = orthogonalise(
-            torch.stack([self._direction(p, group["momentum"]) for p in parameters]),
-            num_steps=group["ns_steps"],
-            dtype=self.orthogonalise_dtype,
-        )
-        rate = group["lr"] * math.sqrt(max(1, rows / columns))
-        for parameter, direction in zip(parameters, directions, strict=True):
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(direction, alpha=-rate)
+    def _orthogonalised(self, directions: list[Tensor], num_steps: int) -> list[Tensor]:
+        """All of them, each made by one process."""
+        owner = deal([d.shape for d in directions], self.world)
+        made: list[Tensor] = [
+            torch.empty_like(d, dtype=self.orthogonalise_dtype) for d in directions
+        ]
+        by_shape: dict[torch.Size, list[int]] = defaultdict(list)
+        for index, direction in enumerate(directions):
+            if owner[index] == self.rank:
+                by_shape[direction.shape].append(index)
+        for indices in by_shape.values():
+            together = orthogonalise(
+                torch.stack([directions[index] for index in indices]),
+                num_steps=num_steps,
+                dtype=self.orthogonalise_dtype,
+            )
+            for index, one in zip(indices, together, strict=True):
+                made[index].copy_(one)
+        if self.world > 1:
+            self._exchange(made, owner)
+        return made
+
+    def _exchange(self, made: list[Tensor], owner: list[int]) -> None:
+        """Send every process's share to the others, in one message each."""
+        for rank in range(self.world):
+            share = [one for one, of in zip(made, owner, strict=True) if of == rank]
+            if not share:
+                continue
+            bucket = torch.cat([one.flatten() for one in share])
+            # Bytes, since not every back end sends bfloat16.
+            dist.broadcast(bucket.view(torch.uint8), src=rank)
+            parts = bucket.split([one.numel() for one in share])
+            for one, part in zip(share, parts, strict=True):
+                one.copy_(part.view_as(one))
 
     def _direction(self, parameter: nn.Parameter, momentum: float) -> Tensor:
         """The gradient with Nesterov's momentum."""
@@ -76,3 +110,14 @@ class Muon(torch.optim.Muon):
             state["momentum_buffer"] = torch.zeros_like(parameter.grad)
         running = state["momentum_buffer"].lerp_(parameter.grad, 1 - momentum)
         return parameter.grad.lerp(running, momentum)
+
+
+def deal(shapes: list[torch.Size], world: int) -> list[int]:
+    """Which process orthogonalises each matrix: the largest first, to the idlest."""
+    load = [0] * world
+    owner = [0] * len(shapes)
+    cost = [min(s) ** 2 * max(s) for s in shapes]
+    for index in sorted(range(len(shapes)), key=lambda i: -cost[i]):
+        owner[index] = load.index(min(load))
+        load[owner[index]] += cost[index]
+    return owner

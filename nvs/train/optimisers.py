@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from nvs.errors import CheckpointError
-from nvs.scene.precision import DTYPES
+from nvs.train import runtime
 from nvs.train.config import TrainConfig
+from nvs.train.distributed import Processes
 from nvs.train.muon import Muon
 
 BETAS = (0.9, 0.95)
@@ -27,7 +28,9 @@ class Optimisers:
     have a dimension for the head, and vectors stay with AdamW.
     """
 
-    def __init__(self, network: nn.Module, config: TrainConfig) -> None:
+    def __init__(
+        self, network: nn.Module, config: TrainConfig, processes: Processes
+    ) -> None:
         hidden: list[nn.Parameter] = []
         patch: list[nn.Parameter] = []
         matrices: list[nn.Parameter] = []
@@ -60,7 +63,11 @@ class Optimisers:
                     parameters,
                     lr=peak,
                     weight_decay=config.weight_decay,
-                    orthogonalise_dtype=DTYPES[config.newton_schulz_dtype],
+                    orthogonalise_dtype=runtime.dtype(
+                        config.newton_schulz_dtype, processes.device
+                    ),
+                    rank=processes.rank,
+                    world=processes.world,
                 )
                 for parameters, peak in zip(
                     (hidden, patch), self.peaks[1:], strict=True

@@ -22,95 +22,62 @@ PAPER: dict[str, Any] = {
     "lpips_weight": 1.0,
     "lpips_from": 5000,
     "precision": "bfloat16",
-    "compile": True,
+    "newton_schulz_dtype": "bfloat16",
     "activation_checkpointing": True,
     "workers": 4,
 }
 
+RECIPE: dict[str, Any] = {
+    "optimiser": "muon",
+    "learning_rate": 2e-3,
+    "muon_learning_rate": 0.01,
+    "patch_learning_rate": 0.02,
+    "chroma_weight": 3.0,
+    "warmup_steps": 100,
+    "decay": "tail",
+    "ema_decay": 0.998,
+    "lpips_weight": 0.1,
+}
+
+
+def _stage(size: int, batch: int, share: float, **values: Any) -> dict[str, Any]:
+    """A stage of the recipe: 4 to 12 inputs of 20 views, the rest targets."""
+    return {
+        "share": share,
+        "height": size,
+        "width": size,
+        "batch": batch,
+        "inputs": tuple(range(4, 13)),
+        "views": 20,
+        "lpips": False,
+        **values,
+    }
+
+
 PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": {
+    "tiny": RECIPE
+    | {
         "model": "lact_tiny",
-        "optimiser": "muon",
-        "learning_rate": 2e-3,
-        "muon_learning_rate": 0.005,
-        "chroma_weight": 2.0,
-        "warmup_steps": 100,
-        "decay": "tail",
-        "ema_decay": 0.995,
-        "newton_schulz_dtype": "float32",
-        "scenes_per_group": 2,
         "checkpoint_every": 200,
         "heldout_every": 300,
         "stages": (
-            {
-                "share": 0.15,
-                "height": 64,
-                "width": 64,
-                "batch": 4,
-                "inputs": (1, 2, 4),
-                "targets": (1,),
-                "repeated": 2,
-            },
-            {
-                "share": 0.4,
-                "height": 64,
-                "width": 64,
-                "batch": 4,
-                "inputs": (2, 4, 6, 8),
-                "targets": (3,),
-                "repeated": 2,
-            },
-            {
-                "share": 0.45,
-                "height": 128,
-                "width": 128,
-                "batch": 4,
-                "inputs": (4, 6, 8, 12),
-                "targets": (3,),
-                "repeated": 1,
-            },
+            _stage(32, 2, 0.05),
+            _stage(32, 4, 0.15),
+            _stage(64, 4, 0.4),
+            _stage(128, 4, 0.3),
+            _stage(128, 4, 0.1, lpips=True),
         ),
     },
-    "small": {
+    "small": RECIPE
+    | {
         "model": "lact_small",
-        "optimiser": "muon",
-        "learning_rate": 1e-3,
-        "muon_learning_rate": 0.005,
-        "chroma_weight": 8.0,
-        "warmup_steps": 500,
-        "decay": "tail",
-        "precision": "bfloat16",
-        "compile": True,
         "workers": 8,
-        "scenes_per_group": 16,
+        "scenes_per_group": 4,
         "stages": (
-            {
-                "share": 0.6,
-                "height": 64,
-                "width": 64,
-                "batch": 128,
-                "inputs": (2, 4, 6, 8, 12),
-                "targets": (4,),
-                "repeated": 2,
-            },
-            {
-                "share": 0.3,
-                "height": 128,
-                "width": 128,
-                "batch": 64,
-                "inputs": (2, 4, 6, 8, 12),
-                "targets": (4,),
-                "repeated": 2,
-            },
-            {
-                "share": 0.1,
-                "height": 256,
-                "width": 256,
-                "batch": 32,
-                "inputs": (2, 4, 6, 8, 12),
-                "targets": (4,),
-                "repeated": 2,
-            },
+            _stage(32, 16, 0.1),
+            _stage(64, 32, 0.4),
+            _stage(128, 32, 0.4),
+            _stage(128, 32, 0.1, lpips=True),
         ),
     },
     "object": PAPER

@@ -2,45 +2,96 @@
 
 from __future__ import annotations
 
-import functools
+import os
 import platform
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
-from torch import nn
+from platformdirs import user_cache_path
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from nvs.model import LaCTNetwork
-from nvs.scene.precision import DTYPES
-from nvs.train.config import TrainConfig
+from nvs.scene.precision import DTYPES, bfloat16_gain, fastest_dtype
+from nvs.train.config import Precision, TrainConfig
 from nvs.train.distributed import Processes
+
+NUM_COMPILED = 32
+"""Most versions of the compiled block: a few for each resolution of a run."""
+BYTES_A_CHANNEL = 128
+"""What a block keeps for its gradient, for each channel of a token; measured."""
+MOST_ACTIVATION_BYTES = 5 * 2**29
+"""A process on a CPU keeps no more: above, blocks are computed twice."""
 
 
 def build_network(config: TrainConfig) -> LaCTNetwork:
     """A network with new weights that the seed decides, on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = LaCTNetwork(config.model)
-    network.set_newton_schulz_dtype(DTYPES[config.newton_schulz_dtype])
-    return network
+        return LaCTNetwork(config.model)
 
 
 def prepare(
     network: LaCTNetwork, config: TrainConfig, processes: Processes
 ) -> nn.Module:
     """The network as it is called in training; its weights and names stay the same."""
+    compiles = compiler(config, processes.device) is not None
+    if compiles:
+        cache = user_cache_path("lact-nvs") / "compiled"
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+        torch._dynamo.config.recompile_limit = NUM_COMPILED
     for block in network.blocks:
         forward = block.forward
-        if config.compile:
+        if compiles:
             forward = torch.compile(forward)
-        if config.activation_checkpointing:
-            forward = functools.partial(checkpoint, forward, use_reentrant=False)
-        block.forward = forward
+        block.forward = _recomputing(forward, config, processes.device)
     if processes.world == 1:
         return network
     return DistributedDataParallel(
-        network, find_unused_parameters=config.model.update_rule == "momentum"
+        network,
+        find_unused_parameters=config.model.update_rule == "momentum",
+        gradient_as_bucket_view=True,
     )
+
+
+def last_exchanges(forward: nn.Module, is_last: bool) -> AbstractContextManager[None]:
+    """Where a step has several backward passes, only the last exchanges gradients."""
+    if is_last or not isinstance(forward, DistributedDataParallel):
+        return nullcontext()
+    return forward.no_sync()
+
+
+def _recomputing(
+    forward: Callable[..., Any], config: TrainConfig, device: torch.device
+) -> Callable[..., Any]:
+    """A block that keeps its activations, or where they are too many its input only."""
+
+    def run(x: Tensor, *rest: Any) -> Any:
+        num_bytes = x.numel() * config.model.num_blocks * BYTES_A_CHANNEL
+        too_many = device.type == "cpu" and num_bytes > MOST_ACTIVATION_BYTES
+        if torch.is_grad_enabled() and (config.activation_checkpointing or too_many):
+            return checkpoint(forward, x, *rest, use_reentrant=False)
+        return forward(x, *rest)
+
+    return run
+
+
+def compiler(config: TrainConfig, device: torch.device) -> str | None:
+    """What compiles the block: a C++ compiler for a CPU; None to run it eagerly."""
+    if not config.compile:
+        return None
+    if device.type != "cpu":
+        return "triton"
+    return shutil.which(os.environ.get("CXX", "g++"))
+
+
+def dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The precision of a name on a device."""
+    return fastest_dtype(device) if precision == "auto" else DTYPES[precision]
 
 
 def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
@@ -48,8 +99,23 @@ def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(
         device.type,
         dtype=torch.bfloat16,
-        enabled=config.precision == "bfloat16",
+        enabled=dtype(config.precision, device) == torch.bfloat16,
     )
+
+
+def describe(config: TrainConfig, processes: Processes) -> str:
+    """How the run computes on this machine, in a line."""
+    device = processes.device
+    name = str(dtype(config.precision, device)).removeprefix("torch.")
+    words = [machine(device), name]
+    if config.precision == "auto":
+        words[-1] += f" (bfloat16 is {bfloat16_gain(device):.1f} times as fast)"
+    if compiler(config, device) is not None:
+        words.append("compiled")
+    elif config.compile:
+        words.append("not compiled: no C++ compiler, install g++")
+    words.append(f"{processes.world} processes" if processes.world > 1 else "1 process")
+    return ", ".join(words)
 
 
 def machine(device: torch.device) -> str:

@@ -42,7 +42,14 @@ def stage_at(config: TrainConfig, progress: float) -> tuple[int, float]:
 def view_counts(config: TrainConfig, step: int, stage: Stage) -> tuple[int, int]:
     """Numbers of input and target views of a step, the same on every device."""
     draw = random.Random(f"views {config.seed} {step}")
-    return draw.choice(stage.inputs), draw.choice(stage.targets)
+    return draw.choice(stage.view_counts)
+
+
+def lpips_weight_at(config: TrainConfig, step: int, progress: float) -> float:
+    """Weight of the perceptual loss at a step, 0 where it does not count."""
+    index, _ = stage_at(config, progress)
+    counts = config.stages[index].lpips and step >= config.lpips_from
+    return config.lpips_weight if counts else 0.0
 
 
 def baseline_at(stage: Stage, progress: float) -> float:

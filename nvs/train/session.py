@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 
+from nvs.allocator import keep_freed_memory
 from nvs.errors import CheckpointError, OutputError
 from nvs.files import remove_leftovers, write_text
 from nvs.model.checkpoint import load_checkpoint
 from nvs.model.weights import get_weights
+from nvs.train import runtime
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes, processes
 from nvs.train.export import export_weights
@@ -64,6 +66,7 @@ def train(
         NvsError: Naming what is wrong and the remedy.
     """
     started = time.monotonic()
+    keep_freed_memory()
     resumed = _last_state(out, resume=resume)
     config = _config(preset_name, values or {}, resumed)
     mixture = mixture or parse_mixture(
@@ -95,6 +98,7 @@ def train(
             started=started,
             quiet=quiet,
         )
+        trainer.report.say(runtime.describe(config, group))
         if resume:
             where = (
                 f"step {resumed.step}" if resumed else "the start: no checkpoint yet"

@@ -26,7 +26,7 @@ def test_overrides_reach_the_network_and_the_stages() -> None:
     )
     config = preset("tiny", values)
     assert config.model.num_blocks == 2
-    assert config.model.dim == 128
+    assert config.model.dim == 256
     assert config.stages[0].inputs == (2,)
     assert config.data == "synthetic:room=1"
 
@@ -43,7 +43,7 @@ def test_overrides_reach_the_network_and_the_stages() -> None:
         ({"compile": "yes"}, "compile is 'yes'. Use true or false."),
         ({"model": "lact_huge"}, "there is no preset 'lact_huge'. Use one of"),
         ({"stages": []}, "stages is []. Give at least one stage."),
-        ({"scenes_per_group": 3}, "stages[0].batch is 4, no multiple of"),
+        ({"scenes_per_group": 3}, "stages[0].batch is 2, no multiple of"),
     ],
 )
 def test_every_mistake_is_named(values: dict[str, Any], message: str) -> None:
@@ -55,9 +55,12 @@ def test_every_mistake_is_named(values: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"height": 20}, "stages[0].height is 20. It must be a multiple of 8"),
+        ({"height": 18}, "stages[0].height is 18. It must be a multiple of 4"),
         ({"inputs": []}, "stages.inputs is (). Give one or more positive"),
         ({"inputs": 4}, "stages.inputs is 4. It must be a list of whole numbers."),
+        ({"targets": []}, "stages.targets is (). Give one or more positive"),
+        ({"targets": [1], "views": 9}, "stages.targets is (1,). Leave it out where"),
+        ({"targets": [], "views": 2}, "stages.views is 2. It must be more than the"),
         ({"repeated": -1}, "stages.repeated is -1. It must not be negative."),
         ({"field_of_view": 2}, "stages.field_of_view is 2.0. It must be above 0"),
         ({"baseline": [0.1]}, "stages.baseline is [0.1]. It must be a list of two"),

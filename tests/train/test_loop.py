@@ -168,7 +168,7 @@ def test_recomputed_activations_change_no_gradient(
     for recompute in (False, True):
         config = make_config(stages=FIXED, activation_checkpointing=recompute)
         learner = Learner(config, Processes(device=CPU))
-        learner.loss(one_batch(config, painted), 0).total.backward()
+        learner.loss(one_batch(config, painted)).total.backward()
         gradients.append(
             {
                 n: p.grad
@@ -188,7 +188,7 @@ def test_bfloat16_stays_near_float32(make_config: MakeConfig, painted: Mixture) 
     for precision in ("float32", "bfloat16"):
         config = make_config(stages=FIXED, precision=precision)
         learner = Learner(config, Processes(device=CPU))
-        loss = learner.loss(one_batch(config, painted), 0).total
+        loss = learner.loss(one_batch(config, painted)).total
         loss.backward()
         losses.append(loss.item())
         flat = [p.grad.flatten() for p in learner.network.parameters()]

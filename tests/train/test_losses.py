@@ -55,36 +55,34 @@ def test_psnr_of_known_errors() -> None:
     assert psnr_db(0.0) == math.inf
 
 
-def test_chroma_weight_counts_what_channels_do_not_share(
-    make_config: MakeConfig,
-) -> None:
+def test_chroma_weight_counts_what_channels_do_not_share() -> None:
     truth = torch.rand(1, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    options = {"step": 0, "perceptual": None}
-    plain, weighted = make_config(chroma_weight=1.0), make_config(chroma_weight=8.0)
+    plain = {"chroma_weight": 1.0, "lpips_weight": 0.0, "perceptual": None}
+    weighted = plain | {"chroma_weight": 8.0}
     greyer = truth + 0.1
-    loss = loss_of(greyer, truth, config=weighted, **options)
+    loss = loss_of(greyer, truth, **weighted)
     assert loss.total.item() == pytest.approx(0.01, rel=1e-4)
     redder = truth + torch.tensor([0.2, -0.1, -0.1])[:, None, None]
-    loss = loss_of(redder, truth, config=weighted, **options)
+    loss = loss_of(redder, truth, **weighted)
     assert loss.total.item() == pytest.approx(8 * 0.02, rel=1e-4)
     assert loss.squared_error.item() == pytest.approx(0.02, rel=1e-4)
-    loss = loss_of(redder, truth, config=plain, **options)
+    loss = loss_of(redder, truth, **plain)
     assert loss.total.item() == pytest.approx(0.02, rel=1e-4)
 
 
-def test_lpips_counts_from_its_step_on(make_config: MakeConfig, backbone: Path) -> None:
+def test_lpips_counts_where_it_has_a_weight(backbone: Path) -> None:
     perceptual = Perceptual(backbone)
-    config = make_config(lpips_weight=0.5, lpips_from=10, chroma_weight=1.0)
     truth = torch.rand(1, 2, 3, 32, 32)
     rendered = torch.rand(1, 2, 3, 32, 32, requires_grad=True)
-    options = {"config": config, "perceptual": perceptual}
-    early = loss_of(rendered, truth, step=9, **options)
-    late = loss_of(rendered, truth, step=10, **options)
-    assert early.lpips is None
-    assert torch.equal(early.total, early.squared_error)
-    assert late.lpips is not None
-    torch.testing.assert_close(late.total, late.squared_error + 0.5 * late.lpips)
-    (gradient,) = torch.autograd.grad(late.lpips, rendered)
+    options = {"chroma_weight": 1.0, "perceptual": perceptual}
+    without = loss_of(rendered, truth, lpips_weight=0.0, **options)
+    weighted = loss_of(rendered, truth, lpips_weight=0.5, **options)
+    assert without.lpips is None
+    assert torch.equal(without.total, without.squared_error)
+    assert weighted.lpips is not None
+    expected = weighted.squared_error + 0.5 * weighted.lpips
+    torch.testing.assert_close(weighted.total, expected)
+    (gradient,) = torch.autograd.grad(weighted.lpips, rendered)
     assert gradient.abs().sum() > 0
     assert not any(p.requires_grad for p in perceptual.parameters())
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from nvs.train.muon import Muon
+from nvs.train.muon import Muon, deal
 
 SHAPES = [(8, 8), (24, 8), (8, 32), (8, 8)]
 
@@ -37,6 +37,17 @@ def test_equals_torch(dtype: torch.dtype, tolerance: float) -> None:
     for a, b, start in zip(ours, theirs, matrices(), strict=True):
         assert (a - start).abs().max() > 0.05
         torch.testing.assert_close(a, b, atol=tolerance, rtol=0)
+
+
+def test_matrices_are_dealt_evenly_by_their_cost() -> None:
+    shapes = [torch.Size(s) for s in [(64, 64), (8, 8), (64, 64), (64, 128), (8, 8)]]
+    assert deal(shapes, 1) == [0] * 5
+    owner = deal(shapes, 2)
+    load = [
+        sum(min(s) ** 2 * max(s) for s, o in zip(shapes, owner, strict=True) if o == r)
+        for r in (0, 1)
+    ]
+    assert max(load) <= 1.1 * min(load)
 
 
 def test_goes_on_from_its_state() -> None:

@@ -9,9 +9,11 @@ import torch
 
 from nvs.errors import CheckpointError
 from nvs.train.config import TrainConfig
+from nvs.train.distributed import Processes
 from nvs.train.optimisers import Optimisers
 from nvs.train.runtime import build_network
 
+ALONE = Processes(device=torch.device("cpu"))
 MakeConfig = Callable[..., TrainConfig]
 
 
@@ -23,7 +25,7 @@ def test_every_weight_has_one_optimiser(
     network = build_network(config)
     held = [
         id(parameter)
-        for each in Optimisers(network, config).all
+        for each in Optimisers(network, config, ALONE).all
         for group in each.param_groups
         for parameter in group["params"]
     ]
@@ -36,7 +38,7 @@ def test_muon_has_the_matrices(make_config: MakeConfig) -> None:
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     held, patch = (
         {names[id(p)] for group in muon.param_groups for p in group["params"]}
-        for muon in Optimisers(network, config).all[1:]
+        for muon in Optimisers(network, config, ALONE).all[1:]
     )
     parts = ("attention.qkv", "attention.output", "lact.qkv", "lact.output")
     parts += ("mlp.expand", "mlp.output")
@@ -51,7 +53,7 @@ def test_every_optimiser_has_its_rate(make_config: MakeConfig) -> None:
         muon_learning_rate=0.2,
         patch_learning_rate=0.4,
     )
-    optimisers = Optimisers(build_network(config), config)
+    optimisers = Optimisers(build_network(config), config, ALONE)
     optimisers.set_factor(0.5)
     rates = [each.param_groups[0]["lr"] for each in optimisers.all]
     assert rates == pytest.approx([0.05, 0.1, 0.2])
@@ -59,19 +61,19 @@ def test_every_optimiser_has_its_rate(make_config: MakeConfig) -> None:
 
 def test_states_of_other_optimisers_are_refused(make_config: MakeConfig) -> None:
     network = build_network(make_config())
-    fewer = Optimisers(network, make_config(optimiser="adamw"))
-    optimisers = Optimisers(network, make_config(optimiser="muon"))
+    fewer = Optimisers(network, make_config(optimiser="adamw"), ALONE)
+    optimisers = Optimisers(network, make_config(optimiser="muon"), ALONE)
     with pytest.raises(CheckpointError, match=r"has the states of 1 optimisers"):
         optimisers.load_state_dict(fewer.state_dict())
 
 
 def test_a_state_brings_no_settings(make_config: MakeConfig) -> None:
     network = build_network(make_config())
-    before = Optimisers(network, make_config(weight_decay=0.1))
+    before = Optimisers(network, make_config(weight_decay=0.1), ALONE)
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
     before.step()
-    after = Optimisers(network, make_config(weight_decay=0.5))
+    after = Optimisers(network, make_config(weight_decay=0.5), ALONE)
     after.load_state_dict(before.state_dict())
     for one, other in zip(before.all, after.all, strict=True):
         assert len(one.state) == len(other.state) > 0
@@ -82,7 +84,7 @@ def test_only_matrices_decay(make_config: MakeConfig) -> None:
     config = make_config(optimiser="adamw", weight_decay=0.5, learning_rate=0.1)
     network = build_network(config)
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
-    optimisers = Optimisers(network, config)
+    optimisers = Optimisers(network, config, ALONE)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimisers.set_factor(0.5)

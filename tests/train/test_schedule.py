@@ -16,6 +16,7 @@ from nvs.train.schedule import (
     baseline_at,
     ema_decay_at,
     learning_rate_factor,
+    lpips_weight_at,
     stage_at,
     view_counts,
 )
@@ -45,13 +46,13 @@ def test_tail_decays_over_its_share_only(make_config: MakeConfig) -> None:
 
 
 def test_stages_take_their_shares_in_order() -> None:
-    config = preset("small", {"steps": 1000})
+    config = preset("object", {"steps": 1000})
     indices = [stage_at(config, t / 1000)[0] for t in range(1000)]
     assert indices == sorted(indices)
-    assert [indices.count(i) for i in range(3)] == [600, 300, 100]
+    assert [indices.count(i) for i in range(3)] == [800, 150, 50]
     for t in range(1001):
         assert 0 <= stage_at(config, t / 1000)[1] <= 1
-    assert stage_at(config, 0.75) == (1, pytest.approx(0.5))
+    assert stage_at(config, 0.875) == (1, pytest.approx(0.5))
 
 
 def test_baseline_moves_from_start_to_end() -> None:
@@ -67,6 +68,22 @@ def test_view_counts_are_drawn_evenly_from_the_choices(make_config: MakeConfig) 
     for pair in itertools.product(stage.inputs, stage.targets):
         assert 60 < counts.count(pair) < 140
     assert counts != [view_counts(make_config(seed=1), s, stage) for s in range(400)]
+
+
+def test_views_beside_the_inputs_are_targets(make_config: MakeConfig) -> None:
+    stages = [{"height": 16, "width": 16, "batch": 1, "inputs": [2, 4], "views": 6}]
+    config = make_config(stages=stages)
+    counts = {view_counts(config, step, config.stages[0]) for step in range(40)}
+    assert counts == {(2, 4), (4, 2)}
+
+
+def test_lpips_counts_in_its_stages_from_its_step_on(make_config: MakeConfig) -> None:
+    sizes = {"height": 16, "width": 16, "batch": 1, "inputs": [2], "targets": [1]}
+    stages = [sizes | {"lpips": False}, sizes]
+    config = make_config(stages=stages, lpips_weight=0.5, lpips_from=7)
+    assert lpips_weight_at(config, 9, 0.2) == 0
+    assert lpips_weight_at(config, 6, 0.7) == 0
+    assert lpips_weight_at(config, 7, 0.7) == 0.5
 
 
 def test_running_mean_forgets_the_first_steps_fast(make_config: MakeConfig) -> None:
