@@ -9,7 +9,9 @@ import typer
 
 from nvs.cli import options, output
 
-app = typer.Typer(help="Measure prefill and render, or (`data`) synthetic scenes.")
+app = typer.Typer(
+    help="Measure prefill and render, (`data`) synthetic scenes or (`train`) training."
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -110,3 +112,49 @@ def data(
         photographs=None if photographs is None else load_photographs(photographs),
     )
     output.print_result(result, as_json=json, title="nvs bench data")
+
+
+@app.command("train")
+def train(
+    preset: Annotated[str, typer.Option(help="A training preset.")] = "tiny",
+    data: Annotated[
+        str, typer.Option(help="The source of scenes.")
+    ] = "synthetic:object=1",
+    inputs: Annotated[int, typer.Option(min=1, help="Input views of a scene.")] = 8,
+    targets: Annotated[int, typer.Option(min=1, help="Its target views.")] = 12,
+    size: Annotated[int, typer.Option(min=1, help="Image side in pixels.")] = 64,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed steps.")] = 5,
+    device: options.Device = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any configuration value: key=value. Repeatable."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Measure a training step by part; with several processes under torchrun."""
+    from nvs.allocator import keep_freed_memory
+    from nvs.scene.precision import pick_device
+    from nvs.train.bench import bench_training
+    from nvs.train.distributed import processes
+    from nvs.train.mixture import parse_mixture
+    from nvs.train.presets import parse_overrides
+    from nvs.train.presets import preset as training_preset
+
+    keep_freed_memory()
+    values = {"steps": 1000, "lpips_weight": 0} | parse_overrides(settings or [])
+    config = training_preset(preset, values | {"data": data})
+    mixture = parse_mixture(
+        config.data, framing=config.framing, photographs=config.photographs
+    )
+    with processes(pick_device(device)) as group:
+        result = bench_training(
+            config,
+            mixture,
+            num_inputs=inputs,
+            num_targets=targets,
+            size=size,
+            repeats=repeats,
+            processes=group,
+        )
+    if group.is_first:
+        output.print_result(result, as_json=json, title="nvs bench train")

@@ -71,6 +71,17 @@ def render_flops(config: ModelConfig, *, height: int, width: int) -> int:
     return n * (config.num_blocks * per_block + ends)
 
 
+def train_flops(
+    config: ModelConfig, *, num_inputs: int, num_targets: int, height: int, width: int
+) -> int:
+    """Operations of one scene's forward pass and, twice as many, its backward pass."""
+    last = num_tokens(config, height, width) * _read_and_mlp_per_token(config)
+    inputs = num_inputs * last
+    inputs += prefill_flops(config, num_views=num_inputs, height=height, width=width)
+    targets = num_targets * render_flops(config, height=height, width=width)
+    return 3 * (inputs + targets)
+
+
 def activation_bytes_per_view(config: ModelConfig, height: int, width: int) -> int:
     """Working memory of one view in prefill or render, beside the residual stream."""
     widest = max(
@@ -80,12 +91,16 @@ def activation_bytes_per_view(config: ModelConfig, height: int, width: int) -> i
     )
     pixels = height * width * 4 * NUM_CHANNELS
     tokens = num_tokens(config, height, width)
-    return tokens * config.dim * 4 * widest * ACTIVATION_COPIES + 2 * pixels
+    turns = 0
+    if config.fast_position == "ray_point":
+        turns = tokens * (config.fast_head_dim + config.fast_hidden_dim) * 4
+    return tokens * config.dim * 4 * widest * ACTIVATION_COPIES + 2 * pixels + turns
 
 
 def residual_bytes_per_view(config: ModelConfig, height: int, width: int) -> int:
-    """Size of one view's residual stream, which prefill keeps for all views."""
-    return num_tokens(config, height, width) * config.dim * 4
+    """One view's residual stream and points, which prefill keeps for all views."""
+    points = 3 if config.fast_position == "ray_point" else 0
+    return num_tokens(config, height, width) * (config.dim + points) * 4
 
 
 def _attention_per_token(config: ModelConfig, n: int) -> int:

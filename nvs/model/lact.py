@@ -64,13 +64,12 @@ class LaCTLayer(nn.Module):
         turns: Turns | None = None,
     ) -> FastWeights:
         """What these tokens add to the gradient of the fast weights."""
-        with torch.profiler.record_function("lact.write"):
-            k, v = self._project(x, first=1, count=2)
-            k, rates = _unit(k), self._rates(x)
-            if turns is None:
-                return fast_weight.gradient(weights, k, v, rates)
-            k = turns.head.apply(k)
-            return fast_weight.gradient(weights, k, v, rates, turns.hidden)
+        k, v = self._project(x, first=1, count=2)
+        k, rates = _unit(k), self._rates(x)
+        if turns is None:
+            return fast_weight.gradient(weights, k, v, rates)
+        k = turns.head.apply(k)
+        return fast_weight.gradient(weights, k, v, rates, turns.hidden)
 
     def step(self, weights: FastWeights, direction: FastWeights) -> FastWeights:
         """Fast weights after an update with the gradient of a whole chunk."""
@@ -90,15 +89,14 @@ class LaCTLayer(nn.Module):
         turns: Turns | None = None,
     ) -> Float[Tensor, "batch token dim"]:
         """Output of the layer for these tokens; needs no keys, values or rates."""
-        with torch.profiler.record_function("lact.read"):
-            (q,) = self._project(x, first=0, count=1)
-            q = _unit(q)
-            if turns is None:
-                out = fast_weight.apply(weights, q)
-            else:
-                out = fast_weight.apply(weights, turns.head.apply(q), turns.hidden)
-            out = self.read_norm(out.float())
-            return self.output(rearrange(out, "b h t d -> b t (h d)"))
+        (q,) = self._project(x, first=0, count=1)
+        q = _unit(q)
+        if turns is None:
+            out = fast_weight.apply(weights, q)
+        else:
+            out = fast_weight.apply(weights, turns.head.apply(q), turns.hidden)
+        out = self.read_norm(out.float())
+        return self.output(rearrange(out, "b h t d -> b t (h d)"))
 
     def forward(
         self,

@@ -121,7 +121,8 @@ def scene_pivot(camera: Camera) -> Float[Tensor, "3"]:
 def _turn(point: Float[Tensor, "batch token 3"], width: int) -> Turn:
     num_pairs = width // 2
     with torch.autocast(point.device.type, enabled=False):
-        along = point @ _axes().to(point).T
+        # A sum, not a product of matrices, which some devices round to TF32.
+        along = (point[..., None, :] * _axes().to(point)).sum(dim=-1)
         frequencies = _frequencies(num_pairs // NUM_AXES).to(point)
         angle = (along[..., None] * frequencies).flatten(-2)
         angle = F.pad(angle, (0, num_pairs - angle.shape[-1]))[:, None]

@@ -39,7 +39,13 @@ def test_parameters_are_those_of_the_network(changes: dict[str, object]) -> None
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"fast_network": "linear"}, {"update_rule": "gradient_descent"}]
+    "changes",
+    [
+        {},
+        {"fast_network": "linear"},
+        {"update_rule": "gradient_descent"},
+        {"fast_position": "ray_point"},
+    ],
 )
 def test_operations_are_those_counted(changes: dict[str, object]) -> None:
     config = ModelConfig(**SMALL, **changes)

@@ -1,0 +1,137 @@
+"""How fast a network trains: a step by part, and its share of the processor's rate."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from nvs.model import cost
+from nvs.scene.bench import device_name, matmul_flops_per_second
+from nvs.scene.peak_memory import peak_memory
+from nvs.train import runtime
+from nvs.train.batch import Batch, Order
+from nvs.train.config import Stage, TrainConfig
+from nvs.train.distributed import Processes
+from nvs.train.learner import Learner
+from nvs.train.mixture import Mixture
+from nvs.train.sources import load
+
+NUM_SETTLING = 2
+"""First steps, which compile."""
+
+
+def bench_training(
+    config: TrainConfig,
+    mixture: Mixture,
+    *,
+    num_inputs: int,
+    num_targets: int,
+    size: int,
+    repeats: int,
+    processes: Processes,
+) -> dict[str, Any]:
+    """Medians over steps of one group of scenes a process.
+
+    Operations are those of the matrix products of the network, forward and twice that
+    backward; the ceiling is a large product in the precision of the run, on one of the
+    processes.
+
+    Args:
+        config: The run; its stages do not count.
+        mixture: Where scenes come from.
+        num_inputs: Input views of a scene.
+        num_targets: Target views of a scene.
+        size: Image side in pixels.
+        repeats: Timed steps.
+        processes: This process among those that train together.
+    """
+    device, world = processes.device, processes.world
+    num_scenes = config.scenes_per_group
+    stage = Stage(
+        height=size,
+        width=size,
+        batch=num_scenes * world,
+        inputs=(num_inputs,),
+        targets=(num_targets,),
+        lpips=config.lpips_weight > 0,
+    )
+    config = dataclasses.replace(config, stages=(stage,))
+    learner = Learner(config, processes)
+    seconds: dict[str, list[float]] = {
+        part: [] for part in ("data", "forward", "backward", "step")
+    }
+    with peak_memory(device) as memory:
+        for number in range(NUM_SETTLING + repeats):
+            order = Order(
+                seed=number * world + processes.rank,
+                num_scenes=num_scenes,
+                num_inputs=num_inputs,
+                num_targets=num_targets,
+                height=size,
+                width=size,
+            )
+            for part, spent in _timed_step(learner, mixture, order, number).items():
+                if number >= NUM_SETTLING:
+                    seconds[part].append(spent)
+    median = {part: statistics.median(times) for part, times in seconds.items()}
+    tokens = (num_inputs + num_targets) * cost.num_tokens(config.model, size, size)
+    tokens *= num_scenes * world
+    flops = (
+        world
+        * num_scenes
+        * cost.train_flops(
+            config.model,
+            num_inputs=num_inputs,
+            num_targets=num_targets,
+            height=size,
+            width=size,
+        )
+    )
+    precision = runtime.dtype(config.precision, device)
+    ceiling = world * matmul_flops_per_second(device, precision)
+    whole = median["data"] + median["step"]
+    return {
+        "device": device_name(device),
+        "how": runtime.describe(config, processes),
+        "parameters": cost.num_parameters(config.model),
+        "views": num_inputs + num_targets,
+        "inputs": num_inputs,
+        "size": size,
+        "tokens": tokens,
+        "tokens_per_second": tokens / whole,
+        "flops_per_second": flops / whole,
+        "ceiling_flops_per_second": ceiling,
+        "share_of_ceiling": flops / whole / ceiling,
+        **{f"{part}_seconds": value for part, value in median.items()},
+        "update_seconds": median["step"] - median["forward"] - median["backward"],
+        "spread": (max(seconds["step"]) - min(seconds["step"])) / median["step"],
+        "peak_bytes": memory.peak_bytes,
+    }
+
+
+def _timed_step(
+    learner: Learner, mixture: Mixture, order: Order, number: int
+) -> dict[str, float]:
+    """Seconds of the parts of a step, the network's passes also by themselves."""
+    device = learner.processes.device
+    held: dict[str, Any] = {}
+
+    def timed(work: Callable[[], object]) -> float:
+        begun = time.perf_counter()
+        held["result"] = work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - begun
+
+    data = timed(lambda: load(mixture.sources[0], order, device))
+    batch: Batch = held["result"]
+    weight = learner.config.lpips_weight
+    forward = timed(lambda: learner.loss(batch, weight))
+    backward = timed(held["result"].total.backward)
+    step = timed(lambda: learner.train_step(batch, number, 0.5))
+    return {"data": data, "forward": forward, "backward": backward, "step": step}
