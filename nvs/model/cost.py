@@ -74,12 +74,17 @@ def render_flops(config: ModelConfig, *, height: int, width: int) -> int:
 def train_flops(
     config: ModelConfig, *, num_inputs: int, num_targets: int, height: int, width: int
 ) -> int:
-    """Operations of one scene's forward pass and, twice as many, its backward pass."""
-    last = num_tokens(config, height, width) * _read_and_mlp_per_token(config)
+    """Operations of one scene's forward pass and, twice as many, its backward pass.
+
+    Pixels and rays, which the embedding reads, have no gradient.
+    """
+    n = num_tokens(config, height, width)
+    last = n * _read_and_mlp_per_token(config)
     inputs = num_inputs * last
     inputs += prefill_flops(config, num_views=num_inputs, height=height, width=width)
     targets = num_targets * render_flops(config, height=height, width=width)
-    return 3 * (inputs + targets)
+    embedding = 2 * NUM_CHANNELS * config.patch_size**2 * config.dim
+    return 3 * (inputs + targets) - (num_inputs + num_targets) * n * embedding
 
 
 def activation_bytes_per_view(config: ModelConfig, height: int, width: int) -> int:
