@@ -13,8 +13,8 @@ from nvs.cli import options, output
 from nvs.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from server.storage.keys import KeyStore
-    from server.storage.records import KeyRecord
+    from nvs_server.storage.keys import KeyStore
+    from nvs_server.storage.records import KeyRecord
 
 app = typer.Typer(
     help="Make, list and revoke the API keys of `nvs serve`.", no_args_is_help=True
@@ -63,7 +63,7 @@ def create(
     from typing import cast
 
     with _keys(data_folder, database_url) as store:
-        from server.storage.records import Quotas, Scope
+        from nvs_server.storage.records import Quotas, Scope
 
         wanted = [part.strip() for part in scopes.split(",") if part.strip()]
         ends = None
@@ -133,9 +133,9 @@ def revoke(
 def _keys(data_folder: Path | None, database_url: str | None) -> Generator[KeyStore]:
     """The key store of a server's database, created if it is new."""
     try:
-        from server.settings import load_settings
-        from server.storage.database import Database
-        from server.storage.keys import KeyStore
+        from nvs_server.settings import load_settings
+        from nvs_server.storage.database import Database
+        from nvs_server.storage.keys import KeyStore
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "server", "server") from error
     settings = load_settings(data_folder=data_folder, database_url=database_url)

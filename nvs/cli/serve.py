@@ -60,8 +60,8 @@ def serve(
     such as NVS_PORT; docs/server.md lists them all.
     """
     try:
-        from server.serve import run
-        from server.settings import load_settings
+        from nvs_server.serve import run
+        from nvs_server.settings import load_settings
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "server", "server") from error
 

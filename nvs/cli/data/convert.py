@@ -51,9 +51,9 @@ def convert(
     json: options.Json = False,
 ) -> None:
     """Write a dataset in another layout, without distortion; whole or not at all."""
-    from data_tools.frame_edits import resized
-    from data_tools.writers import write_dataset
     from nvs.errors import ConfigError
+    from nvs_data.frame_edits import resized
+    from nvs_data.writers import write_dataset
 
     inputs.check_choice("--to", to, LAYOUTS)
     if views is not None and select is not None:

@@ -27,7 +27,7 @@ def download(
     """
     from huggingface_hub.utils import disable_progress_bars
 
-    from data_tools.download import download_dl3dv_scene
+    from nvs_data.download import download_dl3dv_scene
 
     disable_progress_bars()
     folders: list[Path] = []

@@ -32,9 +32,9 @@ def frames(
     json: options.Json = False,
 ) -> None:
     """Choose sharp, well-spread frames of a video, by time or by movement."""
-    from data_tools.video import extract_frames, pose_video
     from nvs.errors import ConfigError
     from nvs.files import atomic_output
+    from nvs_data.video import extract_frames, pose_video
 
     if (count is None) == (baseline is None):
         given = "neither" if count is None else "both"

@@ -78,8 +78,8 @@ def read(path: Path, format: str | None, convention: str = "opencv") -> Dataset:
         ConfigError: If there is no such convention.
         DatasetError, CameraError: If the dataset cannot be read.
     """
-    from data_tools.frame_edits import with_flipped_axes
     from nvs.scene.datasets import read_dataset
+    from nvs_data.frame_edits import with_flipped_axes
 
     check_choice("--convention", convention, CONVENTIONS)
     dataset = read_dataset(path, format=format)
@@ -92,14 +92,14 @@ def read(path: Path, format: str | None, convention: str = "opencv") -> Dataset:
 def select_views(
     frames: Sequence[Frame], *, method: str, count: int, seed: int
 ) -> list[int]:
-    """Indices of the frames that a method of `data_tools.selection` chooses.
+    """Indices of the frames that a method of `nvs_data.selection` chooses.
 
     Raises:
         ConfigError: If there are fewer views, or the count is not positive.
         CameraError: If a camera is unusable.
     """
-    from data_tools import selection
     from nvs.cameras import Camera
+    from nvs_data import selection
 
     for frame in frames:
         frame.camera.check([frame.name])

@@ -15,9 +15,9 @@ from nvs.cli.data import inputs
 from nvs.cli.data.resumable import resumable
 
 if TYPE_CHECKING:
-    from data_tools.colmap_run import Progress
-    from data_tools.photo_pairs import Matching
-    from data_tools.posing import CameraModel, PosingReport
+    from nvs_data.colmap_run import Progress
+    from nvs_data.photo_pairs import Matching
+    from nvs_data.posing import CameraModel, PosingReport
 
 STAGES = {
     "features": ("find features", "photographs"),
@@ -51,9 +51,9 @@ def pose(
     """Find the cameras of photographs: a folder that `nvs build` reads. Resumes."""
     from typing import get_args
 
-    from data_tools.photo_pairs import Matching
-    from data_tools.posing import SMALLEST_IMAGE_PX, CameraModel
-    from data_tools.posing import pose as pose_photos
+    from nvs_data.photo_pairs import Matching
+    from nvs_data.posing import SMALLEST_IMAGE_PX, CameraModel
+    from nvs_data.posing import pose as pose_photos
 
     inputs.check_choice("--matching", matching, get_args(Matching))
     inputs.check_choice("--camera-model", camera_model, get_args(CameraModel))

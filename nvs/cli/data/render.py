@@ -12,7 +12,7 @@ from nvs.cli.data import inputs
 from nvs.cli.data.resumable import resumable
 
 if TYPE_CHECKING:
-    from data_tools.meshes.posed_sets import SetResult
+    from nvs_data.meshes.posed_sets import SetResult
 
 MAX_SIDE_PX = 4096
 """Three times that, for smooth edges, is what OpenGL draws on most machines."""
@@ -39,10 +39,10 @@ def render(
     """Render models, a dataset each. Resumes; exit code 1 if one failed."""
     from functools import partial
 
-    from data_tools.meshes.posed_sets import render_all
-    from data_tools.meshes.sources import find_meshes
-    from data_tools.rigs import RIG_NAMES, named_rig
     from nvs.errors import ConfigError
+    from nvs_data.meshes.posed_sets import render_all
+    from nvs_data.meshes.sources import find_meshes
+    from nvs_data.rigs import RIG_NAMES, named_rig
 
     inputs.check_choice("--rig", rig, RIG_NAMES)
     inputs.check_choice("--up", up, ("y", "z"))

@@ -25,7 +25,7 @@ def textures(
     json: options.Json = False,
 ) -> None:
     """Write the diffuse maps among textures as small square pictures."""
-    from data_tools.textures import SMALLEST_SIDE_PX, prepare_textures
+    from nvs_data.textures import SMALLEST_SIDE_PX, prepare_textures
 
     inputs.check_at_least("--size", size, SMALLEST_SIDE_PX)
     with output.progress("choose textures", unit="images") as update:

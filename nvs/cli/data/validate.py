@@ -12,8 +12,8 @@ from nvs.cli import options, output
 from nvs.cli.data import inputs
 
 if TYPE_CHECKING:
-    from data_tools.validate import Finding
-    from data_tools.validate.poses import Poses
+    from nvs_data.validate import Finding
+    from nvs_data.validate.poses import Poses
 
 MODELS = ("object", "scene")
 REPORT_SUFFIXES = (".html", ".htm")
@@ -38,9 +38,9 @@ def validate(
     from dataclasses import asdict
     from json import dumps
 
-    from data_tools.validate import check, exit_code, survey, verdict, write_report
     from nvs.errors import OutputError
     from nvs.files import atomic_output
+    from nvs_data.validate import check, exit_code, survey, verdict, write_report
 
     inputs.check_choice("--for", model, MODELS)
     if report is not None and (
@@ -82,8 +82,8 @@ def validate(
 
 def _missing(names: Sequence[str], num_present: int) -> tuple[Finding, ...]:
     """The finding about images that the dataset lists but does not have."""
-    from data_tools.validate import Finding
-    from data_tools.validate.findings import listing
+    from nvs_data.validate import Finding
+    from nvs_data.validate.findings import listing
 
     if not names:
         return ()

@@ -52,15 +52,15 @@ def complexity(
 
     import torch
 
-    from eval.complexity import CostSettings, measure
-    from eval.growth import exponents
-    from eval.report.complexity import complexity_markdown
-    from eval.runs.versions import machine, versions
     from nvs.config import ModelConfig
     from nvs.config import preset as preset_config
     from nvs.errors import ConfigError
     from nvs.files import write_text
     from nvs.scene.precision import pick_device
+    from nvs_eval.complexity import CostSettings, measure
+    from nvs_eval.growth import exponents
+    from nvs_eval.report.complexity import complexity_markdown
+    from nvs_eval.runs.versions import machine, versions
 
     sizes = parse_sizes(size, "--size") or []
     if len(sizes) != 1:

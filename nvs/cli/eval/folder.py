@@ -38,9 +38,9 @@ def folder(
     json: options.Json = False,
 ) -> None:
     """Evaluate a folder of renders, so that it can be compared with runs."""
-    from eval.folder import FolderSettings, evaluate_folder
-    from eval.metrics import Metrics
     from nvs.scene.precision import pick_device
+    from nvs_eval.folder import FolderSettings, evaluate_folder
+    from nvs_eval.metrics import Metrics
 
     settings = FolderSettings(
         renders=renders,

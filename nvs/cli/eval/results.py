@@ -14,10 +14,10 @@ Runs = Annotated[list[Path], typer.Argument(help="Folders that evaluations wrote
 
 def compare(runs: Runs) -> None:
     """Print runs side by side, and differences on the scenes they share."""
-    from eval.compare import differences, load_runs
-    from eval.published import published
-    from eval.report.table import differences_table, markdown_table, published_table
-    from eval.summary import summarise_rows
+    from nvs_eval.compare import differences, load_runs
+    from nvs_eval.published import published
+    from nvs_eval.report.table import differences_table, markdown_table, published_table
+    from nvs_eval.summary import summarise_rows
 
     rows = load_runs(runs)
     lines = summarise_rows(rows)
@@ -42,7 +42,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one self-contained page, and its tables as Markdown beside it."""
-    from eval.report.page import write_report
+    from nvs_eval.report.page import write_report
 
     target = destination or runs[0] / "report.html"
     markdown = write_report(runs, target, costs=complexity or [])

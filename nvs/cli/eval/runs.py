@@ -112,9 +112,9 @@ def dl3dv(
 
 def _run(protocol: str, given: dict[str, Any]) -> None:
     """Run a protocol with the settings of a file and of options, which come first."""
-    from eval.runs import RunSettings, run
-    from eval.runs.settings import read_settings
     from nvs.errors import ConfigError
+    from nvs_eval.runs import RunSettings, run
+    from nvs_eval.runs.settings import read_settings
 
     values = {key: _plain(value) for key, value in given.items()}
     config, as_json = values.pop("config"), values.pop("json")

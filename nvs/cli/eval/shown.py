@@ -10,14 +10,14 @@ import typer
 from nvs.cli import output
 
 if TYPE_CHECKING:
-    from eval.runs.records import SceneRecord
+    from nvs_eval.runs.records import SceneRecord
 
 
 def show(record: SceneRecord, out: Path, *, as_json: bool) -> None:
     """The table of a run, what is missing from it and why; or counts as JSON."""
-    from eval.report.table import markdown_table
-    from eval.runs.records import load_run
-    from eval.summary import summarise_rows
+    from nvs_eval.report.table import markdown_table
+    from nvs_eval.runs.records import load_run
+    from nvs_eval.summary import summarise_rows
 
     if as_json:
         summary = {

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data_tools.rigs import gso_rig
+from nvs_data.rigs import gso_rig
 
 HEIGHT, WIDTH = 144, 192
 FOCAL_PX = 200.0
@@ -143,4 +143,4 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(len(camera)):
             yield np.zeros((camera.height, camera.width, 4), np.uint8)
 
-    monkeypatch.setattr("data_tools.meshes.posed_sets.render_views", render_views)
+    monkeypatch.setattr("nvs_data.meshes.posed_sets.render_views", render_views)

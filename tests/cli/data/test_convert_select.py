@@ -93,7 +93,7 @@ def test_selection_feeds_build(nvs, dataset, weights, tmp_path: Path) -> None:
 
 
 def test_fewer_views_than_asked_for_are_said(nvs, dataset, monkeypatch) -> None:
-    monkeypatch.setattr("data_tools.selection.k_means", lambda *_, **__: [1, 2])
+    monkeypatch.setattr("nvs_data.selection.k_means", lambda *_, **__: [1, 2])
     done = nvs("data", "select", dataset, "--count", "3")
     assert (done.code, done.out) == (0, "1,2\n")
     assert "2 of 3 views" in done.err

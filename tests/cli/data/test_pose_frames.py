@@ -15,7 +15,7 @@ def test_interrupted_posing_goes_on_and_lists_what_was_dropped(
     nvs, photos: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("pycolmap")
-    from data_tools.colmap_run import ColmapRun
+    from nvs_data.colmap_run import ColmapRun
 
     out = tmp_path / "out"
     command = ("data", "pose", photos, "-o", out, "--threads", "1")
@@ -46,14 +46,14 @@ def test_interrupted_posing_goes_on_and_lists_what_was_dropped(
 
 
 def test_report_for_people(nvs, monkeypatch, tmp_path: Path) -> None:
-    from data_tools.posing import DroppedPhoto, PosingReport, RegisteredPhoto
+    from nvs_data.posing import DroppedPhoto, PosingReport, RegisteredPhoto
 
     report = PosingReport(
         folder=tmp_path,
         registered=(RegisteredPhoto(name="a.png", num_points=9, error_px=0.5),),
         dropped=(DroppedPhoto(name="b.png", reason="matches no other photograph"),),
     )
-    monkeypatch.setattr("data_tools.posing.pose", lambda *_, **__: report)
+    monkeypatch.setattr("nvs_data.posing.pose", lambda *_, **__: report)
     done = nvs("data", "pose", tmp_path, "-o", tmp_path / "out")
     assert done.code == 0
     assert "reprojection error px" in done.out

@@ -53,8 +53,8 @@ def test_rig_seed_size_and_axis(nvs, models: Path, tmp_path: Path) -> None:
 
 
 def test_real_pictures(nvs, models: Path, tmp_path: Path) -> None:
-    from data_tools.meshes.render import _context
     from nvs.errors import NvsError
+    from nvs_data.meshes.render import _context
 
     try:
         with _context():
@@ -70,7 +70,7 @@ def test_real_pictures(nvs, models: Path, tmp_path: Path) -> None:
 def test_interrupted_rendering_keeps_finished_sets(
     nvs, models: Path, tmp_path: Path, no_pictures: None, monkeypatch
 ) -> None:
-    from data_tools.meshes import posed_sets
+    from nvs_data.meshes import posed_sets
 
     render_set = posed_sets.render_set
 
@@ -96,7 +96,7 @@ def test_scenes_are_downloaded_one_after_another(nvs, tmp_path, monkeypatch) -> 
         fetched.append(scene)
         return folder / scene
 
-    monkeypatch.setattr("data_tools.download.download_dl3dv_scene", fetch)
+    monkeypatch.setattr("nvs_data.download.download_dl3dv_scene", fetch)
     other, out = "1b" * 32, tmp_path / "out"
     done = nvs("data", "download", SCENE, other, "-o", out)
     assert (done.code, fetched) == (0, [SCENE, other]), done.err
