@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.data import inputs
-from nvs.cli.data.resumable import resumable
+from nvs.terminal import options, output
+from nvs_data.commands import inputs
+from nvs_data.commands.resumable import resumable
 
 if TYPE_CHECKING:
     from nvs_data.meshes.posed_sets import SetResult

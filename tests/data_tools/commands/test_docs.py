@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from nvs.cli.data import app
+from nvs_data.commands import app
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 COMMANDS = typer.main.get_command(app).commands

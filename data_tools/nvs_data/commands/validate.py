@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.data import inputs
+from nvs.terminal import options, output
+from nvs_data.commands import inputs
 
 if TYPE_CHECKING:
     from nvs_data.validate import Finding

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options
-from nvs.cli.eval.inputs import PICTURES_HELP, LpipsFile, RequireLpips
-from nvs.cli.eval.shown import show
+from nvs.terminal import options
+from nvs_eval.commands.inputs import PICTURES_HELP, LpipsFile, RequireLpips
+from nvs_eval.commands.shown import show
 
 
 def folder(

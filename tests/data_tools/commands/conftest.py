@@ -14,6 +14,9 @@ import torch
 from PIL import Image
 
 from nvs_data.rigs import gso_rig
+from tests.cli.conftest import dataset, nvs, weights
+
+__all__ = ["dataset", "nvs", "weights"]
 
 HEIGHT, WIDTH = 144, 192
 FOCAL_PX = 200.0

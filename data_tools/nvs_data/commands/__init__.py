@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nvs.cli.data import (
+from nvs_data.commands import (
     convert,
     download,
     frames,

@@ -11,8 +11,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from nvs.cli.keys import app
 from nvs.errors import ConfigError
+from nvs_server.commands.keys import app
 
 Run = Callable[..., Result]
 

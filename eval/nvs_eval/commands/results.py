@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import output
+from nvs.terminal import output
 
 Runs = Annotated[list[Path], typer.Argument(help="Folders that evaluations wrote.")]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nvs.cli import options, output
-from nvs.errors import ConfigError, MissingExtraError
+from nvs.errors import ConfigError
+from nvs.terminal import options, output
+from nvs.terminal.extras import needs_extra
 
 if TYPE_CHECKING:
     from nvs_server.storage.keys import KeyStore
@@ -132,12 +133,10 @@ def revoke(
 @contextmanager
 def _keys(data_folder: Path | None, database_url: str | None) -> Generator[KeyStore]:
     """The key store of a server's database, created if it is new."""
-    try:
+    with needs_extra("server"):
         from nvs_server.settings import load_settings
         from nvs_server.storage.database import Database
         from nvs_server.storage.keys import KeyStore
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "server", "server") from error
     settings = load_settings(data_folder=data_folder, database_url=database_url)
     settings.make_data_folder()
     database = Database(settings.database)

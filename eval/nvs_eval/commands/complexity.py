@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.eval.inputs import parse_numbers, parse_sizes
+from nvs.terminal import options, output
+from nvs_eval.commands.inputs import parse_numbers, parse_sizes
 
 
 def complexity(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nvs.cli import output
+from nvs.terminal import output
 
 if TYPE_CHECKING:
     from nvs_eval.runs.records import SceneRecord

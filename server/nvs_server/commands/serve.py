@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nvs.errors import MissingExtraError
+from nvs.terminal.extras import needs_extra
 
 
 def serve(
@@ -59,26 +59,24 @@ def serve(
     Each option, and many more settings, can also be given as an environment variable,
     such as NVS_PORT; docs/server.md lists them all.
     """
-    try:
+    with needs_extra("server"):
         from nvs_server.serve import run
         from nvs_server.settings import load_settings
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "server", "server") from error
 
-    run(
-        load_settings(
-            host=host,
-            port=port,
-            data_folder=data_folder,
-            database_url=database_url,
-            blobs_url=blobs_url,
-            weights=weights,
-            devices=devices,
-            precision=precision,
-            max_render_queue=max_render_queue,
-            max_job_queue=max_job_queue,
-            drain_seconds=drain_seconds,
-            log_level=log_level,
-            log_format=log_format,
+        run(
+            load_settings(
+                host=host,
+                port=port,
+                data_folder=data_folder,
+                database_url=database_url,
+                blobs_url=blobs_url,
+                weights=weights,
+                devices=devices,
+                precision=precision,
+                max_render_queue=max_render_queue,
+                max_job_queue=max_job_queue,
+                drain_seconds=drain_seconds,
+                log_level=log_level,
+                log_format=log_format,
+            )
         )
-    )

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.data import inputs
-from nvs.cli.data.pose import print_report, stages
-from nvs.cli.data.resumable import resumable
+from nvs.terminal import options, output
+from nvs_data.commands import inputs
+from nvs_data.commands.pose import print_report, stages
+from nvs_data.commands.resumable import resumable
 
 
 def frames(

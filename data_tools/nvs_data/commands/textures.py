@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.data import inputs
+from nvs.terminal import options, output
+from nvs_data.commands import inputs
 
 
 def textures(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.data import inputs
-from nvs.cli.data.resumable import resumable
+from nvs.terminal import options, output
+from nvs_data.commands import inputs
+from nvs_data.commands.resumable import resumable
 
 if TYPE_CHECKING:
     from nvs_data.colmap_run import Progress

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.eval.inputs import (
+from nvs.terminal import options, output
+from nvs_eval.commands.inputs import (
     PICTURES_HELP,
     LpipsFile,
     RequireLpips,
     parse_numbers,
     parse_sizes,
 )
-from nvs.cli.eval.shown import show
+from nvs_eval.commands.shown import show
 
 Data = Annotated[
     list[Path] | None,

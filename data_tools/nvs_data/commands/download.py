@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
-from nvs.cli.data import inputs
-from nvs.cli.data.resumable import resumable
+from nvs.terminal import options, output
+from nvs_data.commands import inputs
+from nvs_data.commands.resumable import resumable
 
 
 def download(

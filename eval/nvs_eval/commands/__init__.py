@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nvs.cli.eval import complexity, folder, results, runs
+from nvs_eval.commands import complexity, folder, results, runs
 
 app = typer.Typer(
     help="Evaluate weights and baselines on benchmarks; compare and report.",
