@@ -21,7 +21,7 @@ def needs_extra(extra: str) -> Generator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name is None or not _installs(extra, error.name):
+        if not error.name or not _installs(extra, error.name):
             raise
         raise MissingExtraError(error.name, extra) from error
 
