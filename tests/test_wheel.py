@@ -181,7 +181,7 @@ def test_the_service_migrates_serves_and_works(
     scene = json.loads(nvs("remote", "upload", SAMPLE, *at, "--json"))["scene"]
     nvs("remote", "build", scene, "--views", "0-3", *at)
     view = tmp_path / "view.png"
-    nvs("remote", "render", scene, "--view", 0, "--size", "32x32", "-o", view, *at)
+    nvs("remote", "render", scene, "--input", 0, "--size", "32x32", "-o", view, *at)
     assert view.stat().st_size > 0
     children = [child.cmdline() for child in psutil.Process(served.pid).children()]
     assert any(words[1:4] == ["-P", "-m", "nvs_server.worker"] for words in children)
