@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nvs.config import ModelConfig
 
+
 PLAIN_TOKENS = 256
 """Most tokens a window for which plain products are faster on a CPU, measured."""
 

@@ -87,7 +87,9 @@ class LaCTNetwork(nn.Module):
             return None
         return ray_points(posed, pivot, self.config.patch_size)
 
-    def turns(self, points: Float[Tensor, "batch view token 3"] | None) -> Turns | None:
+    def turns(
+        self, points: Float[Tensor, "batch view token 3"] | None
+    ) -> Turns | None:
         """Rotations of the tokens of views from what `points` gave."""
         if points is None:
             return None
