@@ -17,11 +17,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from data_tools.writers import write_dataset
 from nvs.cameras import Camera
 from nvs.scene.frames import Frame
 from nvs.scene.pictures import to_uint8
 from nvs.train.synthetic import room_batch
+from nvs_data.writers import write_dataset
 
 REDUCTION = 4
 IN_PIXELS = ("w", "h", "fl_x", "fl_y", "cx", "cy")

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from data_tools.meshes.load import load_mesh
-from data_tools.meshes.posed_sets import render_set
-from data_tools.meshes.sources import find_meshes
-from data_tools.rigs import RADIUS, orbit
 from nvs.cameras.camera import Camera
+from nvs_data.meshes.load import load_mesh
+from nvs_data.meshes.posed_sets import render_set
+from nvs_data.meshes.sources import find_meshes
+from nvs_data.rigs import RADIUS, orbit
 
 ARCHIVE = Path("/usr/share/sweethome3d/furniture/BlendSwap-CC-0.sh3f")
 MODEL = "blendswap-cc-0-chicken"

@@ -1,4 +1,7 @@
-"""The `nvs` command: one module a command, each importing its part when it runs."""
+"""The `nvs` command: one module a command, and the commands that the parts bring.
+
+Each imports what its command needs only when it runs: `nvs --help` is instant.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import sys
 
 import typer
 
-from nvs.cli import bench, build, data, demo, info, keys, render, serve, train, weights
-from nvs.cli.eval import app as eval_app
+from nvs.cli import bench, build, demo, info, render, train, weights
+from nvs.cli.parts import add_commands
 from nvs.cli.remote import app as remote_app
 from nvs.errors import NvsError
 
@@ -26,13 +29,10 @@ app.command()(build.build)
 app.command()(render.render)
 app.command()(info.info)
 app.command()(train.train)
-app.command()(serve.serve)
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
-app.add_typer(keys.app, name="keys")
-app.add_typer(data.app, name="data")
-app.add_typer(eval_app, name="eval")
 app.add_typer(remote_app, name="remote")
+add_commands(app)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
+from nvs.terminal import options, output
 
 app = typer.Typer(
     help="Measure prefill and render, (`data`) synthetic scenes or (`train`) training."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
+from nvs.terminal import options, output
 
 ORBIT_FRAMES = 60
 ORBIT_FPS = 20.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nvs.cli import options, output
+from nvs.terminal import options, output
 
 if TYPE_CHECKING:
     from nvs.cameras import Camera

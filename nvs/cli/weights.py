@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nvs.cli import options, output
+from nvs.terminal import options, output
 
 app = typer.Typer(help="List, fetch, describe and convert network weights.")
 

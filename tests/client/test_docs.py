@@ -107,8 +107,8 @@ def test_every_route_is_in_the_table() -> None:
     from fastapi.routing import iter_route_contexts
     from starlette.routing import WebSocketRoute
 
-    from server.app import create_app
-    from server.settings import Settings
+    from nvs_server.app import create_app
+    from nvs_server.settings import Settings
 
     app = create_app(Settings())
     routes = {

@@ -164,7 +164,7 @@ def test_both_clients_offer_the_same() -> None:
     ],
 )
 def test_models_have_the_fields_of_the_service(kind: type, module: str, name: str):
-    schemas = pytest.importorskip(f"server.schemas.{module}")
+    schemas = pytest.importorskip(f"nvs_server.schemas.{module}")
     fields = {field.name for field in dataclasses.fields(kind)}
     assert fields == set(getattr(schemas, name).model_fields)
 
@@ -172,7 +172,7 @@ def test_models_have_the_fields_of_the_service(kind: type, module: str, name: st
 def test_the_client_needs_neither_torch_nor_the_server() -> None:
     code = (
         "import sys, nvs.client; "
-        "print([name for name in ('torch', 'pydantic', 'server', 'websockets') "
+        "print([name for name in ('torch', 'pydantic', 'nvs_server', 'websockets') "
         "if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from data_tools.alignment import align_similarity, pose_errors
-from data_tools.rigs import training_rig
 from nvs.cameras.se3 import so3_exp
 from nvs.errors import CameraError
+from nvs_data.alignment import align_similarity, pose_errors
+from nvs_data.rigs import training_rig
 
 AXIS = torch.tensor([0.3, -2.0, 1.1], dtype=torch.float64)
 SHIFT = torch.tensor([5.0, -7.0, 0.1], dtype=torch.float64)

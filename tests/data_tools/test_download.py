@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from data_tools.download import BENCHMARK_REPOSITORY, download_dl3dv_scene
 from nvs.errors import ConfigError, DatasetError
+from nvs_data.download import BENCHMARK_REPOSITORY, download_dl3dv_scene
 
 SCENE = "0a" * 32
 TOKEN = "hf_right"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from data_tools.frame_edits import resized, with_flipped_axes
 from nvs.cameras import Camera, orbit
 from nvs.errors import ConfigError, ImageError
 from nvs.scene.frames import Frame
+from nvs_data.frame_edits import resized, with_flipped_axes
 
 
 def direction_image(camera: Camera) -> np.ndarray:

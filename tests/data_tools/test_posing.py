@@ -16,14 +16,14 @@ import pytest
 import torch
 from PIL import Image
 
-from data_tools.alignment import pose_errors
-from data_tools.photo_pairs import photo_pairs
-from data_tools.photos import list_photos, prepare_photos
-from data_tools.posing import pose
-from data_tools.video import pose_video
 from nvs.cameras import Camera, rays
 from nvs.errors import ConfigError, DatasetError, ImageError
 from nvs.scene.datasets import load_views, read_dataset
+from nvs_data.alignment import pose_errors
+from nvs_data.photo_pairs import photo_pairs
+from nvs_data.photos import list_photos, prepare_photos
+from nvs_data.posing import pose
+from nvs_data.video import pose_video
 
 pycolmap = pytest.importorskip("pycolmap")
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from data_tools.readers.colmap import ColmapReader
 from nvs.cameras import project
 from nvs.errors import CameraError, DatasetError, MissingExtraError
 from nvs.scene.datasets import read_dataset
 from nvs.scene.frames import Frame
+from nvs_data.readers.colmap import ColmapReader
 
 pycolmap = pytest.importorskip("pycolmap")
 

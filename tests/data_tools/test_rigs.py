@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from data_tools.rigs import gso_rig, named_rig, training_rig
 from nvs.cameras.camera import Camera
 from nvs.cameras.rays import project
 from nvs.errors import ConfigError
+from nvs_data.rigs import gso_rig, named_rig, training_rig
 
 
 def image_of_origin(camera: Camera) -> torch.Tensor:

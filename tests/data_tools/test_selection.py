@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from data_tools import selection
-from data_tools.rigs import gso_rig, training_rig
 from nvs.cameras import Camera
 from nvs.errors import ConfigError
+from nvs_data import selection
+from nvs_data.rigs import gso_rig, training_rig
 
 ALL = [selection.k_means, selection.farthest_point, selection.uniform, selection.random]
 

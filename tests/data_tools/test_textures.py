@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_tools.textures import (
+from nvs.errors import DatasetError, OutputError
+from nvs.train.synthetic import load_photographs
+from nvs_data.textures import (
     SOURCES_FILE,
     is_normal_map,
     is_other_map,
     is_plain,
     prepare_textures,
 )
-from nvs.errors import DatasetError, OutputError
-from nvs.train.synthetic import load_photographs
 
 
 def encoded(pixels: np.ndarray, format: str = "PNG") -> bytes:

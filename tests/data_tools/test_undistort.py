@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from data_tools.lenses import BrownLens, FisheyeLens, Lens
-from data_tools.undistort import (
+from nvs.errors import CameraError
+from nvs_data.lenses import BrownLens, FisheyeLens, Lens
+from nvs_data.undistort import (
     Intrinsics,
     distort_pixels,
     pinhole_intrinsics,
     undistort,
 )
-from nvs.errors import CameraError
 
 HEIGHT, WIDTH = 90, 120
 INTRINSICS: Intrinsics = (100.0, 102.0, 63.0, 42.0)

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from data_tools.rigs import gso_rig
-from data_tools.validate import (
+from nvs.cameras import Camera
+from nvs.errors import DatasetError, ImageError, OutputError
+from nvs.scene.frames import Frame
+from nvs_data.rigs import gso_rig
+from nvs_data.validate import (
     Finding,
     check,
     exit_code,
@@ -23,11 +26,8 @@ from data_tools.validate import (
     verdict,
     write_report,
 )
-from data_tools.validate.images import BLURRED_SHARPNESS
-from data_tools.validate.survey import sharpness
-from nvs.cameras import Camera
-from nvs.errors import DatasetError, ImageError, OutputError
-from nvs.scene.frames import Frame
+from nvs_data.validate.images import BLURRED_SHARPNESS
+from nvs_data.validate.survey import sharpness
 
 SIZE = 96
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_tools.video import choose_frames, extract_frames, pose_video, survey
 from nvs.errors import ConfigError, DatasetError
+from nvs_data.video import choose_frames, extract_frames, pose_video, survey
 
 HEIGHT, WIDTH = 96, 160
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from data_tools.writers import WRITERS, write_dataset
 from nvs.errors import CameraError, ConfigError, DatasetError, ImageError, OutputError
 from nvs.scene.datasets import read_dataset
 from nvs.scene.frames import Frame
+from nvs_data.writers import WRITERS, write_dataset
 
 Make = Callable[[str, Path], Path]
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from data_tools.rigs import gso_rig
-from data_tools.writers import write_dataset
-from eval.metrics import Metrics
-from eval.runs import RunSettings, run
 from nvs.cameras import Camera, rays
 from nvs.cli import main
 from nvs.config import ModelConfig
 from nvs.errors import WeightsUnavailableError
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
 from nvs.scene.frames import Frame
+from nvs_data.rigs import gso_rig
+from nvs_data.writers import write_dataset
+from nvs_eval.metrics import Metrics
+from nvs_eval.runs import RunSettings, run
 
 
 def sphere_pictures(camera: Camera, hue: float) -> np.ndarray:
@@ -133,7 +133,7 @@ def no_lpips(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise WeightsUnavailableError("no backbone here", remedy="Fetch it.")
 
-    monkeypatch.setattr("eval.metrics.suite.Lpips", refuse)
+    monkeypatch.setattr("nvs_eval.metrics.suite.Lpips", refuse)
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from data_tools.readers.dl3dv import DL3DVReader
-from eval.dl3dv import Dl3dvProtocol, choose_views
-from eval.index_files import read_index
-from eval.protocol import SceneFolder
-from eval.runs import RunSettings, run
 from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import CameraError, ConfigError, DatasetError
 from nvs.scene.datasets import read_dataset
+from nvs_data.readers.dl3dv import DL3DVReader
+from nvs_eval.dl3dv import Dl3dvProtocol, choose_views
+from nvs_eval.index_files import read_index
+from nvs_eval.protocol import SceneFolder
+from nvs_eval.runs import RunSettings, run
 
 
 def walk(count: int) -> Camera:
@@ -102,7 +102,7 @@ def test_the_index_file_is_made_once_and_used_ever_after(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("chosen again")
 
-    monkeypatch.setattr("eval.dl3dv.k_means", refuse)
+    monkeypatch.setattr("nvs_eval.dl3dv.k_means", refuse)
     assert protocol.split(scene, [4]) == first
     with pytest.raises(DatasetError, match="has no input set of 5 views"):
         protocol.split(scene, [5])

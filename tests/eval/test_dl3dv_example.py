@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from data_tools.readers.dl3dv import DL3DVReader
-from eval.runs import RunSettings, run
 from nvs.scene.datasets import read_dataset
+from nvs_data.readers.dl3dv import DL3DVReader
+from nvs_eval.runs import RunSettings, run
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "make_dl3dv_scene.py"
 

@@ -10,15 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from data_tools.rigs import gso_rig
-from eval import rig_views
-from eval.gso import GsoProtocol
-from eval.index_files import index_hash, read_index, write_index
-from eval.protocol import SceneFolder, find_scenes
-from eval.rig_views import TARGETS, VIEW_COUNTS, input_order, read_inputs, read_targets
-from eval.runs import load_rows
 from nvs.errors import ConfigError, DatasetError
 from nvs.perceptual.backbones import offline_file
+from nvs_data.rigs import gso_rig
+from nvs_eval import rig_views
+from nvs_eval.gso import GsoProtocol
+from nvs_eval.index_files import index_hash, read_index, write_index
+from nvs_eval.protocol import SceneFolder, find_scenes
+from nvs_eval.rig_views import (
+    TARGETS,
+    VIEW_COUNTS,
+    input_order,
+    read_inputs,
+    read_targets,
+)
+from nvs_eval.runs import load_rows
 
 FROZEN = "cdffa2e7fd08ef2570b7f05a9337b73e20c1d88f188adc6448eeab51adfc0295"
 

@@ -11,14 +11,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from eval.methods import make_methods
-from eval.methods.attention import AttentionNetwork
-from eval.methods.attention_weights import (
-    load_attention_network,
-    random_network,
-    save_attention_network,
-)
-from eval.methods.simple import MeanColour, NearestInput
 from nvs.cameras import PoseNormalisation, orbit
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError
@@ -26,6 +18,14 @@ from nvs.model import LaCTNetwork
 from nvs.model.block import Block
 from nvs.model.tokens import posed_rays
 from nvs.scene import PosedViews
+from nvs_eval.methods import make_methods
+from nvs_eval.methods.attention import AttentionNetwork
+from nvs_eval.methods.attention_weights import (
+    load_attention_network,
+    random_network,
+    save_attention_network,
+)
+from nvs_eval.methods.simple import MeanColour, NearestInput
 
 CONFIG = ModelConfig(dim=32, num_blocks=4, attention_head_dim=16, fast_head_dim=32)
 NONE = PoseNormalisation.none()

@@ -11,9 +11,6 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from eval.metrics import COLUMNS, Metrics, psnr_db, ssim_gaussian, ssim_uniform
-from eval.metrics.images import PSNR_CAP_DB, mean_squared_error
-from eval.statistics import bootstrap, pooled_psnr_db
 from nvs.errors import ImageError, WeightsUnavailableError
 from nvs.perceptual import Lpips
 from nvs.perceptual.backbones import (
@@ -22,6 +19,9 @@ from nvs.perceptual.backbones import (
     offline_file,
     read_offline,
 )
+from nvs_eval.metrics import COLUMNS, Metrics, psnr_db, ssim_gaussian, ssim_uniform
+from nvs_eval.metrics.images import PSNR_CAP_DB, mean_squared_error
+from nvs_eval.statistics import bootstrap, pooled_psnr_db
 
 
 def fixed_pair(side: int = 64) -> tuple[np.ndarray, np.ndarray]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.published import published, published_complexity
-from eval.report.page import write_report
-from eval.runs import load_rows
-from eval.summary import Setting, summarise_rows
 from nvs.images import read_image
+from nvs_eval.published import published, published_complexity
+from nvs_eval.report.page import write_report
+from nvs_eval.runs import load_rows
+from nvs_eval.summary import Setting, summarise_rows
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
 

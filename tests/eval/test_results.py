@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.compare import differences, load_runs
-from eval.runs import load_rows
-from eval.runs.records import Row
-from eval.summary import summarise_rows
 from nvs.errors import ConfigError, DatasetError
+from nvs_eval.compare import differences, load_runs
+from nvs_eval.runs import load_rows
+from nvs_eval.runs.records import Row
+from nvs_eval.summary import summarise_rows
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
 

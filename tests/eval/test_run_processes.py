@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.runs import RunSettings, run
+from nvs_eval.runs import RunSettings, run
 
 NO_LPIPS = ("--lpips-vgg", "absent", "--lpips-alex", "absent")
 

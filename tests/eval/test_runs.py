@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from eval.metrics import COLUMNS
-from eval.metrics.images import mean_squared_error, psnr_db
-from eval.rig_views import TARGETS, read_inputs
-from eval.runs import RunSettings, load_rows, load_timings, run
-from eval.runs.run import _run
-from eval.runs.scene_run import SceneRun
-from eval.runs.sharding import Shard
 from nvs.errors import ConfigError, DatasetError, OutputError
 from nvs.scene import Renderer, load_views
+from nvs_eval.metrics import COLUMNS
+from nvs_eval.metrics.images import mean_squared_error, psnr_db
+from nvs_eval.rig_views import TARGETS, read_inputs
+from nvs_eval.runs import RunSettings, load_rows, load_timings, run
+from nvs_eval.runs.run import _run
+from nvs_eval.runs.scene_run import SceneRun
+from nvs_eval.runs.sharding import Shard
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
 

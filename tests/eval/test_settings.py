@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.runs import RunSettings
-from eval.runs.settings import read_settings
 from nvs.errors import ConfigError
+from nvs_eval.runs import RunSettings
+from nvs_eval.runs.settings import read_settings
 
 
 def test_settings_from_yaml(tmp_path: Path) -> None:

@@ -20,18 +20,18 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from server.app import create_app
-from server.backends.base import (
+from nvs_server.app import create_app
+from nvs_server.backends.base import (
     BackendStatus,
     CacheStatus,
     ChildStatus,
     Frame,
     RenderOrder,
 )
-from server.settings import Settings
-from server.storage.database import Database
-from server.storage.keys import KeyStore
-from server.storage.records import Quotas
+from nvs_server.settings import Settings
+from nvs_server.storage.database import Database
+from nvs_server.storage.keys import KeyStore
+from nvs_server.storage.records import Quotas
 
 BASE_URL = "http://127.0.0.1"
 WAIT_SECONDS = 90

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from server.access.principal import Principal
-from server.app import create_app
-from server.limits.body import UPLOADS
-from server.limits.headers import HEADERS
-from server.problem_kinds import KINDS
-from server.routes import viewer
-from server.settings import Settings
-from server.storage.records import Quotas
+from nvs_server.access.principal import Principal
+from nvs_server.app import create_app
+from nvs_server.limits.body import UPLOADS
+from nvs_server.limits.headers import HEADERS
+from nvs_server.problem_kinds import KINDS
+from nvs_server.routes import viewer
+from nvs_server.settings import Settings
+from nvs_server.storage.records import Quotas
 
 ID = "a" * 26
 ANY_CALLER = {
@@ -289,7 +289,7 @@ def test_the_page_of_the_description_runs_only_its_own_script(
 
 def test_importing_the_gateway_leaves_torch_out() -> None:
     code = (
-        "import server.serve, sys;"
+        "import nvs_server.serve, sys;"
         "print([name for name in ('torch', 'nvs.model', 'nvs.scene') "
         "if name in sys.modules])"
     )

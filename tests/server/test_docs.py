@@ -10,8 +10,8 @@ import pytest
 from pydantic import ByteSize
 from pydantic.fields import FieldInfo
 
-from server.problem_kinds import KINDS
-from server.settings import PREFIX, Settings
+from nvs_server.problem_kinds import KINDS
+from nvs_server.settings import PREFIX, Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
 

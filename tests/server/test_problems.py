@@ -8,11 +8,11 @@ from starlette.exceptions import HTTPException
 
 from nvs.errors import CameraError, OutputError
 from nvs.files import atomic_output
-from server import failures
-from server.backends.base import BackendError, SceneDamaged, WorkerLost
-from server.problem_kinds import KINDS
-from server.problems import Problem, as_problem, documented, invalid
-from server.storage import errors as storage
+from nvs_server import failures
+from nvs_server.backends.base import BackendError, SceneDamaged, WorkerLost
+from nvs_server.problem_kinds import KINDS
+from nvs_server.problems import Problem, as_problem, documented, invalid
+from nvs_server.storage import errors as storage
 
 
 @pytest.mark.parametrize("slug", KINDS)

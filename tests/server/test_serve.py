@@ -17,10 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from nvs.errors import ConfigError
-from server.app import create_app
-from server.lifespan import running
-from server.serve import bind
-from server.settings import Settings
+from nvs_server.app import create_app
+from nvs_server.lifespan import running
+from nvs_server.serve import bind
+from nvs_server.settings import Settings
 from tests.server.conftest import make_key
 
 Serve = Callable[..., Any]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nvs.errors import ConfigError
-from server.settings import Settings, is_loopback, load_settings, unknown_variables
+from nvs_server.settings import Settings, is_loopback, load_settings, unknown_variables
 
 
 def test_names_and_sizes_come_from_the_environment(

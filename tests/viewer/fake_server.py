@@ -25,7 +25,7 @@ from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, StreamingResponse
 from PIL import Image
 
-from server.routes import viewer
+from nvs_server.routes import viewer
 
 SCENE = "mfzwizltoqydcmrtgu3dqmrvge"
 JOB = "orugs4zanfzsa5dimuqgc3tt4a"

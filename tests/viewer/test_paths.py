@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from nvs.cameras import read_camera_path, through
 from nvs.cameras.camera import Camera
-from server.schemas.renders import VideoRequest
+from nvs_server.schemas.renders import VideoRequest
 from tests.viewer.conftest import Fake, after, settled
 
 

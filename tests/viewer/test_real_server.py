@@ -15,8 +15,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from nvs.assets import SAMPLE
-from server.storage.database import Database
-from server.storage.keys import KeyStore
+from nvs_server.storage.database import Database
+from nvs_server.storage.keys import KeyStore
 from tests.server.conftest import Served
 from tests.viewer.conftest import after, drag, settled
 from tests.viewer.test_stream import Messages

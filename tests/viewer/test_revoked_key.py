@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from server.storage.database import Database
-from server.storage.keys import KeyStore
+from nvs_server.storage.database import Database
+from nvs_server.storage.keys import KeyStore
 from tests.server.conftest import Served
 from tests.viewer.conftest import after, drag, settled
 from tests.viewer.test_real_server import build_sample

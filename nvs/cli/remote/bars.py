@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from nvs.cli import output
+from nvs.terminal import output
 
 if TYPE_CHECKING:
     from nvs.client import Client, Job, UploadProgress

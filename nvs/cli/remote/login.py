@@ -6,9 +6,9 @@ import sys
 
 import typer
 
-from nvs.cli import options as common
-from nvs.cli import output
 from nvs.cli.remote import options, saved
+from nvs.terminal import options as common
+from nvs.terminal import output
 
 
 def login(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nvs.cli import options as common
-from nvs.cli import output
 from nvs.cli.remote import options, sizes
+from nvs.terminal import options as common
+from nvs.terminal import output
 
 if TYPE_CHECKING:
     from nvs.client import Camera, Client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvs.cli import options as common
+from nvs.terminal import options as common
 
 if TYPE_CHECKING:
     from nvs.client import Client, Scene

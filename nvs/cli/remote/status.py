@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nvs.cli import options as common
-from nvs.cli import output
 from nvs.cli.remote import options
+from nvs.terminal import options as common
+from nvs.terminal import output
 
 
 def status(

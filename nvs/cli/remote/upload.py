@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nvs.cli import options as common
-from nvs.cli import output
 from nvs.cli.remote import bars, options
+from nvs.terminal import options as common
+from nvs.terminal import output
 
 if TYPE_CHECKING:
     from nvs.client import CamerasReport, Client

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nvs.cli import options as common
-from nvs.cli import output
 from nvs.cli.remote import bars, options, sizes
+from nvs.terminal import options as common
+from nvs.terminal import output
 
 GENERATED = ("orbit", "spiral", "walk")
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from data_tools.meshes import render
-from data_tools.meshes.load import Mesh, load_mesh
-from data_tools.meshes.sources import find_meshes
-from data_tools.rigs import orbit
 from nvs.cameras.camera import Camera
 from nvs.errors import NvsError
+from nvs_data.meshes import render
+from nvs_data.meshes.load import Mesh, load_mesh
+from nvs_data.meshes.sources import find_meshes
+from nvs_data.rigs import orbit
 
 # y is up in the file: +y is the top, +z the front.
 CORNERS = [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_tools.meshes import textures
-from data_tools.meshes.load import load_mesh
-from data_tools.meshes.sources import find_meshes
 from nvs.errors import DatasetError
+from nvs_data.meshes import textures
+from nvs_data.meshes.load import load_mesh
+from nvs_data.meshes.sources import find_meshes
 
 
 def test_a_mesh_is_centred_scaled_and_z_up(shapes: Any, tmp_path: Path) -> None:

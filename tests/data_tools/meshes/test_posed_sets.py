@@ -13,14 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from data_tools.meshes import posed_sets
-from data_tools.meshes.load import Mesh
-from data_tools.meshes.posed_sets import SetResult, render_all, render_set
-from data_tools.meshes.render import render_views
-from data_tools.meshes.sources import find_meshes
-from data_tools.rigs import gso_rig, named_rig
 from nvs.cameras.camera import Camera
 from nvs.errors import DatasetError, OutputError
+from nvs_data.meshes import posed_sets
+from nvs_data.meshes.load import Mesh
+from nvs_data.meshes.posed_sets import SetResult, render_all, render_set
+from nvs_data.meshes.render import render_views
+from nvs_data.meshes.sources import find_meshes
+from nvs_data.rigs import gso_rig, named_rig
 
 
 @pytest.mark.usefixtures("drawing")

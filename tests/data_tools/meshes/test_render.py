@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from data_tools.meshes import render
-from data_tools.meshes.render import render_views
-from data_tools.rigs import gso_rig
 from nvs.cameras.rays import project
 from nvs.errors import NvsError
+from nvs_data.meshes import render
+from nvs_data.meshes.render import render_views
+from nvs_data.rigs import gso_rig
 
 
 @pytest.mark.usefixtures("drawing")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from data_tools import containers
-from data_tools.meshes.load import load_mesh
-from data_tools.meshes.sources import find_meshes
 from nvs.errors import DatasetError
+from nvs_data import containers
+from nvs_data.meshes.load import load_mesh
+from nvs_data.meshes.sources import find_meshes
 
 
 def test_models_are_found_in_folders_and_archives(shapes: Any, tmp_path: Path) -> None:

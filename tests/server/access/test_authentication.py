@@ -11,18 +11,18 @@ from fastapi import FastAPI, WebSocket
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from server import failures, refusal
-from server.access.authentication import Authentication
-from server.access.dependencies import Caller, RenderCaller, Writer
-from server.access.tickets import Tickets
-from server.limits.admission import Admission
-from server.settings import Settings
-from server.storage.database import Database
-from server.storage.errors import StorageUnavailable
-from server.storage.keys import KeyStore
-from server.storage.records import KeyRecord, Quotas
-from server.telemetry.metrics import Metrics
-from server.telemetry.requests import RequestTelemetry
+from nvs_server import failures, refusal
+from nvs_server.access.authentication import Authentication
+from nvs_server.access.dependencies import Caller, RenderCaller, Writer
+from nvs_server.access.tickets import Tickets
+from nvs_server.limits.admission import Admission
+from nvs_server.settings import Settings
+from nvs_server.storage.database import Database
+from nvs_server.storage.errors import StorageUnavailable
+from nvs_server.storage.keys import KeyStore
+from nvs_server.storage.records import KeyRecord, Quotas
+from nvs_server.telemetry.metrics import Metrics
+from nvs_server.telemetry.requests import RequestTelemetry
 
 STREAM = "ws://127.0.0.1/v1/stream"
 Make = Callable[..., TestClient]
@@ -231,7 +231,7 @@ def test_a_streams_scope_is_checked(make: Make) -> None:
 
 
 def _principal(*scopes: str) -> Any:
-    from server.access.principal import Principal
+    from nvs_server.access.principal import Principal
 
     return Principal("bob", "id", "name", frozenset(scopes), Quotas())
 

@@ -10,8 +10,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from server.access.origin import HostAndOrigin
-from server.settings import Settings
+from nvs_server.access.origin import HostAndOrigin
+from nvs_server.settings import Settings
 
 
 async def _ok(request: Request) -> PlainTextResponse:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from server.access import rates as module
-from server.access.rates import Rates
-from server.problems import Problem
+from nvs_server.access import rates as module
+from nvs_server.access.rates import Rates
+from nvs_server.problems import Problem
 
 
 class Clock:

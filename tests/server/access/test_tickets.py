@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from server.access import tickets as module
-from server.access.principal import SCOPES, Principal
-from server.access.tickets import LIFETIME_SECONDS, Tickets
-from server.problems import Problem
-from server.storage.records import Quotas
+from nvs_server.access import tickets as module
+from nvs_server.access.principal import SCOPES, Principal
+from nvs_server.access.tickets import LIFETIME_SECONDS, Tickets
+from nvs_server.problems import Problem
+from nvs_server.storage.records import Quotas
 
 ADA = Principal("ada", "k", "laptop", SCOPES, Quotas())
 

@@ -16,7 +16,7 @@ import torch
 from nvs.assets import SAMPLE
 from nvs.cameras import Camera, orbit
 from nvs.scene import Renderer
-from server.backends.base import (
+from nvs_server.backends.base import (
     BuildOrder,
     BuiltFile,
     CameraRecord,
@@ -27,9 +27,9 @@ from server.backends.base import (
     RenderOrder,
     SceneRef,
 )
-from server.backends.local import LocalBackend
-from server.backends.settings import LocalSettings
-from server.storage.blobs import Blobs, file_digest
+from nvs_server.backends.local import LocalBackend
+from nvs_server.backends.settings import LocalSettings
+from nvs_server.storage.blobs import Blobs, file_digest
 
 SIZE = 64
 VIEWS = (0, 3, 6, 9)

@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 from nvs.errors import ConfigError
-from server.backends import child as child_module
-from server.backends.base import WorkerLost
-from server.backends.child import Child, ChildSettings
+from nvs_server.backends import child as child_module
+from nvs_server.backends.base import WorkerLost
+from nvs_server.backends.child import Child, ChildSettings
 
 PROGRAM = """
 import os, queue, signal, sys, time
-from server.backends.pipe import Pipe
-from server.backends import wire
+from nvs_server.backends.pipe import Pipe
+from nvs_server.backends import wire
 from nvs.errors import CameraError, ConfigError
 
 pipe = Pipe.inherited()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from nvs.assets import SAMPLE
-from server.backends import disk
-from server.backends.base import BuiltFile, CacheStatus
-from server.backends.disk import DiskCache
-from server.backends.local import LocalBackend
-from server.backends.settings import LocalSettings
-from server.storage.blobs import Blobs
+from nvs_server.backends import disk
+from nvs_server.backends.base import BuiltFile, CacheStatus
+from nvs_server.backends.disk import DiskCache
+from nvs_server.backends.local import LocalBackend
+from nvs_server.backends.settings import LocalSettings
+from nvs_server.storage.blobs import Blobs
 
 IMAGE = b"\xff\xd8\xff an image"
 

@@ -19,8 +19,8 @@ import pytest
 from nvs.assets import SAMPLE
 from nvs.errors import SceneFileError
 from nvs.tensor_file import read_tensors
-from server.backends import child as child_module
-from server.backends.base import (
+from nvs_server.backends import child as child_module
+from nvs_server.backends.base import (
     BuildOrder,
     BuiltFile,
     PreparedViews,
@@ -30,7 +30,7 @@ from server.backends.base import (
     VideoOrder,
     WorkerLost,
 )
-from server.backends.settings import LocalSettings
+from nvs_server.backends.settings import LocalSettings
 
 Running = Any
 """The fixture's class."""
@@ -40,9 +40,9 @@ WAIT_SECONDS = 120
 GATEWAY = """
 import asyncio, sys
 from pathlib import Path
-from server.backends.base import BuildOrder
-from server.backends.local import LocalBackend
-from server.backends.settings import LocalSettings
+from nvs_server.backends.base import BuildOrder
+from nvs_server.backends.local import LocalBackend
+from nvs_server.backends.settings import LocalSettings
 
 async def main(folder, views):
     backend = LocalBackend(LocalSettings(blobs_url=str(folder / "blobs"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "nvs.scene", "nvs.cameras", "nvs.model", "data_tools", "cv2")
+HEAVY = ("torch", "nvs.scene", "nvs.cameras", "nvs.model", "nvs_data", "cv2")
 
 
 def test_the_backend_imports_no_torch() -> None:
     code = f"""
 import sys
-import server.backends.local, server.backends.pipe
+import nvs_server.backends.local, nvs_server.backends.pipe
 heavy = [name for name in {HEAVY} if name in sys.modules]
 sys.exit(f"imported: {{heavy}}" if heavy else 0)
 """

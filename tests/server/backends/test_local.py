@@ -24,7 +24,7 @@ from nvs.errors import (
 )
 from nvs.scene import Renderer, Scene, load_views
 from nvs.tensor_file import read_tensors
-from server.backends.base import (
+from nvs_server.backends.base import (
     BuildOrder,
     BuiltFile,
     Frame,
@@ -34,8 +34,8 @@ from server.backends.base import (
     Trajectory,
     VideoOrder,
 )
-from server.backends.settings import LocalSettings
-from server.storage.blobs import file_digest
+from nvs_server.backends.settings import LocalSettings
+from nvs_server.storage.blobs import file_digest
 
 Running = Any
 """The fixture's class."""

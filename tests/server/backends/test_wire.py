@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nvs.errors import CameraError, DatasetError, MissingExtraError, NvsError
-from server.backends import wire
-from server.backends.base import (
+from nvs_server.backends import wire
+from nvs_server.backends.base import (
     BackendError,
     BuildOrder,
     CameraRecord,

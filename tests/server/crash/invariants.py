@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from server.storage.blobs import Blobs
-from server.storage.database import Database
-from server.storage.durable import file_digest
-from server.storage.objects import blob_key
-from server.storage.records import SweepReport
-from server.storage.sweep import sweep
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.database import Database
+from nvs_server.storage.durable import file_digest
+from nvs_server.storage.objects import blob_key
+from nvs_server.storage.records import SweepReport
+from nvs_server.storage.sweep import sweep
 from tests.server.crash.ledger import Books
 
 NAMED_BLOBS = """

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from server.storage.blobs import Blobs
-from server.storage.database import Database
-from server.storage.jobs import JobStore
-from server.storage.objects import blob_key
-from server.storage.records import FileRecord
-from server.storage.scenes import SceneStore
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.database import Database
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.objects import blob_key
+from nvs_server.storage.records import FileRecord
+from nvs_server.storage.scenes import SceneStore
 from tests.server.crash.invariants import Disk
 from tests.server.crash.ledger import Books, Job, Scene
 from tests.server.crash.report import Report

@@ -17,10 +17,10 @@ import httpx
 import psutil
 
 from nvs.assets import SAMPLE
-from server.limits.headers import HEADERS
-from server.storage.database import Database
-from server.storage.keys import KeyStore
-from server.storage.records import Scope
+from nvs_server.limits.headers import HEADERS
+from nvs_server.storage.database import Database
+from nvs_server.storage.keys import KeyStore
+from nvs_server.storage.records import Scope
 
 ABSENT = "a" * 26
 LOOK_AT = {"eye": [2.5, 0, 1], "target": [0, 0, 0], "vertical_fov_degrees": 50}
@@ -136,7 +136,7 @@ class Target:
         return document
 
     def processes(self, module: str) -> list[psutil.Process]:
-        """The gateway's children of a kind, such as `server.inspector`."""
+        """The gateway's children of a kind, such as `nvs_server.inspector`."""
         children = psutil.Process(self.served.pid).children()
         return [child for child in children if module in " ".join(child.cmdline())]
 
@@ -160,7 +160,7 @@ class Memory:
     def _now(self) -> dict[str, int]:
         gateway = psutil.Process(self._target.served.pid).memory_info().rss
         sizes = [0]
-        for process in self._target.processes("server.inspector"):
+        for process in self._target.processes("nvs_server.inspector"):
             try:
                 sizes.append(process.memory_info().rss)
             except psutil.NoSuchProcess:

@@ -13,9 +13,9 @@ from fastapi.routing import APIWebSocketRoute, iter_route_contexts
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from server.app import create_app
-from server.settings import load_settings
-from server.storage.records import Scope
+from nvs_server.app import create_app
+from nvs_server.settings import load_settings
+from nvs_server.storage.records import Scope
 from tests.server.hostile.target import (
     ABSENT,
     LOOK_AT,

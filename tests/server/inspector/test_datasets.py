@@ -17,18 +17,18 @@ from nvs.assets import SAMPLE
 from nvs.errors import CameraError, ConfigError, DatasetError, SceneFileError
 from nvs.scene import PosedViews, Renderer, Scene, load_views
 from nvs.scene.pictures import to_uint8
-from server.backends import wire
-from server.backends.base import (
+from nvs_server.backends import wire
+from nvs_server.backends.base import (
     ChosenViews,
     ModelInfo,
     PreparedViews,
     PrepareOrder,
     SampledViews,
 )
-from server.backends.prepared import read_views
-from server.backends.settings import FastWeightShapes
-from server.inspector import datasets
-from server.inspector.scenes import inspect_scene
+from nvs_server.backends.prepared import read_views
+from nvs_server.backends.settings import FastWeightShapes
+from nvs_server.inspector import datasets
+from nvs_server.inspector.scenes import inspect_scene
 
 
 def model(renderer: Renderer, **values: Any) -> ModelInfo:

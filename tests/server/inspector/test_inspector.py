@@ -21,10 +21,10 @@ from PIL import Image
 
 from nvs.assets import SAMPLE
 from nvs.errors import DatasetError, ImageError
-from server.backends import wire
-from server.backends.base import ImageInfo, ModelInfo, PrepareOrder, WorkerLost
-from server.backends.inspectors import Inspector
-from server.backends.settings import InspectorConfiguration
+from nvs_server.backends import wire
+from nvs_server.backends.base import ImageInfo, ModelInfo, PrepareOrder, WorkerLost
+from nvs_server.backends.inspectors import Inspector
+from nvs_server.backends.settings import InspectorConfiguration
 
 PHOTOGRAPH = SAMPLE / "renderings/00000000_rgba.png"
 MEMORY_BYTES = 192 * 2**20

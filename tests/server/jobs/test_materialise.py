@@ -8,10 +8,10 @@ import pytest
 
 from nvs.errors import DatasetError
 from nvs.scene.datasets import read_dataset
-from server.jobs.materialise import materialise, work_folder
-from server.jobs.naming import about, shown_as
-from server.storage.blobs import Blobs
-from server.storage.records import FileKind, FileRecord
+from nvs_server.jobs.materialise import materialise, work_folder
+from nvs_server.jobs.naming import about, shown_as
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.records import FileKind, FileRecord
 from tests.server.routes.conftest import opencv, picture
 
 

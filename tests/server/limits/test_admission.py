@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 
-from server import failures, refusal
-from server.limits import admission as module
-from server.limits.admission import Admission, AdmittedRoute
-from server.limits.disconnect import run_while_connected
-from server.problems import Problem
+from nvs_server import failures, refusal
+from nvs_server.limits import admission as module
+from nvs_server.limits.admission import Admission, AdmittedRoute
+from nvs_server.limits.disconnect import run_while_connected
+from nvs_server.problems import Problem
 
 
 class Clock:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nvs.errors import DatasetError
-from server.limits.archives import ArchiveLimits, UnpackedFile, unpack
+from nvs_server.limits.archives import ArchiveLimits, UnpackedFile, unpack
 
 LIMITS = ArchiveLimits(max_files=20, max_bytes=6 * 2**20, max_file_bytes=4 * 2**20)
 

@@ -8,10 +8,10 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
-from server import refusal
-from server.limits.body import UPLOADS, BodyLimit
-from server.problems import Problem
-from server.settings import Settings
+from nvs_server import refusal
+from nvs_server.limits.body import UPLOADS, BodyLimit
+from nvs_server.problems import Problem
+from nvs_server.settings import Settings
 
 LIMIT = 1000
 SCENE = "/v1/scenes/abc"

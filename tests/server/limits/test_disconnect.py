@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from server.limits.disconnect import run_while_connected
+from nvs_server.limits.disconnect import run_while_connected
 
 
 class Client:

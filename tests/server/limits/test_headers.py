@@ -6,7 +6,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from server.limits.headers import HEADERS, SecurityHeaders
+from nvs_server.limits.headers import HEADERS, SecurityHeaders
 
 
 async def _plain(request: Request) -> PlainTextResponse:

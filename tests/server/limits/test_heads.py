@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from server.limits import heads
-from server.limits.heads import PromptHeads
+from nvs_server.limits import heads
+from nvs_server.limits.heads import PromptHeads
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from nvs.client.cameras import camera_to_json
 from nvs.client.renders import TIMING
-from server.backends.base import ImageFormat
+from nvs_server.backends.base import ImageFormat
 from tests.server.load.direct import QUALITY, Direct, around, asked
 from tests.server.load.report import Outcome, quantile
 from tests.server.load.service import service

@@ -12,10 +12,10 @@ from nvs.client import PosedCamera
 from nvs.scene import Scene, load_views
 from nvs.scene.paths import scene_orbit
 from nvs.scene.views import PosedViews
-from server.backends.base import ImageFormat
-from server.backends.settings import WorkerConfiguration
-from server.worker.encode import Encoding
-from server.worker.models import Model, load_models
+from nvs_server.backends.base import ImageFormat
+from nvs_server.backends.settings import WorkerConfiguration
+from nvs_server.worker.encode import Encoding
+from nvs_server.worker.models import Model, load_models
 
 SIZE_PX = 64
 NUM_VIEWS = 6

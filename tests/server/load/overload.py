@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from nvs.assets import SAMPLE
 from nvs.client import AsyncClient
-from server.settings import Settings
+from nvs_server.settings import Settings
 from tests.server.load.clients import Ask, Tally, closed_loop
 from tests.server.load.connection import render_request
 from tests.server.load.direct import NUM_VIEWS, SIZE_PX, Direct, around, asked

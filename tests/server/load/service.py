@@ -54,8 +54,10 @@ class Service:
         gateway = psutil.Process(self.served.pid)
         found = {"gateway": gateway}
         for child in gateway.children():
-            role = next(word for word in child.cmdline() if word.startswith("server."))
-            role = role.removeprefix("server.")
+            role = next(
+                word for word in child.cmdline() if word.startswith("nvs_server.")
+            )
+            role = role.removeprefix("nvs_server.")
             count = sum(known.startswith(role) for known in found)
             found[f"{role} {count + 1}"] = child
         return found

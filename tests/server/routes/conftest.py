@@ -14,8 +14,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from server.app import create_app
-from server.settings import Settings
+from nvs_server.app import create_app
+from nvs_server.settings import Settings
 from tests.server.routes.fake_backend import FakeBackend
 
 BASE_URL = "http://127.0.0.1"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from nvs.errors import CameraError, DatasetError, ImageError, SceneFileError
 from nvs.images import read_image
-from server.backends.base import (
+from nvs_server.backends.base import (
     BackendStatus,
     BuildOrder,
     BuiltFile,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nvs.errors import CameraError
-from server.backends.base import ChosenViews, SampledViews, WorkerLost
-from server.jobs.events import JobEvents
+from nvs_server.backends.base import ChosenViews, SampledViews, WorkerLost
+from nvs_server.jobs.events import JobEvents
 from tests.server.routes.conftest import (
     ABSENT,
     RENDER,

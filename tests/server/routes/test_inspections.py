@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.limits import inspections
+from nvs_server.limits import inspections
 from tests.server.routes.conftest import Api, opencv, picture, refused, zip_of
 from tests.server.routes.fake_backend import SCENE_MAGIC
 

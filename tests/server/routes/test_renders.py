@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nvs.errors import ConfigError
-from server.backends.base import Trajectory, WorkerLost
-from server.jobs.rebuild import rebuild
+from nvs_server.backends.base import Trajectory, WorkerLost
+from nvs_server.jobs.rebuild import rebuild
 from tests.server.routes.conftest import (
     ABSENT,
     LOOK_AT,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from server.backends.base import WorkerLost
-from server.routes import stream_session
-from server.storage.records import Quotas
+from nvs_server.backends.base import WorkerLost
+from nvs_server.routes import stream_session
+from nvs_server.storage.records import Quotas
 from tests.server.routes.conftest import ABSENT, RENDER, Api
 
 Message = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.storage.errors import BlobMissing, StorageFull
+from nvs_server.storage.errors import BlobMissing, StorageFull
 from tests.server.routes.conftest import Api, picture, refused
 
 

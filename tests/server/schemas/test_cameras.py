@@ -11,14 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from nvs.cameras import Camera as TorchCamera
 from nvs.errors import CameraError, NvsError
-from server.schemas.cameras import (
+from nvs_server.schemas.cameras import (
     IDENTITY,
     Camera,
     LookAt,
     PosedCamera,
     PosedCameraFov,
 )
-from server.schemas.renders import RenderRequest
+from nvs_server.schemas.renders import RenderRequest
 
 CAMERA: TypeAdapter[Any] = TypeAdapter(Camera)
 INTRINSICS = {"fx": 100.0, "fy": 100.0, "cx": 32.0, "cy": 32.0}

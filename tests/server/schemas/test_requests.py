@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from nvs.cameras import CameraPath, orbit, write_camera_path
 from nvs.errors import DatasetError
-from server.schemas import cameras, jobs, renders, scenes, stream, system
-from server.schemas.base import Schema
-from server.schemas.names import check_file_name
+from nvs_server.schemas import cameras, jobs, renders, scenes, stream, system
+from nvs_server.schemas.base import Schema
+from nvs_server.schemas.names import check_file_name
 
 LOOK_AT = renders.LOOK_AT
 RENDER = {"camera": LOOK_AT, "height": 64, "width": 64}

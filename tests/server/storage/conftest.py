@@ -15,13 +15,13 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from server.storage.blobs import Blobs
-from server.storage.database import Database
-from server.storage.jobs import JobStore
-from server.storage.keys import KeyStore
-from server.storage.records import BuiltScene, FileRecord, InputRecord
-from server.storage.scenes import SceneStore
-from server.storage.tables import Base
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.database import Database
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.keys import KeyStore
+from nvs_server.storage.records import BuiltScene, FileRecord, InputRecord
+from nvs_server.storage.scenes import SceneStore
+from nvs_server.storage.tables import Base
 
 T = TypeVar("T")
 OWNER = "anna"

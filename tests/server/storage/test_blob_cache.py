@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from server.storage import blobs as blobs_module
-from server.storage.blob_cache import JUST_USED_SECONDS, BlobCache
-from server.storage.blobs import Blobs
-from server.storage.errors import BlobDamaged, StorageFull
+from nvs_server.storage import blobs as blobs_module
+from nvs_server.storage.blob_cache import JUST_USED_SECONDS, BlobCache
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.errors import BlobDamaged, StorageFull
 from tests.server.storage.conftest import at_once, digest
 
 
@@ -193,7 +193,7 @@ def test_full_disk_of_the_cache(
 def test_threads_with_a_small_cache_always_read_whole_blobs(
     remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.storage.blob_cache.JUST_USED_SECONDS", 0)
+    monkeypatch.setattr("nvs_server.storage.blob_cache.JUST_USED_SECONDS", 0)
     stores = [store(tmp_path, cache_bytes=250) for _ in range(2)]
     names = [add(remote, str(number), 100) for number in range(8)]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from nvs.errors import ConfigError
-from server.storage.blobs import Blobs
-from server.storage.errors import (
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.errors import (
     BlobDamaged,
     BlobMissing,
     StorageFull,
@@ -170,8 +170,8 @@ def test_disk_that_fills_up_as_a_file_is_synced(
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from server.storage.blobs import Blobs
-from server.storage.errors import StorageFull
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.errors import StorageFull
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 blobs = Blobs(sys.argv[1], Path(sys.argv[1]) / "cache", 0)
@@ -194,7 +194,7 @@ def test_disk_that_fills_up_as_a_file_is_written(tmp_path: Path) -> None:
 ENDLESS_PUTS = """
 import sys
 from pathlib import Path
-from server.storage.blobs import Blobs
+from nvs_server.storage.blobs import Blobs
 
 blobs = Blobs(sys.argv[1], Path(sys.argv[1]) / "cache", 0)
 number = int(sys.argv[2])
@@ -244,7 +244,7 @@ def test_remote_store_that_is_down(
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setattr("server.storage.objects.MAX_RETRIES", 0)
+    monkeypatch.setattr("nvs_server.storage.objects.MAX_RETRIES", 0)
     blobs = Blobs("s3://bucket", tmp_path, 0)
     with pytest.raises(StorageUnavailable, match="blob store does not answer") as e:
         blobs.put_bytes(b"x")

@@ -12,10 +12,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from nvs.errors import ConfigError
-from server.storage.database import Database
-from server.storage.errors import InvalidText, StorageFull, StorageUnavailable
-from server.storage.scenes import SceneStore
-from server.storage.tables import Base
+from nvs_server.storage.database import Database
+from nvs_server.storage.errors import InvalidText, StorageFull, StorageUnavailable
+from nvs_server.storage.scenes import SceneStore
+from nvs_server.storage.tables import Base
 from tests.server.storage.conftest import OWNER, at_once
 
 
@@ -168,7 +168,9 @@ def test_postgres_that_restarts_is_reached_again(postgres_url: str) -> None:
 
 def test_no_torch_is_imported() -> None:
     modules = ("database", "keys", "scenes", "jobs", "blobs", "sweep")
-    script = "import sys; " + "; ".join(f"import server.storage.{m}" for m in modules)
+    script = "import sys; " + "; ".join(
+        f"import nvs_server.storage.{m}" for m in modules
+    )
     subprocess.run(
         [sys.executable, "-c", f"{script}; assert 'torch' not in sys.modules"],
         check=True,

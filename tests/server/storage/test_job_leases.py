@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from server.storage.jobs import JobStore
-from server.storage.records import ErrorRecord, JobCounts, JobRecord, VideoResult
-from server.storage.scenes import SceneStore
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import ErrorRecord, JobCounts, JobRecord, VideoResult
+from nvs_server.storage.scenes import SceneStore
 from tests.server.storage.conftest import OWNER, Clock, at_once, built, digest
 
 ERROR = ErrorRecord(problem="out of memory", remedy="use fewer views")
@@ -151,7 +151,7 @@ def test_failed_success_changes_neither_job_nor_scene(
     def fail(*_: object) -> None:
         raise OSError("power cut")
 
-    monkeypatch.setattr("server.storage.scene_rows.settle", fail)
+    monkeypatch.setattr("nvs_server.storage.scene_rows.settle", fail)
     with pytest.raises(OSError, match="power cut"):
         jobs.succeed_build(job.id, "w", built())
     assert reload(jobs, job) == claimed

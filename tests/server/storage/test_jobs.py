@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from server.storage.errors import (
+from nvs_server.storage.errors import (
     IdempotencyConflict,
     InvalidCursor,
     NotFound,
     QueueFull,
     QuotaExceeded,
 )
-from server.storage.jobs import JobStore
-from server.storage.records import ErrorRecord, JobCounts, JobRecord, VideoResult
-from server.storage.scenes import SceneStore
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import ErrorRecord, JobCounts, JobRecord, VideoResult
+from nvs_server.storage.scenes import SceneStore
 from tests.server.storage.conftest import OWNER, Clock, at_once, built, digest, image
 
 SIZE = {"size": 256}

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from nvs.errors import ConfigError
-from server.storage.database import Database
-from server.storage.keys import KeyStore
-from server.storage.records import Quotas
+from nvs_server.storage.database import Database
+from nvs_server.storage.keys import KeyStore
+from nvs_server.storage.records import Quotas
 from tests.server.storage.conftest import Clock
 
 ROBOT: dict[str, Any] = {"name": "robot", "owner": "anna", "scopes": ["render", "read"]}

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from server.storage import memo
-from server.storage.data_version import DataVersion
-from server.storage.database import Database
-from server.storage.keys import KeyStore
-from server.storage.memo import Memo
-from server.storage.records import KeyRecord
-from server.storage.scenes import SceneStore
+from nvs_server.storage import memo
+from nvs_server.storage.data_version import DataVersion
+from nvs_server.storage.database import Database
+from nvs_server.storage.keys import KeyStore
+from nvs_server.storage.memo import Memo
+from nvs_server.storage.records import KeyRecord
+from nvs_server.storage.scenes import SceneStore
 
 
 def make_key(database: Database, name: str = "a key") -> tuple[KeyRecord, str]:

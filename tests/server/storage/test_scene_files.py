@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from server.storage.errors import NotFound, QuotaExceeded, SceneBusy
-from server.storage.jobs import JobStore
-from server.storage.records import ErrorRecord
-from server.storage.scenes import SceneStore
+from nvs_server.storage.errors import NotFound, QuotaExceeded, SceneBusy
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import ErrorRecord
+from nvs_server.storage.scenes import SceneStore
 from tests.server.storage.conftest import OWNER, at_once, built, cameras, image
 
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from server.storage.errors import InvalidCursor, NotFound, QuotaExceeded, SceneBusy
-from server.storage.jobs import JobStore
-from server.storage.records import ErrorRecord, Usage
-from server.storage.scenes import SceneStore
+from nvs_server.storage.errors import InvalidCursor, NotFound, QuotaExceeded, SceneBusy
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import ErrorRecord, Usage
+from nvs_server.storage.scenes import SceneStore
 from tests.server.storage.conftest import (
     OWNER,
     Clock,

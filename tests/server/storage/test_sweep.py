@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from server.storage.blobs import Blobs
-from server.storage.database import Database
-from server.storage.jobs import JobStore
-from server.storage.records import FileRecord, SweepReport, VideoResult
-from server.storage.scenes import SceneStore
-from server.storage.sweep import sweep
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.database import Database
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import FileRecord, SweepReport, VideoResult
+from nvs_server.storage.scenes import SceneStore
+from nvs_server.storage.sweep import sweep
 from tests.server.storage.conftest import OWNER, Clock, built, digest
 
 GRACE_SECONDS = 3600

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from server.telemetry.logs import configure_logging, logger
+from nvs_server.telemetry.logs import configure_logging, logger
 
 KEY = "nvs_" + "aB-_" * 10 + "xyz"
 
@@ -28,12 +28,12 @@ def entries(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 def test_both_kinds_of_loggers_give_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
     with structlog.contextvars.bound_contextvars(request_id="r1"):
-        logger("server.here").info("built", views=3)
+        logger("nvs_server.here").info("built", views=3)
         logging.getLogger("library").warning("careful with %s", "it")
         logging.getLogger("library").debug("unseen")
     ours, theirs = entries(capsys)
     assert (ours["event"], ours["views"], ours["level"]) == ("built", 3, "info")
-    assert (ours["logger"], ours["request_id"]) == ("server.here", "r1")
+    assert (ours["logger"], ours["request_id"]) == ("nvs_server.here", "r1")
     assert (theirs["event"], theirs["request_id"]) == ("careful with it", "r1")
 
 

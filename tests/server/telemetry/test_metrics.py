@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.backends.base import Frame
-from server.telemetry.metrics import Metrics
+from nvs_server.backends.base import Frame
+from nvs_server.telemetry.metrics import Metrics
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

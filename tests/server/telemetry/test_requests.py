@@ -9,9 +9,9 @@ from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from server import failures, refusal
-from server.telemetry.metrics import Metrics
-from server.telemetry.requests import RequestTelemetry
+from nvs_server import failures, refusal
+from nvs_server.telemetry.metrics import Metrics
+from nvs_server.telemetry.requests import RequestTelemetry
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from server.telemetry.tracing import drop_query
+from nvs_server.telemetry.tracing import drop_query
 
 
 def test_a_span_never_carries_a_ticket() -> None:
@@ -30,7 +30,7 @@ def test_a_span_never_carries_a_ticket() -> None:
 
 
 def test_nothing_of_opentelemetry_is_imported_unless_configured() -> None:
-    code = "import server.app, sys; print('opentelemetry.sdk' in sys.modules)"
+    code = "import nvs_server.app, sys; print('opentelemetry.sdk' in sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nvs.cameras import Camera
-from server.backends.base import CameraRecord, RenderOrder, SceneRef
-from server.worker.batching import PATIENCE, Agenda, Batch, Job, Render
+from nvs_server.backends.base import CameraRecord, RenderOrder, SceneRef
+from nvs_server.worker.batching import PATIENCE, Agenda, Batch, Job, Render
 
 ROWS = ((1.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 1.0, 0), (0, 0, 0, 1.0))
 

@@ -13,11 +13,11 @@ from nvs.config import ModelConfig
 from nvs.errors import ConfigError, SceneFileError
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
 from nvs.scene import PosedViews, Scene
-from server.backends.base import BuildOrder
-from server.backends.prepared import write_views
-from server.backends.settings import WorkerConfiguration
-from server.worker.build import build
-from server.worker.models import Model, find_model, load_models
+from nvs_server.backends.base import BuildOrder
+from nvs_server.backends.prepared import write_views
+from nvs_server.backends.settings import WorkerConfiguration
+from nvs_server.worker.build import build
+from nvs_server.worker.models import Model, find_model, load_models
 
 CONFIGURATION = WorkerConfiguration(
     blobs_url="",

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from nvs.errors import ConfigError
-from server.backends.base import ImageFormat, ModelInfo, Poses
-from server.worker import matte
-from server.worker.encode import Encoding
+from nvs_server.backends.base import ImageFormat, ModelInfo, Poses
+from nvs_server.worker import matte
+from nvs_server.worker.encode import Encoding
 
 SIDE = 64
 COLOUR = np.array([0.2, 0.4, 0.7], np.float32)

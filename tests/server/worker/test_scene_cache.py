@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from nvs.scene import Scene
-from server.backends.base import SceneDamaged, SceneRef
-from server.worker.scene_cache import SceneCache, Tier
+from nvs_server.backends.base import SceneDamaged, SceneRef
+from nvs_server.worker.scene_cache import SceneCache, Tier
 
 SCENE_BYTES = 1000
 
@@ -217,7 +217,7 @@ def test_many_threads_keep_the_law(disk: Disk, make: Callable[..., SceneCache]) 
 
 def test_scenes_are_placed_apart_from_their_files() -> None:
     """What is cached shares no memory with the file, which may be truncated."""
-    from server.worker.files import _mapped
+    from nvs_server.worker.files import _mapped
 
     weight = torch.ones(1, 2, 2)
     scene = cast("Any", _scene(weight))

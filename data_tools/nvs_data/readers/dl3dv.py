@@ -1,0 +1,46 @@
+"""DL3DV scenes: cameras of the full-size video frames, images at a part of the size."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from nvs.scene.dataset_files import find_image, is_file
+from nvs.scene.frames import Dataset
+from nvs_data.readers.transforms_file import read_transforms
+
+IMAGE_FOLDERS = ("images_4", "images_8", "images_2")
+"""Scaled copies, the benchmark's 960×540 first."""
+
+
+class DL3DVReader:
+    """Reads `nerfstudio/transforms.json` with `images_4`, as the benchmark ships it.
+
+    The folder itself may also hold `transforms.json`, if it has scaled images only.
+    """
+
+    name = "dl3dv"
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the folder has the file and scaled images."""
+        return is_file(path / "nerfstudio/transforms.json") or (
+            is_file(path / "transforms.json")
+            and not (path / "images").is_dir()
+            and _image_folder(path) is not None
+        )
+
+    def read(self, path: Path) -> Dataset:
+        """The frames in file order; cameras are scaled to the images."""
+        folder = path / "nerfstudio" if (path / "nerfstudio").is_dir() else path
+        images = _image_folder(folder)
+
+        def find(name: str) -> Path | None:
+            listed = PurePosixPath(name)
+            if images is not None and listed.parts[:1] == ("images",):
+                name = str(PurePosixPath(images, *listed.parts[1:]))
+            return find_image(folder, name)
+
+        return read_transforms(folder / "transforms.json", find=find)
+
+
+def _image_folder(folder: Path) -> str | None:
+    return next((name for name in IMAGE_FOLDERS if (folder / name).is_dir()), None)

@@ -1,0 +1,149 @@
+"""Checks of images: unreadable, black, blurred, and the same view twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.errors import NvsError
+from nvs_data.validate.findings import Finding, listing
+from nvs_data.validate.survey import ImageSurvey, Survey
+
+BLACK_MEAN = 10 / 255
+"""Mean brightness under which an image is black: night photographs have twice that."""
+EMPTY_CONTRAST = 3 / 255
+"""Standard deviation of brightness under which an image is of one colour: that of
+sensor noise."""
+BLURRED_SHARPNESS = 4.0
+"""Sharpness under which an image is blurred: by a Gaussian of 0.7 pixels, or a movement
+of 5 in any direction, where the longer side has 512. Sharp photographs and renders have
+6 to 15, and none of these 4."""
+NEAR_CENTER = 0.01
+"""Distance of near-duplicates, over the spread of all cameras."""
+NEAR_DEGREES = 1.0
+"""Angle between near-duplicates: a shift of some ten pixels of 512."""
+
+
+def check_images(capture: Survey) -> list[Finding]:
+    """Images that cannot be read, are black or of one colour, or blurred."""
+    findings: list[Finding] = []
+    black: list[int] = []
+    blurred: list[int] = []
+    for view, image in enumerate(capture.images):
+        if isinstance(image, NvsError):
+            findings.append(
+                Finding(
+                    kind="image",
+                    severity="error",
+                    views=(view,),
+                    message=image.problem,
+                    remedy=image.remedy,
+                )
+            )
+        elif _is_black(image):
+            black.append(view)
+        elif image.sharpness < BLURRED_SHARPNESS:
+            blurred.append(view)
+    if black:
+        findings.append(
+            Finding(
+                kind="black",
+                severity="warning",
+                views=tuple(black),
+                message=f"{len(black)} of {len(capture)} images are black or of one "
+                f"colour: {listing(capture.names, black)}",
+                remedy="Remove them; the model would take them for the truth.",
+            )
+        )
+    if blurred:
+        findings.append(
+            Finding(
+                kind="blurred",
+                severity="warning",
+                views=tuple(blurred),
+                message=f"{len(blurred)} of {len(capture)} images are blurred: "
+                f"{listing(capture.names, blurred)}",
+                remedy="Remove them if others show the same, or take them again.",
+            )
+        )
+    return findings
+
+
+def check_duplicates(
+    capture: Survey, world_from_camera: Float[Tensor, "view 4 4"], sound: Sequence[int]
+) -> list[Finding]:
+    """Views given twice, nearly twice, and one image with two cameras."""
+    center = world_from_camera[sound, :3, 3]
+    rotation = world_from_camera[sound, :3, :3]
+    spread = (center - center.mean(dim=0)).square().sum(dim=-1).mean().sqrt()
+    # The trace of R1ᵀR2 is 1 + 2 cos of the angle between them.
+    cosine = (torch.einsum("aij,bij->ab", rotation, rotation) - 1) / 2
+    angle = torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
+    near = (torch.cdist(center, center) <= NEAR_CENTER * spread) & (
+        angle <= NEAR_DEGREES
+    )
+    digests = [_digest(image) for image in capture.images]
+    duplicate: list[int] = []
+    close: list[int] = []
+    repeated: list[int] = []
+    for later, view in enumerate(sound):
+        earlier = range(later)
+        same = [
+            e for e in earlier if digests[view] and digests[sound[e]] == digests[view]
+        ]
+        if any(near[later, e] for e in same):
+            duplicate.append(view)
+        elif same:
+            repeated.append(view)
+        elif bool(near[later, :later].any()):
+            close.append(view)
+    findings: list[Finding] = []
+    if duplicate:
+        findings.append(
+            Finding(
+                kind="duplicate",
+                severity="warning",
+                views=tuple(duplicate),
+                message=f"{len(duplicate)} views repeat an earlier one: "
+                f"{listing(capture.names, duplicate)}",
+                remedy="Remove them; held back for evaluation, they would leak.",
+            )
+        )
+    if repeated:
+        findings.append(
+            Finding(
+                kind="repeated-image",
+                severity="error",
+                views=tuple(repeated),
+                message=f"{len(repeated)} views have the image of an earlier view and "
+                f"another camera: {listing(capture.names, repeated)}",
+                remedy="Check which file belongs to which camera.",
+            )
+        )
+    if close:
+        findings.append(
+            Finding(
+                kind="near-duplicate",
+                severity="warning",
+                views=tuple(close),
+                message=f"{len(close)} views are within {NEAR_DEGREES:g}° and "
+                f"{NEAR_CENTER:.0%} of the cameras' spread of an earlier one: "
+                f"{listing(capture.names, close)}",
+                remedy="Thin the capture; they cost time and add nothing.",
+            )
+        )
+    return findings
+
+
+def _digest(image: ImageSurvey | NvsError) -> str:
+    """The hash of an image that shows something; empty otherwise."""
+    if isinstance(image, NvsError) or _is_black(image):
+        return ""
+    return image.digest
+
+
+def _is_black(image: ImageSurvey) -> bool:
+    return image.mean < BLACK_MEAN or image.contrast < EMPTY_CONTRAST

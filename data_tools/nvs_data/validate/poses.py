@@ -1,0 +1,209 @@
+"""Checks of cameras: rotations, intrinsics, and which way they look."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.cameras.aggregate import PARALLEL
+from nvs.cameras.camera import ORTHONORMAL_TOLERANCE
+from nvs_data.validate.findings import Finding, Kind, listing
+from nvs_data.validate.survey import ImageSurvey, Survey
+
+Poses = Literal["object", "scene"]
+
+OPENCV_FROM_OPENGL = (1.0, -1.0, -1.0, 1.0)
+"""Flips the y and z axes of a camera: OpenGL has y up and z backward."""
+OFF_CENTER = 0.2
+"""Distance of a principal point from the image centre, over the image side, beyond
+which it is another image's: lenses are off by 0.03, and halved intrinsics by 0.25."""
+FOV_DEGREES = (3.0, 150.0)
+"""Fields of view of the longer side outside which a focal length is another image's: a
+600 mm lens has 3.4°, a pinhole model wider than 150° magnifies its corners 15 times."""
+ONE_PLACE = 1e-5
+"""Spread of centres, over their size, that is rounding of what was in float32."""
+PIXEL_ASPECT = 1.25
+"""fx / fy, or its inverse, beyond which pixels are not square: anamorphic video has up
+to 1.5, but then it is worth a look."""
+
+
+def check_rotations(capture: Survey) -> list[Finding]:
+    """Poses that are not finite, or not rigid: scaled, reflected or sheared."""
+    faults: dict[Kind, list[int]] = {}
+    scales: list[float] = []
+    for view, pose in enumerate(capture.world_from_camera):
+        kind, scale = _fault_of_pose(pose)
+        if kind is not None:
+            faults.setdefault(kind, []).append(view)
+        if kind == "scaled":
+            scales.append(scale)
+    texts: dict[Kind, tuple[str, str]] = {
+        "not-finite": (
+            "{} of {} poses hold NaN or infinite values: {}",
+            "Remove these views; they were probably never registered.",
+        ),
+        "not-rigid": (
+            "{} of {} poses are not rigid transforms: {}",
+            "Give 4×4 matrices with a rotation and the last row 0 0 0 1; "
+            "check that they are not transposed.",
+        ),
+        "scaled": (
+            "{} of {} rotations are scaled: {}",
+            "Divide the rotations by their scale "
+            f"({min(scales, default=1):.4g} to {max(scales, default=1):.4g}), "
+            "and leave the translations.",
+        ),
+        "reflected": (
+            "{} of {} rotations are left-handed (reflected): {}",
+            "Flip one axis back: cameras have x right, y down, z forward.",
+        ),
+    }
+    return [
+        Finding(
+            kind=kind,
+            severity="error",
+            views=tuple(views),
+            message=texts[kind][0].format(
+                len(views), len(capture), listing(capture.names, views)
+            ),
+            remedy=texts[kind][1],
+        )
+        for kind, views in faults.items()
+    ]
+
+
+def _fault_of_pose(pose: Float[Tensor, "4 4"]) -> tuple[Kind | None, float]:
+    """The fault of one pose, and its scale."""
+    if not torch.isfinite(pose).all():
+        return "not-finite", 1.0
+    linear, eye = pose[:3, :3], torch.eye(3, dtype=pose.dtype)
+    gram = linear.T @ linear
+    scale = float((gram.trace() / 3).sqrt())
+    last_row = (pose[3] - pose.new_tensor([0.0, 0.0, 0.0, 1.0])).abs().max()
+    sheared = (gram - scale**2 * eye).abs().max() > ORTHONORMAL_TOLERANCE * scale**2
+    if last_row > 1e-6 or scale == 0 or sheared:
+        return "not-rigid", scale
+    if torch.linalg.det(linear) < 0:
+        return "reflected", scale
+    if (gram - eye).abs().max() > ORTHONORMAL_TOLERANCE:
+        return "scaled", scale
+    return None, scale
+
+
+def check_intrinsics(capture: Survey) -> list[Finding]:
+    """Intrinsics that are impossible, or those of an image of another size."""
+    problems: dict[str, tuple[str, list[int]]] = {}
+    for view in range(len(capture)):
+        problem = _fault_of_intrinsics(capture, view)
+        if problem is not None:
+            problems.setdefault(problem[0], (problem[1], []))[1].append(view)
+    return [
+        Finding(
+            kind="intrinsics",
+            severity="error",
+            views=tuple(views),
+            message=f"{problem} in {listing(capture.names, views)}",
+            remedy=remedy,
+        )
+        for problem, (remedy, views) in problems.items()
+    ]
+
+
+def _fault_of_intrinsics(capture: Survey, view: int) -> tuple[str, str] | None:
+    """What is wrong with one camera's intrinsics, and the remedy."""
+    fx, fy, cx, cy = capture.intrinsics[view].tolist()
+    height, width = capture.sizes[view]
+    image = capture.images[view]
+    if isinstance(image, ImageSurvey) and (image.height, image.width) != (
+        height,
+        width,
+    ):
+        return (
+            f"the camera is for {height}×{width} pixels (height × width), "
+            f"the image has {image.height}×{image.width}",
+            "Scale the intrinsics by "
+            f"{image.width / width:.4g} in x and {image.height / height:.4g} in y, "
+            "or restore the original images.",
+        )
+    if not all(map(math.isfinite, (fx, fy, cx, cy))) or fx <= 0 or fy <= 0:
+        return (
+            f"fx, fy, cx, cy are {fx:g}, {fy:g}, {cx:g}, {cy:g}",
+            "Give finite values in pixels, with positive focal lengths.",
+        )
+    if max(fx, fy, cx, cy) < 4:
+        return (
+            f"fx, fy, cx, cy are {fx:.4g}, {fy:.4g}, {cx:.4g}, {cy:.4g}: "
+            "fractions of the image, not pixels",
+            "Multiply fx and cx by the width, fy and cy by the height.",
+        )
+    off = max(abs(cx / width - 0.5), abs(cy / height - 0.5))
+    if off > OFF_CENTER:
+        return (
+            f"the principal point {cx:.5g}, {cy:.5g} is far from the centre of "
+            f"{width / 2:g}, {height / 2:g}",
+            "If the intrinsics are those of an image resized since, scale them by "
+            f"{width / 2 / cx:.3g} in x and {height / 2 / cy:.3g} in y; if the image "
+            "was cropped off its centre, leave them."
+            if cx > 0 and cy > 0
+            else "Give cx, cy in pixels from the top-left corner of the image.",
+        )
+    fov = math.degrees(2 * math.atan(max(width / fx, height / fy) / 2))
+    if not FOV_DEGREES[0] <= fov <= FOV_DEGREES[1]:
+        return (
+            f"the focal length {fx:.5g} gives a field of view of {fov:.3g}°",
+            f"Check that fx is in pixels of images {width} wide.",
+        )
+    if not 1 / PIXEL_ASPECT <= fx / fy <= PIXEL_ASPECT:
+        return (
+            f"fx and fy are {fx:.5g} and {fy:.5g}: pixels are not square",
+            "Check that both belong to this image, and that height and width are not "
+            "swapped.",
+        )
+    return None
+
+
+def check_looking_away(
+    capture: Survey, sound: Float[Tensor, "sound 4 4"], poses: Poses
+) -> Finding | None:
+    """Whether most cameras have behind them what they should look at.
+
+    That is the point closest to all optical axes. Flipping the y and z axes of all
+    cameras leaves the axes where they are, and so puts it in front of them. A scene
+    filmed outwards from one place looks the same, hence only a warning there.
+    """
+    center, z = sound[:, :3, 3], sound[:, :3, 2]
+    origin = center.mean(dim=0)
+    if (center - origin).abs().max() <= ONE_PLACE * center.abs().max():
+        return None  # framing says so
+    across = torch.eye(3, dtype=z.dtype) - z[:, :, None] * z[:, None]
+    system = across.mean(dim=0)
+    if torch.linalg.eigvalsh(system)[0] < PARALLEL:
+        point = origin  # of two cameras face to face; others are parallel
+        if ((origin - center) * z).sum(dim=-1).sum() >= -PARALLEL * center.std():
+            return None
+    else:
+        moments = (across @ (center - origin)[..., None]).mean(dim=0)
+        point = origin + torch.linalg.solve(system, moments)[:, 0]
+    behind = ((point - center) * z).sum(dim=-1) < 0
+    num_behind = int(behind.sum())
+    if 2 * num_behind <= len(sound):
+        return None
+    return Finding(
+        kind="looking-away",
+        severity="error" if poses == "object" else "warning",
+        views=(),
+        message=f"the point closest to all optical axes is behind {num_behind} of "
+        f"{len(sound)} cameras; with OpenGL axes (y up, z backward) it would be in "
+        f"front of {num_behind}",
+        remedy="Read the poses with --convention opengl"
+        + (
+            ", unless the scene was filmed outwards from one place."
+            if poses == "scene"
+            else "; if they are OpenCV, choose a scene model: these cameras look "
+            "outwards."
+        ),
+    )

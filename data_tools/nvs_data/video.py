@@ -1,0 +1,249 @@
+"""Photographs from a video: sharp frames, well spread, and then their poses.
+
+A frame's position on the video is its time, or how far the image has moved up to it.
+The positions are cut into windows of equal length, and the sharpest frame of the middle
+half of each is taken: neighbours are half a window apart at least and one and a half at
+most. Measured by movement, a pause gives no frames and a swift pan gives many.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from nvs.errors import ConfigError, DatasetError
+from nvs.files import atomic_output
+from nvs.scene.dataset_files import read_json
+from nvs_data.colmap_run import Progress
+from nvs_data.photo_pairs import Matching
+from nvs_data.posing import CameraModel, PosingReport, pose
+
+SHARPNESS_PX = 640
+"""Longer side at which sharpness is measured: finer blur is below what is rendered."""
+MOTION_PX = 320
+"""Longer side at which movement is measured."""
+MAX_CORNERS = 200
+"""Points followed from frame to frame."""
+STILL_PX = 0.1
+"""Movement between frames, at that size, that is compression noise."""
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VideoSurvey:
+    """What choosing needs to know of every frame of a video."""
+
+    sharpness: Float[np.ndarray, "frame"]
+    """Variance of the Laplacian; to be compared between neighbours only."""
+    movement: Float[np.ndarray, "frame"]
+    """How far the image has moved since the first frame, over its longer side."""
+
+
+def survey(video: Path | str) -> VideoSurvey:
+    """Measure sharpness and movement, one frame in memory at a time.
+
+    Raises:
+        DatasetError: If the file is missing, no video or has no frames.
+    """
+    sharpness: list[float] = []
+    movement: list[float] = []
+    before: UInt8[np.ndarray, "height width"] | None = None
+    for frame in _frames(Path(video)):
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        laplacian = cv2.Laplacian(_shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
+        sharpness.append(float(laplacian.var()))
+        small = _shrunk(grey, MOTION_PX)
+        step = 0.0 if before is None else _moved_px(before, small) / max(small.shape)
+        movement.append(step + (movement[-1] if movement else 0.0))
+        before = small
+    if not sharpness:
+        raise DatasetError(
+            f"{video} is no video that can be decoded, or has no frames",
+            remedy="Give an mp4, mov or webm file that plays.",
+        )
+    return VideoSurvey(sharpness=np.array(sharpness), movement=np.array(movement))
+
+
+def choose_frames(
+    position: Float[np.ndarray, "frame"],
+    sharpness: Float[np.ndarray, "frame"],
+    count: int,
+) -> list[int]:
+    """The sharpest frame of the middle half of each of `count` windows.
+
+    Args:
+        position: Non-decreasing; time or movement.
+        sharpness: Of every frame.
+        count: Windows; one that has no frame in its middle half gives none.
+
+    Returns:
+        Indices in increasing order.
+    """
+    length = max(float(position[-1] - position[0]), np.finfo(float).tiny)
+    at = (position - position[0]) / length * count
+    window = np.minimum(at.astype(int), count - 1)
+    middle = np.abs(at - window - 0.5) <= 0.25 + 1e-9
+    chosen: list[int] = []
+    for index in range(count):
+        candidates = np.flatnonzero((window == index) & middle)
+        if len(candidates):
+            chosen.append(int(candidates[sharpness[candidates].argmax()]))
+    return chosen
+
+
+def extract_frames(
+    video: Path | str,
+    folder: Path | str,
+    *,
+    count: int | None = None,
+    baseline: float | None = None,
+) -> list[Path]:
+    """Write sharp, well-spread frames of a video as JPEG photographs.
+
+    Args:
+        video: A file that FFmpeg, as built into OpenCV, decodes.
+        folder: Where to write them, named by frame number; made if absent.
+        count: How many, evenly spread in time; or
+        baseline: How far the image moves between neighbours, over its longer side:
+            0.05 is usual.
+
+    Raises:
+        ConfigError: Unless exactly one of count and baseline is given, and positive.
+        DatasetError: If the file is missing, no video, or too short or still for it.
+    """
+    if (count is None) == (baseline is None):
+        raise ConfigError(
+            f"count is {count} and baseline is {baseline}",
+            remedy="Give one of them: how many frames, or how far apart.",
+        )
+    if not (count or baseline or 0) > 0:
+        raise ConfigError(
+            f"count is {count}, baseline is {baseline}", remedy="It must be positive."
+        )
+    video, folder = Path(video), Path(folder)
+    found = survey(video)
+    num_frames = len(found.sharpness)
+    if baseline is None:
+        assert count is not None
+        position = np.arange(num_frames, dtype=float)
+    else:
+        position = found.movement
+        count = int(position[-1] / baseline)
+        if count < 1:
+            raise DatasetError(
+                f"the image of {video} moves {position[-1]:.3g} of its longer side "
+                f"in all, less than the baseline of {baseline:g}",
+                remedy="Move the camera, not only the subject, or ask for less.",
+            )
+    if 2 * count > num_frames:
+        raise DatasetError(
+            f"{video} has {num_frames} frames, too few to choose {count} sharp ones",
+            remedy=f"Ask for at most {num_frames // 2}, or film for longer.",
+        )
+    chosen = set(choose_frames(position, found.sharpness, count))
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    for index, frame in enumerate(_frames(video)):
+        if index in chosen:
+            files.append(folder / f"{index:06d}.jpg")
+            Image.fromarray(frame).save(files[-1], quality=JPEG_QUALITY, subsampling=0)
+    return files
+
+
+def pose_video(
+    video: Path | str,
+    out: Path | str,
+    *,
+    count: int | None = None,
+    baseline: float | None = None,
+    matching: Matching = "auto",
+    camera_model: CameraModel = "OPENCV",
+    max_image_px: int = 1600,
+    num_threads: int | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> PosingReport:
+    """Choose frames of a video, then find their cameras.
+
+    The frames go to `OUT/images`, and what they were chosen by to `OUT/frames.json`. As
+    for `pose`, the same call resumes a run that was cancelled. Other arguments are
+    those of `extract_frames` and `pose`.
+
+    Raises:
+        ConfigError, DatasetError: As `extract_frames` and `pose`.
+    """
+    video, out = Path(video), Path(out)
+    note = out / "frames.json"
+    chosen_by = {"video": video.name, "count": count, "baseline": baseline}
+    begun: Any = read_json(note) if note.exists() else {"chosen_by": chosen_by}
+    if begun.get("chosen_by") != chosen_by:
+        raise DatasetError(
+            f"{out} holds frames chosen by {begun.get('chosen_by')}",
+            remedy="Repeat that to resume it, or choose another output folder.",
+        )
+    if "frames" not in begun:
+        images = out / "images"
+        if images.is_dir() and any(images.iterdir()):
+            raise DatasetError(
+                f"{images} holds images that were not chosen from a video",
+                remedy="Remove them, or choose another output folder.",
+            )
+        with atomic_output(images) as folder:
+            files = extract_frames(video, folder, count=count, baseline=baseline)
+        begun["frames"] = [file.name for file in files]
+        note.write_text(json.dumps(begun, indent=1), encoding="utf-8")
+    return pose(
+        out / "images",
+        out,
+        matching=matching,
+        camera_model=camera_model,
+        max_image_px=max_image_px,
+        num_threads=num_threads,
+        progress=progress,
+    )
+
+
+def _frames(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    if not video.is_file():
+        raise DatasetError(f"there is no video {video}", remedy="Check the path.")
+    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
+    try:
+        while True:
+            decoded, frame = capture.read()
+            if not decoded:
+                return
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    finally:
+        capture.release()
+
+
+def _moved_px(
+    before: UInt8[np.ndarray, "height width"], after: UInt8[np.ndarray, "height width"]
+) -> float:
+    """Median movement of corners between two frames (pyramidal Lucas-Kanade)."""
+    corners: Any = cv2.goodFeaturesToTrack(
+        before, maxCorners=MAX_CORNERS, qualityLevel=0.01, minDistance=8
+    )
+    if corners is None:
+        return 0.0
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, corners, np.empty_like(corners)
+    )
+    steps = np.linalg.norm((moved - corners).reshape(-1, 2), axis=-1)[found[:, 0] == 1]
+    median = float(np.median(steps)) if len(steps) else 0.0
+    return median if median >= STILL_PX else 0.0
+
+
+def _shrunk(grey: UInt8[np.ndarray, "height width"], longest_px: int) -> Any:
+    scale = longest_px / max(grey.shape)
+    if scale >= 1:
+        return grey
+    size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)

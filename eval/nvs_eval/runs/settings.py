@@ -1,0 +1,181 @@
+"""What a run evaluates: from flags, or from one YAML file that flags override."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nvs.errors import ConfigError, MissingExtraError
+from nvs_eval import dl3dv, gso
+from nvs_eval.protocol import Protocol
+
+DEFAULT_METHODS = ("lact", "nearest", "mean")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSettings:
+    """Settings of a run; each field is a key of the YAML file.
+
+    Raises:
+        ConfigError: If a value cannot work.
+    """
+
+    protocol: str
+    """`gso` or `dl3dv`."""
+    data: tuple[str, ...]
+    """Scene folders, or folders of them."""
+    out: str
+    """Folder of the results."""
+    weights: tuple[str, ...] = ()
+    """Weights that `lact` runs with; the default ones if empty."""
+    methods: tuple[str, ...] = DEFAULT_METHODS
+    """What is evaluated; see `nvs_eval.methods.registry`."""
+    views: tuple[int, ...] = ()
+    """Numbers of input views; those of the protocol if empty."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """(height, width) in pixels; those of the protocol if empty."""
+    scenes: str | None = None
+    """Text file with the names of the scenes to evaluate; all if absent."""
+    normalise: str = "inputs"
+    """DL3DV: cameras that define the framing, `inputs` or `inputs+targets`."""
+    indices: str | None = None
+    """DL3DV: folder of the index files; the user's data folder if absent."""
+    seed: int = 0
+    """Of random weights."""
+    device: str | None = None
+    """`cpu`, `cuda`, …; CUDA where there is some."""
+    precision: str | None = None
+    """`float32` or `bfloat16`; what suits the device."""
+    pictures: int = 1
+    """How many targets of a scene are kept as pictures; -1 for all."""
+    lpips_vgg: str | None = None
+    """File with the VGG backbone of LPIPS."""
+    lpips_alex: str | None = None
+    """File with the AlexNet backbone of LPIPS."""
+    require_lpips: bool = False
+    """Whether to stop where LPIPS cannot be had."""
+
+    def __post_init__(self) -> None:
+        if self.protocol not in ("gso", "dl3dv"):
+            raise ConfigError(
+                f"protocol is {self.protocol!r}", remedy="Use gso or dl3dv."
+            )
+        if not self.data or not self.methods:
+            empty = "data" if not self.data else "methods"
+            raise ConfigError(f"{empty} is empty", remedy="Name at least one.")
+        if any(count < 1 for count in self.views):
+            raise ConfigError(
+                f"views is {list(self.views)}", remedy="They must be positive."
+            )
+        if self.pictures < -1:
+            raise ConfigError(
+                f"pictures is {self.pictures}", remedy="Give a count, or -1 for all."
+            )
+
+    @property
+    def view_counts(self) -> tuple[int, ...]:
+        """Numbers of input views, in increasing order."""
+        module = gso if self.protocol == "gso" else dl3dv
+        return tuple(sorted(set(self.views or module.VIEW_COUNTS)))
+
+    @property
+    def image_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Sizes in pixels (height, width), in increasing order."""
+        standard = gso.SIZES if self.protocol == "gso" else (dl3dv.SIZE,)
+        return tuple(sorted(set(self.sizes or standard)))
+
+    def make_protocol(self) -> Protocol:
+        """The protocol that the settings name.
+
+        Raises:
+            ConfigError: If it does not allow them.
+        """
+        if self.protocol == "gso":
+            return gso.GsoProtocol(self.view_counts)
+        return dl3dv.Dl3dvProtocol(
+            indices=None if self.indices is None else Path(self.indices),
+            normalise=self.normalise,
+        )
+
+    @staticmethod
+    def from_values(values: Mapping[str, Any]) -> RunSettings:
+        """Settings of plain values, as YAML and flags give them.
+
+        A size is one number, or a list of height and width; a list of one may be
+        written as its item.
+
+        Raises:
+            ConfigError: If a key is unknown or missing, or a value cannot work.
+        """
+        fields = {field.name: field for field in dataclasses.fields(RunSettings)}
+        for key in values:
+            if key not in fields:
+                raise ConfigError(
+                    f"unknown key {key!r} in the settings of a run",
+                    remedy=f"Known: {', '.join(fields)}.",
+                )
+        for name, field in fields.items():
+            if field.default is dataclasses.MISSING and name not in values:
+                raise ConfigError(
+                    f"the settings of a run have no {name}", remedy="Name it."
+                )
+        return RunSettings(
+            **{key: _plain(key, value, fields[key]) for key, value in values.items()}
+        )
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Values of a YAML file.
+
+    Raises:
+        ConfigError: If it cannot be read or is no mapping.
+        MissingExtraError: If PyYAML is not installed.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError("pyyaml", "eval") from error
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"{file} is not readable YAML ({' '.join(str(error).split())})",
+            remedy="Give a file of `key: value` lines; see docs/evaluation.md.",
+        ) from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file} is no mapping", remedy="Write `key: value` lines.")
+    return values
+
+
+def _plain(key: str, value: Any, field: dataclasses.Field[Any]) -> Any:
+    """A value in the field's type.
+
+    Raises:
+        ConfigError: If it is of another.
+    """
+    kind = str(field.type)
+    if kind.startswith("tuple"):
+        items = value if isinstance(value, list | tuple) else [value]
+        if key == "sizes":
+            return tuple(_size(item) for item in items)
+        return tuple(_scalar(key, item, kind) for item in items)
+    return _scalar(key, value, kind)
+
+
+def _scalar(key: str, value: Any, kind: str) -> Any:
+    wanted = bool if "bool" in kind else int if "int" in kind else str
+    if type(value) is not wanted and not (value is None and "None" in kind):
+        raise ConfigError(f"{key} is {value!r}", remedy=f"It must be {kind}.")
+    return value
+
+
+def _size(value: Any) -> tuple[int, int]:
+    sides = list(value) if isinstance(value, list | tuple) else [value, value]
+    if len(sides) != 2 or not all(type(s) is int and s > 0 for s in sides):
+        raise ConfigError(
+            f"a size is {value!r}", remedy="Give pixels: 256, or [536, 960]."
+        )
+    return sides[0], sides[1]

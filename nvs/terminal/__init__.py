@@ -1,0 +1,1 @@
+"""What the commands of all parts share: options, what they print, missing extras."""

@@ -1,0 +1,144 @@
+"""Messages between the gateway and its child processes.
+
+A message is two little-endian uint32 lengths, a JSON object and a blob:
+
+    requests  {"id", "op", …}            {"op": "cancel", "id"}    {"op": "ping"}
+    answers   {"id", "event": "progress" | "frame" | "result" | "error", …}
+    news      {"event": "ready" | "failed" | "status" | "pong", …}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+import nvs.errors
+from nvs.errors import NvsError
+from nvs_server.backends import base
+from nvs_server.backends.base import BackendError
+
+LENGTHS = struct.Struct("<II")
+MAX_JSON_BYTES = 2**24
+MAX_BLOB_BYTES = 2**28
+
+Message = dict[str, Any]
+Value = TypeVar("Value")
+
+
+class WireError(Exception):
+    """Bytes that are no message: the other side is broken and must be replaced."""
+
+
+def packed(message: Mapping[str, Any], blob: bytes = b"") -> bytes:
+    """The bytes of a message, the blob included.
+
+    Raises:
+        WireError: If it is larger than the other side takes.
+    """
+    text = json.dumps(message).encode()
+    head = LENGTHS.pack(len(text), len(blob))
+    lengths(head)
+    return b"".join((head, text, blob))
+
+
+def lengths(head: bytes) -> tuple[int, int]:
+    """Lengths of JSON and blob.
+
+    Raises:
+        WireError: If they are larger than any message is.
+    """
+    num_text, num_blob = LENGTHS.unpack(head)
+    if num_text > MAX_JSON_BYTES or num_blob > MAX_BLOB_BYTES:
+        raise WireError(f"a message of {num_text} + {num_blob} bytes")
+    return num_text, num_blob
+
+
+def parsed(text: bytes) -> Message:
+    """The JSON object of a message.
+
+    Raises:
+        WireError: If it is none.
+    """
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"a message that is not JSON ({error})") from error
+    if not isinstance(message, dict):
+        raise WireError(f"a message that is no object but {type(message).__name__}")
+    return message
+
+
+async def receive(reader: asyncio.StreamReader) -> tuple[Message, bytes] | None:
+    """The next message, or None once the other side has closed.
+
+    Raises:
+        WireError: If the bytes are no message, or end within one.
+    """
+    try:
+        head = await reader.readexactly(LENGTHS.size)
+        num_text, num_blob = lengths(head)
+        text = await reader.readexactly(num_text)
+        blob = await reader.readexactly(num_blob) if num_blob else b""
+    except asyncio.IncompleteReadError as error:
+        if error.expected == LENGTHS.size and not error.partial:
+            return None
+        raise WireError("a message that ends early") from error
+    except ConnectionError:
+        return None
+    return parsed(text), blob
+
+
+def to_json(value: object) -> Message:
+    """A dataclass of `nvs_server.backends.base` as a JSON object."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def from_json(kind: type[Value], values: object) -> Value:
+    """The dataclass that `to_json` was given.
+
+    Raises:
+        WireError: If the object does not fit.
+    """
+    try:
+        return _adapter(kind).validate_python(values)
+    except ValueError as error:
+        raise WireError(f"no {kind.__name__}: {error}") from error
+
+
+def error_to_json(error: NvsError | BackendError) -> Message:
+    """An error by its nearest kind that the other side knows."""
+    kinds = (kind.__name__ for kind in type(error).__mro__)
+    kind = next(name for name in kinds if name in _error_kinds())
+    return {"kind": kind, "problem": error.problem, "remedy": error.remedy}
+
+
+def error_from_json(values: Mapping[str, str]) -> NvsError | BackendError:
+    """The error that `error_to_json` was given."""
+    kind = _error_kinds().get(values["kind"], BackendError)
+    error = kind.__new__(kind)
+    if isinstance(error, NvsError):  # some have their own constructor
+        NvsError.__init__(error, values["problem"], remedy=values["remedy"])
+    else:
+        BackendError.__init__(error, values["problem"], remedy=values["remedy"])
+    return error
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+@cache
+def _error_kinds() -> dict[str, type[NvsError] | type[BackendError]]:
+    known = [*vars(nvs.errors).values(), *vars(base).values()]
+    return {
+        kind.__name__: kind
+        for kind in known
+        if isinstance(kind, type) and issubclass(kind, NvsError | BackendError)
+    }

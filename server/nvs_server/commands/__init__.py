@@ -1,0 +1,1 @@
+"""`nvs serve` and `nvs keys`: the service, and who may use it."""

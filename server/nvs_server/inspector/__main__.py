@@ -1,0 +1,126 @@
+"""`python -m nvs_server.inspector SOCKET`: run by the gateway, never by hand."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import resource
+from pathlib import Path
+from typing import Any
+
+from nvs.errors import DatasetError, ImageError, NvsError
+from nvs_server.backends import wire
+from nvs_server.backends.base import PrepareOrder, ValidationInfo
+from nvs_server.backends.pipe import Pipe
+from nvs_server.backends.settings import InspectorConfiguration
+from nvs_server.backends.wire import Message
+from nvs_server.inspector.images import inspect_image
+
+
+def main() -> None:
+    """Answer one request after another until the gateway is gone."""
+    pipe = Pipe.inherited()
+    limits = wire.from_json(InspectorConfiguration, pipe.receive())
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+    logging.getLogger("nvs.data").setLevel(logging.ERROR)  # missing images: the answer
+    requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    pipe.listen(requests.put)
+    pipe.send(event="ready")
+    while True:
+        request = requests.get()
+        if request["op"] == "cancel":
+            continue  # whoever cancels ends this process
+        try:
+            value = _answer(pipe, limits, request)
+        except NvsError as error:
+            pipe.send_error(request["id"], _without_paths(error, request))
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
+            if _is_shortage(error):
+                error = _too_large(limits, request)
+            pipe.send_error(request["id"], error)
+        else:
+            pipe.send(id=request["id"], event="result", value=wire.to_json(value))
+
+
+def _answer(pipe: Pipe, limits: InspectorConfiguration, request: Message) -> object:
+    """What a request asks for; torch is imported for those that need it."""
+    if request["op"] == "image":
+        return inspect_image(Path(request["path"]), max_pixels=limits.max_image_pixels)
+    if request["op"] == "scene":
+        from nvs_server.inspector.scenes import inspect_scene
+
+        return inspect_scene(
+            Path(request["path"]),
+            Path(request["output"]),
+            models=request["models"],
+            shapes=request["shapes"],
+        )
+    from nvs_server.backends.base import ModelInfo
+    from nvs_server.inspector import datasets
+
+    match request["op"]:
+        case "cameras":
+            return datasets.inspect_cameras(Path(request["folder"]))
+        case "validate":
+            findings = datasets.validate(Path(request["folder"]), request["poses"])
+            severities = {finding.severity for finding in findings}
+            worst: Any = next(
+                (s for s in ("error", "warning") if s in severities), "ok"
+            )
+            return ValidationInfo(verdict=worst, findings=findings)
+        case "prepare":
+
+            def tick(fraction: float) -> None:
+                pipe.send(
+                    id=request["id"],
+                    event="progress",
+                    stage="reading images",
+                    fraction=fraction,
+                )
+
+            return datasets.prepare(
+                wire.from_json(PrepareOrder, request["order"]),
+                wire.from_json(ModelInfo, request["model"]),
+                max_side_px=limits.max_side_px,
+                max_views=limits.max_views,
+                tick=tick,
+            )
+        case op:
+            raise ValueError(f"no such request: {op}")
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether memory ran out, as Python, torch and OpenCV put it."""
+    said = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or "allocate memory" in said
+        or "Insufficient memory" in said
+    )
+
+
+def _too_large(limits: InspectorConfiguration, request: Message) -> NvsError:
+    kind = ImageError if request["op"] == "image" else DatasetError
+    return kind(
+        f"decoding needs more than the {limits.memory_bytes >> 20} MiB it may take",
+        remedy="Send less, or smaller images.",
+    )
+
+
+def _without_paths(error: NvsError, request: Message) -> NvsError:
+    """The error with files called as the user knows them, not where they lie here."""
+    places = {
+        "image": ("path", "the image"),
+        "scene": ("path", "the scene file"),
+    }
+    key, name = places.get(request["op"], ("folder", "the dataset"))
+    place = request["order"]["folder"] if "order" in request else request[key]
+    problem = error.problem.replace(f"{place}/", "").replace(place, name)
+    values = wire.error_to_json(error) | {"problem": problem}
+    renamed = wire.error_from_json(values)
+    assert isinstance(renamed, NvsError), "it was one before"
+    return renamed
+
+
+if __name__ == "__main__":
+    main()

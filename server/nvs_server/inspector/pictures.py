@@ -1,0 +1,60 @@
+"""Inputs of a scene as pictures for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from nvs.cameras import Camera
+from nvs_server.backends.base import CameraRecord, InputView
+
+THUMBNAIL_PX = 192
+JPEG_QUALITY = 85
+
+
+def write_input(
+    output: Path,
+    index: int,
+    name: str,
+    camera: Camera,
+    pixels: UInt8[np.ndarray, "height width 3"],
+    *,
+    thumbnail_only: bool,
+) -> InputView:
+    """Write the pictures of one input into a folder.
+
+    Args:
+        output: The folder.
+        index: Which input it is.
+        name: What it is called.
+        camera: Its camera (a batch of one) in the user's world.
+        pixels: The input as the network saw it, or a thumbnail of it.
+        thumbnail_only: Whether it is a thumbnail.
+    """
+    image = Image.fromarray(pixels)
+    full = None if thumbnail_only else output / f"{index:05d}.png"
+    if full is not None:
+        image.save(full)
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    thumbnail = output / f"{index:05d}.jpg"
+    small.save(thumbnail, quality=JPEG_QUALITY)
+    return InputView(
+        index=index,
+        name=name,
+        camera=camera_record(camera),
+        height=camera.height,
+        width=camera.width,
+        image=full,
+        thumbnail=thumbnail,
+    )
+
+
+def camera_record(camera: Camera) -> CameraRecord:
+    """The values of a camera (a batch of one)."""
+    rows = [tuple(row) for row in camera.world_from_camera[0].tolist()]
+    fx, fy, cx, cy = camera.intrinsics[0].tolist()
+    return CameraRecord(world_from_camera=tuple(rows), fx=fx, fy=fy, cx=cx, cy=cy)

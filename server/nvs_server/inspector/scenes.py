@@ -1,0 +1,105 @@
+"""Uploaded scene files: checked against the weights that are to render them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nvs.errors import SceneFileError
+from nvs.scene import Scene
+from nvs_server.backends import wire
+from nvs_server.backends.base import ModelInfo, SceneInfo
+from nvs_server.backends.settings import FastWeightShapes
+from nvs_server.inspector.pictures import write_input
+
+REMEDY = "Give a file that `nvs build` wrote."
+MAX_SIDE_PX = 2**14
+MAX_THUMBNAIL_PX = 512
+
+
+def inspect_scene(
+    path: Path,
+    output: Path,
+    *,
+    models: Sequence[dict[str, Any]],
+    shapes: Sequence[dict[str, Any]],
+) -> SceneInfo:
+    """Check a scene file and write thumbnails of its inputs.
+
+    Args:
+        path: The file.
+        output: Folder for the thumbnails; made if absent.
+        models: JSON of each `ModelInfo` that is served.
+        shapes: JSON of each one's `FastWeightShapes`.
+
+    Raises:
+        SceneFileError: If it is damaged, no served weights built it, or it does not
+            fit them.
+        CameraError: If its cameras are unusable.
+    """
+    scene = Scene.load(path)
+    known = [wire.from_json(ModelInfo, model) for model in models]
+    digests = [model.digest for model in known]
+    if scene.model_digest not in digests:
+        raise SceneFileError(
+            f"the scene was built with {str(scene.model_id)[:80]!r}, which is not "
+            "served here",
+            remedy=f"Build it with {' or '.join(model.id for model in known)}.",
+        )
+    place = digests.index(scene.model_digest)
+    _check(scene, wire.from_json(FastWeightShapes, shapes[place]))
+    scene.input_camera.check(scene.input_names)
+    output.mkdir(parents=True, exist_ok=True)
+    inputs = tuple(
+        write_input(output, index, name, camera, thumbnail.numpy(), thumbnail_only=True)
+        for index, (name, camera, thumbnail) in enumerate(
+            zip(scene.input_names, scene.input_camera, scene.thumbnail, strict=True)
+        )
+    )
+    return SceneInfo(
+        weights=known[place].id,
+        model_digest=scene.model_digest,
+        height=scene.height,
+        width=scene.width,
+        num_views=len(inputs),
+        inputs=inputs,
+    )
+
+
+def _check(scene: Scene, expected: FastWeightShapes) -> None:
+    matrices = {tuple(tuple(w.shape) for w in block) for block in scene.fast_weights}
+    weights = [w for block in scene.fast_weights for w in block]
+    if len(scene.fast_weights) != expected.num_blocks or matrices != {
+        expected.matrices
+    }:
+        raise SceneFileError(
+            "the fast weights of the scene do not fit the weights it names",
+            remedy=REMEDY,
+        )
+    if not all(w.dtype.is_floating_point and w.isfinite().all() for w in weights):
+        raise SceneFileError(
+            "the fast weights of the scene are not all finite numbers", remedy=REMEDY
+        )
+    thumbnail, names = scene.thumbnail, scene.input_names
+    if not len(thumbnail) == len(names) == len(scene.input_camera) > 0:
+        raise SceneFileError(
+            f"the scene has {len(scene.input_camera)} cameras, {len(names)} names and "
+            f"{len(thumbnail)} thumbnails",
+            remedy=REMEDY,
+        )
+    if (
+        thumbnail.dtype != torch.uint8
+        or thumbnail.ndim != 4
+        or thumbnail.shape[-1] != 3
+        or not 1 <= min(thumbnail.shape[1:3])
+        or max(thumbnail.shape[1:3]) > MAX_THUMBNAIL_PX
+        or max(scene.height, scene.width) > MAX_SIDE_PX
+        or not all(type(name) is str for name in names)
+    ):
+        raise SceneFileError(
+            "the thumbnails, sizes or names of the scene are not as they are written",
+            remedy=REMEDY,
+        )

@@ -1,0 +1,75 @@
+"""A scene file that is lost or damaged is built again from the uploaded inputs."""
+
+from __future__ import annotations
+
+import threading
+
+from nvs_server.jobs.parameters import build_key
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.errors import BlobDamaged, BlobMissing
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import ErrorRecord, JobRecord, SceneRecord
+from nvs_server.storage.scenes import SceneStore
+
+REMEDY = "Upload the scene file, or images and cameras, again."
+_one_at_a_time = threading.Lock()
+
+
+def rebuild(
+    scene: SceneRecord, scenes: SceneStore, jobs: JobStore, blobs: Blobs
+) -> JobRecord | None:
+    """Queue the build of a scene again if its file is really lost.
+
+    Safe to call for every request that meets the damage: the file is checked first,
+    and builds of the same inputs and parameters are one job.
+
+    Returns:
+        The build; None if the file turns out well, the scene has another by now, or
+        there is nothing to build it from: the scene has then failed with the reason.
+    """
+    with _one_at_a_time:
+        return _rebuild(scene, scenes, jobs, blobs)
+
+
+def _rebuild(
+    scene: SceneRecord, scenes: SceneStore, jobs: JobStore, blobs: Blobs
+) -> JobRecord | None:
+    sha256 = scene.scene_sha256
+    if sha256 is None:
+        return None
+    try:
+        blobs.verify(sha256)
+    except (BlobMissing, BlobDamaged) as error:
+        problem = f"the scene file is lost: {error.problem}"
+    else:
+        return None
+    origin = _origin(scene, scenes, jobs)
+    error = ErrorRecord(problem=problem, remedy=REMEDY)
+    if not scenes.lose_file(scene.id, sha256, error):
+        return _under_way(scene, scenes, jobs)
+    blobs.delete(sha256)
+    if origin is None:
+        return None
+    key = build_key(scenes.files(scene.id), scene.model_digest or "", origin.parameters)
+    job, _ = jobs.submit(
+        scene.owner, scene.id, "build", origin.parameters, dedupe_key=key
+    )
+    return job
+
+
+def _origin(scene: SceneRecord, scenes: SceneStore, jobs: JobStore) -> JobRecord | None:
+    """The build that made the scene file; None if it was uploaded."""
+    is_built = any(view.sha256 is not None for view in scenes.inputs(scene.id))
+    if not is_built or scene.built_job_id is None or not scene.num_images:
+        return None
+    return jobs.get(scene.owner, scene.built_job_id)
+
+
+def _under_way(
+    scene: SceneRecord, scenes: SceneStore, jobs: JobStore
+) -> JobRecord | None:
+    """The build that someone else who met the damage has asked for."""
+    now = scenes.get(scene.owner, scene.id)
+    if now is None or now.scene_sha256 is not None or now.job_id is None:
+        return None
+    return jobs.get(scene.owner, now.job_id)

@@ -1,0 +1,224 @@
+"""Takes jobs from the queue and runs them, as many at a time as there are workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
+
+from starlette.concurrency import run_in_threadpool
+
+from nvs.errors import NvsError
+from nvs_server.backends.base import Backend, BackendError, SceneDamaged
+from nvs_server.jobs.events import JobEvents
+from nvs_server.jobs.rebuild import rebuild
+from nvs_server.jobs.report import Report
+from nvs_server.jobs.work import Work
+from nvs_server.settings import Settings
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.errors import StorageError
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import BuiltScene, ErrorRecord, JobRecord, VideoResult
+from nvs_server.storage.scenes import SceneStore
+from nvs_server.telemetry.logs import logger
+from nvs_server.telemetry.metrics import Metrics
+
+POLL_SECONDS = 2.0
+"""How soon a job that another gateway took in is seen."""
+HEARTBEATS_PER_LEASE = 3
+REPORT_SECONDS = 0.5
+"""Shortest pause between two reports of a job's progress."""
+
+log = logger(__name__)
+
+
+class JobRunner:
+    """Runs jobs until it is stopped.
+
+    A job is this runner's while its lease lasts, which heartbeats renew; a heartbeat
+    that learns the job was cancelled or taken over ends the work. Results count only
+    if the job is still this runner's when they are committed.
+
+    Args:
+        settings: Lease of a job.
+        jobs: The queue.
+        scenes: The scenes.
+        blobs: Where files are kept.
+        backend: Who computes.
+        metrics: Told of jobs that end.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        jobs: JobStore,
+        scenes: SceneStore,
+        blobs: Blobs,
+        backend: Backend,
+        metrics: Metrics,
+    ) -> None:
+        host, process = socket.gethostname(), os.getpid()
+        self.name = f"{host}-{process}-{secrets.token_hex(4)}"
+        self.events = JobEvents()
+        self._lease_seconds = settings.lease_seconds
+        self._jobs = jobs
+        self._scenes = scenes
+        self._blobs = blobs
+        self._backend = backend
+        self._metrics = metrics
+        self._work = Work(scenes, blobs, backend, metrics)
+        self._submitted = asyncio.Event()
+        self._running: dict[str, asyncio.Task[BuiltScene | VideoResult]] = {}
+        self._slots: list[asyncio.Task[None]] = []
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Begin to take jobs; the backend must have started."""
+        num_slots = max(1, len(self._backend.status().workers))
+        self._slots = [asyncio.create_task(self._slot()) for _ in range(num_slots)]
+
+    async def stop(self) -> None:
+        """Give up what is running: those jobs are queued again, for another runner."""
+        self._is_stopping = True
+        self._submitted.set()
+        for work in self._running.values():
+            work.cancel()
+        await asyncio.gather(*self._slots)
+        with suppress(StorageError):
+            await run_in_threadpool(self._jobs.release, self.name)
+
+    def wake(self) -> None:
+        """Look into the queue now: a job was submitted."""
+        self._submitted.set()
+
+    def cancelled(self, job_id: str) -> None:
+        """End the work of a job that was cancelled, if it runs here."""
+        if work := self._running.get(job_id):
+            work.cancel()
+        self.events.notify(job_id)
+
+    async def _slot(self) -> None:
+        while not self._is_stopping:
+            self._submitted.clear()
+            try:
+                job = await run_in_threadpool(
+                    self._jobs.claim, self.name, self._lease_seconds
+                )
+                if job is not None:
+                    await self._run(job)
+                    continue
+            except StorageError as error:
+                log.warning("queue unavailable", error=str(error))
+            except Exception:
+                log.exception("job not recorded; its lease will run out")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._submitted.wait()
+
+    async def _run(self, job: JobRecord) -> None:
+        """Do a job and record how it ended."""
+        if self._is_stopping:
+            return
+        self.events.notify(job.id)
+        started = time.monotonic()
+        report = Report()
+        step = self._work.build if job.kind == "build" else self._work.video
+        work: asyncio.Task[BuiltScene | VideoResult] = asyncio.ensure_future(
+            step(job, report)
+        )
+        self._running[job.id] = work
+        beats = asyncio.create_task(self._keep_lease(job, report, work))
+        try:
+            await asyncio.wait((work,))
+        finally:
+            del self._running[job.id]
+            for task in (work, beats):
+                task.cancel()
+            await asyncio.gather(work, beats, return_exceptions=True)
+        if work.cancelled():
+            log.info("job given up", job_id=job.id)
+        elif (error := work.exception()) is None:
+            await self._succeed(job, work.result())
+        else:
+            await self._fail(job, error)
+        await self._note_end(job, time.monotonic() - started)
+
+    async def _keep_lease(
+        self,
+        job: JobRecord,
+        report: Report,
+        work: asyncio.Task[BuiltScene | VideoResult],
+    ) -> None:
+        """Renew the lease and report, at once at each new stage; end lost work."""
+        renew_seconds = self._lease_seconds / HEARTBEATS_PER_LEASE
+        reported = (report.stage, report.progress)
+        renewed = time.monotonic()
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(REPORT_SECONDS, renew_seconds)):
+                    await report.stage_changed.wait()
+            report.stage_changed.clear()
+            news = (report.stage, report.progress)
+            if news == reported and time.monotonic() - renewed < renew_seconds:
+                continue
+            try:
+                is_ours = await run_in_threadpool(
+                    self._jobs.heartbeat,
+                    job.id,
+                    self.name,
+                    self._lease_seconds,
+                    stage=news[0],
+                    progress=news[1],
+                )
+            except StorageError as error:
+                log.warning("no heartbeat", job_id=job.id, error=str(error))
+                continue
+            reported, renewed = news, time.monotonic()
+            self.events.notify(job.id)
+            if not is_ours:
+                work.cancel()
+                return
+
+    async def _succeed(self, job: JobRecord, result: BuiltScene | VideoResult) -> None:
+        if isinstance(result, BuiltScene):
+            ours = await run_in_threadpool(
+                self._jobs.succeed_build, job.id, self.name, result
+            )
+        else:
+            ours = await run_in_threadpool(
+                self._jobs.succeed, job.id, self.name, result
+            )
+        if not ours:
+            log.info("result of a lost job dropped", job_id=job.id)
+
+    async def _fail(self, job: JobRecord, error: BaseException) -> None:
+        """Record a failure; what is not the user's doing is tried again."""
+        retry = True
+        if isinstance(error, SceneDamaged):
+            retry = False
+            scene = await run_in_threadpool(self._scenes.get, job.owner, job.scene_id)
+            if scene is not None:
+                await run_in_threadpool(
+                    rebuild, scene, self._scenes, self._jobs, self._blobs
+                )
+            remedy = "Wait until the scene is ready again, then ask for the video."
+            record = ErrorRecord(problem=error.problem, remedy=remedy)
+        elif isinstance(error, NvsError | BackendError):
+            retry = isinstance(error, BackendError | StorageError)
+            record = ErrorRecord(problem=error.problem, remedy=error.remedy)
+        else:
+            log.error("job crashed", job_id=job.id, exc_info=error)
+            record = ErrorRecord(
+                problem=f"the {job.kind} failed inside the server",
+                remedy=f"Report job {job.id} to the operator; the log has the details.",
+            )
+        await run_in_threadpool(self._jobs.fail, job.id, self.name, record, retry=retry)
+
+    async def _note_end(self, job: JobRecord, seconds: float) -> None:
+        self.events.notify(job.id)
+        ended = await run_in_threadpool(self._jobs.get, job.owner, job.id)
+        if ended is not None and ended.is_final:
+            self._metrics.job_ended(ended.kind, ended.state, seconds)

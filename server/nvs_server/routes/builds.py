@@ -1,0 +1,149 @@
+"""Building a scene from its uploaded images and cameras."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Response
+from starlette.concurrency import run_in_threadpool
+
+from nvs_server.access.dependencies import BackendDep, Jobs, Scenes, SettingsDep, Writer
+from nvs_server.backends.base import Backend, ModelInfo
+from nvs_server.jobs.parameters import build_key
+from nvs_server.problems import Problem, invalid
+from nvs_server.routes.datasets import check_inputs
+from nvs_server.routes.dependencies import (
+    JSON_BODY,
+    Runner,
+    SceneId,
+    errors,
+    find_model,
+    find_scene,
+)
+from nvs_server.routes.records import job_body
+from nvs_server.schemas.jobs import BuildRequest, CountedViews, Job, ListedViews
+
+DEFAULTS = BuildRequest()
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The client's own name of this request: sent again, it gives the "
+        "same job; with other parameters, 409.",
+    ),
+]
+
+router = APIRouter(prefix="/v1/scenes", tags=["builds"])
+
+
+@router.post(
+    "/{scene_id}/build",
+    status_code=202,
+    operation_id="build_scene",
+    summary="Build a scene",
+    response_description="The new job; Location is its address.",
+    responses={
+        200: {"model": Job, "description": "The same build waits, runs or is done."}
+    }
+    | errors(
+        *JSON_BODY,
+        *("not-found", "inputs-missing", "idempotency-conflict"),
+        *("quota-exceeded", "queue-full", "worker-lost", "disk-full"),
+    ),
+)
+async def build(
+    response: Response,
+    scene_id: SceneId,
+    caller: Writer,
+    scenes: Scenes,
+    jobs: Jobs,
+    backend: BackendDep,
+    settings: SettingsDep,
+    runner: Runner,
+    body: Annotated[BuildRequest, Body()] = DEFAULTS,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Queue one forward pass over the uploaded views.
+
+    The same build is done once: while it waits or runs, and after it is done until
+    images, cameras or the scene file change, this answers its job.
+    """
+    scene = await find_scene(scenes, caller, scene_id)
+    check_inputs(scene)
+    model = await _model(backend, body.weights)
+    _check_size(body, model)
+    _check_views(body, model)
+    parameters = body.model_dump(mode="json", exclude_none=True)
+    parameters["weights"] = model.id
+    files = await run_in_threadpool(scenes.files, scene_id)
+    job, is_new = await run_in_threadpool(
+        jobs.submit,
+        caller.owner,
+        scene_id,
+        "build",
+        parameters,
+        dedupe_key=build_key(files, model.digest, parameters),
+        idempotency_key=idempotency_key,
+        limit_queued=settings.max_job_queue,
+        limit_per_day=caller.quotas.builds_per_day,
+        limit_bytes=caller.quotas.bytes,
+    )
+    if is_new:
+        runner.wake()
+    else:
+        response.status_code = 200
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job_body(job)
+
+
+async def _model(backend: Backend, weights: str | None) -> ModelInfo:
+    model = await find_model(backend, weights)
+    if model is not None:
+        return model
+    if weights is None:
+        raise Problem("worker-lost", "The models are not known yet.")
+    known = ", ".join(model.id for model in await backend.models())
+    raise invalid(
+        "weights",
+        f"this service has no weights {weights!r}",
+        remedy=f"It has: {known}.",
+    )
+
+
+def _check_size(body: BuildRequest, model: ModelInfo) -> None:
+    if body.size is None:
+        return
+    if isinstance(body.size, int):
+        limit = max(model.max_height, model.max_width)
+        sides = ((body.size, limit, "size"),)
+    else:
+        height, width = body.size
+        sides = (
+            (height, model.max_height, "size.0"),
+            (width, model.max_width, "size.1"),
+        )
+    for side, limit, field in sides:
+        if not model.patch_size <= side <= limit:
+            raise invalid(
+                field,
+                f"{side} pixels are not from {model.patch_size} to {limit}",
+                remedy=f"That is what {model.id} builds; choose a size within it.",
+            )
+
+
+def _check_views(body: BuildRequest, model: ModelInfo) -> None:
+    match body.views:
+        case CountedViews(count=count):
+            field = "views.count"
+        case ListedViews(indices=indices):
+            field, count = "views.indices", len(indices)
+        case None:
+            return
+    if count > model.max_views:
+        raise invalid(
+            field,
+            f"{count} views are more than {model.id} takes",
+            remedy=f"Choose at most {model.max_views}.",
+        )

@@ -1,0 +1,233 @@
+"""A whole dataset in one upload, and what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+
+from nvs.errors import DatasetError
+from nvs_server.access.dependencies import (
+    BackendDep,
+    BlobStore,
+    Reader,
+    Scenes,
+    SettingsDep,
+    Writer,
+)
+from nvs_server.backends.base import Backend
+from nvs_server.jobs.materialise import materialise, work_folder
+from nvs_server.jobs.naming import about, shown_as
+from nvs_server.limits.archives import ArchiveLimits, UnpackedFile, unpack
+from nvs_server.limits.disconnect import run_while_connected
+from nvs_server.limits.inspections import InspectionsDep
+from nvs_server.problems import Problem
+from nvs_server.routes.cameras import (
+    ZIP_TYPE,
+    is_camera_file,
+    is_litter,
+    located,
+    read_cameras,
+)
+from nvs_server.routes.dependencies import (
+    FILE_BODY,
+    SceneId,
+    errors,
+    find_model,
+    find_scene,
+)
+from nvs_server.routes.receive import check_room, media_type, received
+from nvs_server.routes.records import cameras_values
+from nvs_server.schemas.scenes import DatasetReport, Finding, Validation
+from nvs_server.settings import Settings
+from nvs_server.storage.records import FileRecord, SceneRecord
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+OTHER_FILES = 1000
+"""Files of an archive beside its images: cameras, and what is left out."""
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {ZIP_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+router = APIRouter(tags=["datasets"])
+
+
+@router.put(
+    "/{scene_id}/dataset",
+    operation_id="put_dataset",
+    summary="Upload a whole dataset",
+    response_description="What it holds.",
+    openapi_extra=BODY,
+    responses=errors(
+        *(*FILE_BODY, "not-found", "building", "quota-exceeded"),
+        *("queue-full", "worker-lost"),
+    ),
+)
+async def put_dataset(
+    request: Request,
+    scene_id: SceneId,
+    caller: Writer,
+    scenes: Scenes,
+    blobs: BlobStore,
+    backend: BackendDep,
+    settings: SettingsDep,
+    inspections: InspectionsDep,
+) -> DatasetReport:
+    """Upload images and camera files as one zip file, instead of all earlier files.
+
+    One folder around them all is left out. Every image is decoded and checked; if
+    anything is wrong with one, nothing is changed.
+    """
+    scene = await find_scene(scenes, caller, scene_id)
+    media_type(request, (ZIP_TYPE,))
+    usage = await run_in_threadpool(scenes.usage, caller.owner)
+    check_room(request, usage, caller, replaced_bytes=scene.input_bytes)
+    inspections.check_room()
+    async with received(request, blobs) as body:
+        with inspections.place(), work_folder(blobs) as folder:
+            with shown_as(body.path, "the upload"):
+                unpacked = await run_in_threadpool(
+                    unpack, body.path, folder, _limits(settings), keep=_is_wanted
+                )
+            files = await run_while_connected(
+                request, _inspected(backend, folder, unpacked, settings)
+            )
+            locate = located(files, folder, blobs)
+            info = await read_cameras(request, blobs, backend, files, locate)
+            for file in files:
+                await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
+    await run_in_threadpool(
+        scenes.replace_files, scene_id, files, limit_bytes=caller.quotas.bytes
+    )
+    num_images = sum(file.kind == "image" for file in files)
+    return DatasetReport(**cameras_values(info), num_images=num_images)
+
+
+@router.get(
+    "/{scene_id}/validation",
+    operation_id="validate_scene",
+    summary="Validate the uploaded dataset",
+    response_description="What is wrong with it.",
+    responses=errors(
+        *("not-found", "inputs-missing", "invalid", "blob-lost"),
+        *("queue-full", "worker-lost"),
+    ),
+)
+async def validate(
+    request: Request,
+    scene_id: SceneId,
+    caller: Reader,
+    scenes: Scenes,
+    blobs: BlobStore,
+    backend: BackendDep,
+    inspections: InspectionsDep,
+) -> Validation:
+    """Check images and cameras as the default model needs them, before a build."""
+    check_inputs(await find_scene(scenes, caller, scene_id))
+    files = await run_in_threadpool(scenes.files, scene_id)
+    model = await find_model(backend, None)
+    poses = model.poses if model else "object"
+    await request.body()
+    with (
+        inspections.place(),
+        work_folder(blobs) as folder,
+        shown_as(folder, "the dataset"),
+    ):
+        await run_in_threadpool(materialise, files, blobs.local_path, folder)
+        info = await run_while_connected(request, backend.validate(folder, poses=poses))
+    return Validation(
+        verdict=info.verdict,
+        findings=[
+            Finding(
+                severity=finding.severity,
+                title=finding.title,
+                detail=finding.detail,
+                remedy=finding.remedy,
+                views=list(finding.views),
+            )
+            for finding in info.findings
+        ],
+    )
+
+
+def check_inputs(scene: SceneRecord) -> None:
+    """Refuse work on a scene that lacks images or cameras.
+
+    Raises:
+        Problem: `inputs-missing`, 409.
+    """
+    if scene.num_images and scene.has_cameras:
+        return
+    there = f"{scene.num_images} images" if scene.num_images else "no images"
+    cameras = "cameras" if scene.has_cameras else "no cameras"
+    missing = "images/{name}" if not scene.num_images else "cameras"
+    raise Problem(
+        "inputs-missing",
+        f"The scene has {there} and {cameras}.",
+        remedy=f"PUT /v1/scenes/{scene.id}/{missing} first.",
+    )
+
+
+def _limits(settings: Settings) -> ArchiveLimits:
+    return ArchiveLimits(
+        max_files=2 * settings.max_images + OTHER_FILES,
+        max_bytes=settings.max_dataset_bytes,
+        max_file_bytes=settings.max_image_bytes,
+    )
+
+
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(IMAGE_SUFFIXES) and not is_litter(path)
+
+
+def _is_wanted(path: str) -> bool:
+    return _is_image(path) or is_camera_file(path)
+
+
+async def _inspected(
+    backend: Backend,
+    folder: Path,
+    unpacked: Sequence[UnpackedFile],
+    settings: Settings,
+) -> list[FileRecord]:
+    """The unpacked files as records; every image is decoded once.
+
+    Raises:
+        DatasetError, ImageError: Naming the file.
+    """
+    num_images = sum(_is_image(file.path) for file in unpacked)
+    if num_images > settings.max_images:
+        raise DatasetError(
+            f"the dataset has {num_images} images, over the limit of "
+            f"{settings.max_images}",
+            remedy="Send fewer; the operator can raise NVS_MAX_IMAGES.",
+        )
+    if num_images == 0:
+        raise DatasetError(
+            "the zip file has no images",
+            remedy=f"Put files of {', '.join(IMAGE_SUFFIXES)} into it.",
+        )
+    files: list[FileRecord] = []
+    for file in unpacked:
+        height = width = None
+        kind = "image" if _is_image(file.path) else "cameras"
+        if kind == "image":
+            with about(file.path):
+                info = await backend.inspect_image(folder / file.path)
+            height, width = info.height, info.width
+        files.append(
+            FileRecord(
+                path=file.path,
+                kind=kind,
+                sha256=file.sha256,
+                num_bytes=file.num_bytes,
+                height=height,
+                width=width,
+            )
+        )
+    return files

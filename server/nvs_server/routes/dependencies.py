@@ -1,0 +1,98 @@
+"""What several routes share: the job runner, the caller's scene, documented errors."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Depends, Path
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+
+from nvs_server.access.principal import Principal
+from nvs_server.backends.base import Backend, ModelInfo, SceneRef
+from nvs_server.jobs.parameters import scene_ref
+from nvs_server.jobs.runner import JobRunner
+from nvs_server.problems import Problem, documented, not_found
+from nvs_server.schemas.base import ID_PATTERN
+from nvs_server.storage.records import SceneRecord
+from nvs_server.storage.scenes import SceneStore
+
+
+async def _runner(connection: HTTPConnection) -> JobRunner:
+    return connection.app.state.runner
+
+
+Runner = Annotated[JobRunner, Depends(_runner)]
+SceneId = Annotated[
+    str, Path(description="Id of a scene.", examples=["mfzwizltoqydcmrtgu3dqmrvge"])
+]
+JobId = Annotated[
+    str, Path(description="Id of a job.", examples=["orugs4zanfzsa5dimuqgc3tt4a"])
+]
+
+_EVERYWHERE = (
+    *("host-refused", "no-key", "unknown-key", "scope-missing", "origin-refused"),
+    *("rate-limited", "draining", "storage-unavailable", "internal"),
+)
+JSON_BODY = ("malformed", "invalid", "too-large", "media-type", "body-timeout")
+"""What a route that takes JSON can refuse."""
+FILE_BODY = (*JSON_BODY, "length-required", "digest-mismatch", "disk-full")
+"""What a route that takes a file can refuse."""
+
+
+def errors(*slugs: str) -> dict[int | str, dict[str, Any]]:
+    """Document problems of a route, with those that any route can have."""
+    return documented(*_EVERYWHERE, *slugs)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be the id of a scene or a job."""
+    return re.fullmatch(ID_PATTERN, text) is not None
+
+
+async def find_scene(
+    scenes: SceneStore, caller: Principal, scene_id: str
+) -> SceneRecord:
+    """A scene of the caller's.
+
+    Raises:
+        Problem: `not-found`, 404.
+    """
+    scene = None
+    if is_id(scene_id):
+        scene = scenes.recall(caller.owner, scene_id)
+        if scene is None:
+            scene = await run_in_threadpool(scenes.get, caller.owner, scene_id)
+    if scene is None:
+        raise not_found(f"scene {scene_id[:80]!r} of yours")
+    return scene
+
+
+def built_file(scene: SceneRecord) -> SceneRef:
+    """The scene's file.
+
+    Raises:
+        Problem: `building` or `not-built`, 409.
+    """
+    reference = scene_ref(scene)
+    if reference is not None:
+        return reference
+    if scene.state == "building":
+        raise Problem(
+            "building",
+            f"Scene {scene.id} is being built and has no scene file yet.",
+            remedy=f"Wait for job {scene.job_id}.",
+        )
+    detail = f"Scene {scene.id} has no scene file; its state is {scene.state}."
+    if scene.error is not None:
+        detail += f" {scene.error.problem}."
+    raise Problem("not-built", detail)
+
+
+async def find_model(backend: Backend, weights: str | None) -> ModelInfo | None:
+    """Served weights by id; the default without one; None if there are none such."""
+    for model in await backend.models():
+        if model.id == weights or (weights is None and model.is_default):
+            return model
+    return None

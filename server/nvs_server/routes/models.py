@@ -1,0 +1,127 @@
+"""The service about itself: the caller, the models, the capacity, tickets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+
+from nvs_server.access.dependencies import (
+    AdmissionDep,
+    BackendDep,
+    Caller,
+    Jobs,
+    Reader,
+    RenderCaller,
+    Scenes,
+    SettingsDep,
+    TicketsDep,
+)
+from nvs_server.access.tickets import LIFETIME_SECONDS
+from nvs_server.routes.dependencies import errors
+from nvs_server.schemas.system import (
+    CacheTier,
+    Capacity,
+    Me,
+    Model,
+    Models,
+    QueueReport,
+    Quotas,
+    Ticket,
+    UsageReport,
+    WorkerReport,
+)
+
+router = APIRouter(prefix="/v1", tags=["service"])
+
+
+@router.get(
+    "/me",
+    operation_id="get_me",
+    summary="Who am I",
+    response_description="The caller.",
+    responses=errors(),
+)
+def me(caller: Caller, scenes: Scenes) -> Me:
+    """The caller's owner name, scopes, quotas and what of them is used."""
+    usage = scenes.usage(caller.owner)
+    return Me(
+        owner=caller.owner,
+        key_name=caller.key_name,
+        scopes=sorted(caller.scopes),
+        quotas=Quotas(**asdict(caller.quotas)),
+        usage=UsageReport(**asdict(usage)),
+        auth=caller.auth,
+    )
+
+
+@router.get(
+    "/models",
+    operation_id="list_models",
+    summary="List models",
+    response_description="The models.",
+    responses=errors("worker-lost"),
+)
+async def models(caller: Reader, backend: BackendDep) -> Models:
+    """The weights that scenes are built and rendered with, the default first."""
+    return Models(items=[Model(**asdict(model)) for model in await backend.models()])
+
+
+@router.get(
+    "/capacity",
+    operation_id="get_capacity",
+    summary="How busy the service is",
+    response_description="Workers, queues and caches.",
+    responses=errors(),
+)
+async def capacity(
+    caller: Reader,
+    backend: BackendDep,
+    jobs: Jobs,
+    admission: AdmissionDep,
+    settings: SettingsDep,
+) -> Capacity:
+    """Workers, queues and the scene cache; answers also while shutting down."""
+    status = backend.status()
+    counts = await run_in_threadpool(jobs.counts)
+    return Capacity(
+        workers=[
+            WorkerReport(
+                device=worker.device,
+                state=worker.state,
+                num_restarts=worker.num_restarts,
+            )
+            for worker in status.workers
+        ],
+        queue=QueueReport(
+            renders=admission.num_renders,
+            renders_limit=admission.max_renders,
+            jobs=counts.queued + counts.running,
+            jobs_limit=settings.max_job_queue,
+        ),
+        cache=[
+            CacheTier(
+                tier=tier.tier,
+                bytes=tier.bytes,
+                bytes_limit=tier.bytes_limit,
+                scenes=tier.scenes,
+            )
+            for tier in status.cache
+        ],
+        draining=admission.is_draining or status.draining,
+    )
+
+
+@router.post(
+    "/tickets",
+    operation_id="create_ticket",
+    summary="Get a ticket for a stream",
+    response_description="The ticket.",
+    responses=errors(),
+)
+async def ticket(caller: RenderCaller, tickets: TicketsDep) -> Ticket:
+    """A ticket stands in for the key on one WebSocket, where headers cannot be set."""
+    return Ticket(
+        ticket=tickets.issue(caller), expires_in_seconds=int(LIFETIME_SECONDS)
+    )

@@ -1,0 +1,161 @@
+"""What all routes that render share: the order, its checks, and lost scene files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.concurrency import run_in_threadpool
+
+from nvs_server.backends.base import (
+    Backend,
+    CameraRecord,
+    Frame,
+    RenderOrder,
+    SceneDamaged,
+)
+from nvs_server.jobs.rebuild import rebuild
+from nvs_server.jobs.runner import JobRunner
+from nvs_server.problems import Problem, invalid
+from nvs_server.routes.dependencies import built_file, find_model
+from nvs_server.schemas.cameras import LookAt, PosedCamera, PosedCameraFov
+from nvs_server.schemas.renders import PictureOptions
+from nvs_server.settings import Settings
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.errors import BlobDamaged, BlobMissing
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.records import SceneRecord
+from nvs_server.storage.scenes import SceneStore
+
+REBUILD_SECONDS = 10.0
+"""Retry-After while a lost scene file is built again."""
+
+AnyCamera = PosedCamera | PosedCameraFov | LookAt
+
+
+class Pictures:
+    """Renders scenes, and starts the repair of those whose file is lost."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        scenes: SceneStore,
+        jobs: JobStore,
+        blobs: Blobs,
+        backend: Backend,
+        runner: JobRunner,
+    ) -> None:
+        self._settings = settings
+        self._scenes = scenes
+        self._jobs = jobs
+        self._blobs = blobs
+        self._backend = backend
+        self._runner = runner
+
+    async def order(
+        self,
+        scene: SceneRecord,
+        cameras: Sequence[AnyCamera],
+        options: PictureOptions,
+    ) -> RenderOrder:
+        """What to ask of the backend.
+
+        Raises:
+            Problem: `not-built`, `building` or `invalid` (the size).
+        """
+        reference = built_file(scene)
+        await self.check_size(scene, options.height, options.width)
+        return RenderOrder(
+            scene=reference,
+            cameras=tuple(
+                camera_record(camera, options.height, options.width)
+                for camera in cameras
+            ),
+            height=options.height,
+            width=options.width,
+            format=options.format,
+            quality=options.quality,
+            background=options.background,
+        )
+
+    async def check_size(self, scene: SceneRecord, height: int, width: int) -> None:
+        """Refuse a size that the scene's model or the settings do not allow.
+
+        Raises:
+            Problem: `invalid`, naming height or width; `not-built` if the scene's
+                weights are no longer served.
+        """
+        model = await find_model(self._backend, scene.weights)
+        if model is None or model.digest != scene.model_digest:
+            what = f"{scene.weights!r}, which is no longer served"
+            if model is not None:
+                what = f"other weights than {model.id!r} of today"
+            raise Problem(
+                "not-built",
+                f"The scene was built with {what}.",
+                remedy="Build it again, or ask the operator to serve those weights.",
+            )
+        patch = model.patch_size
+        for field, side, limit in (
+            ("height", height, model.max_height),
+            ("width", width, model.max_width),
+        ):
+            if side % patch:
+                down = max(side // patch, 1) * patch
+                raise invalid(
+                    field,
+                    f"{side} is not a multiple of {patch}",
+                    remedy=f"Use {down} or {down + patch}.",
+                )
+            if side > limit:
+                raise invalid(
+                    field,
+                    f"{side} pixels are more than {model.id} renders",
+                    remedy=f"Use at most {limit}.",
+                )
+        if height * width > self._settings.max_render_pixels:
+            raise invalid(
+                "height",
+                f"{height}×{width} is over {self._settings.max_render_pixels} pixels",
+                remedy="Ask for a smaller picture.",
+            )
+
+    async def render(self, scene: SceneRecord, order: RenderOrder) -> list[Frame]:
+        """The pictures; a lost scene file is built again.
+
+        Raises:
+            Problem: `scene-damaged`, 503, or `not-built` if it cannot be built again.
+        """
+        try:
+            return await self._backend.render(order)
+        except (SceneDamaged, BlobMissing, BlobDamaged) as error:
+            raise await self._repair(scene) from error
+
+    async def _repair(self, scene: SceneRecord) -> Problem:
+        job = await run_in_threadpool(
+            rebuild, scene, self._scenes, self._jobs, self._blobs
+        )
+        if job is not None:
+            self._runner.wake()
+            return Problem(
+                "scene-damaged",
+                "The stored scene file is missing or altered; "
+                f"job {job.id} builds it again.",
+                retry_after_seconds=REBUILD_SECONDS,
+            )
+        now = await run_in_threadpool(self._scenes.get, scene.owner, scene.id)
+        if now is None or now.error is None:
+            return Problem("scene-damaged", "The scene file could not be loaded.")
+        return Problem("not-built", f"{now.error.problem}.", remedy=now.error.remedy)
+
+
+def camera_record(camera: AnyCamera, height: int, width: int) -> CameraRecord:
+    """A camera of any form, as the backend takes it."""
+    posed = camera.at_size(height, width)
+    rows = [(row[0], row[1], row[2], row[3]) for row in posed.world_from_camera]
+    return CameraRecord(
+        world_from_camera=tuple(rows),
+        fx=posed.fx,
+        fy=posed.fy,
+        cx=posed.cx,
+        cy=posed.cy,
+    )

@@ -1,0 +1,161 @@
+"""Scenes: made, listed, changed, deleted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
+from starlette.concurrency import run_in_threadpool
+
+from nvs_server.access.dependencies import Jobs, Reader, Scenes, Writer
+from nvs_server.problems import invalid, not_found
+from nvs_server.routes import inputs
+from nvs_server.routes.dependencies import (
+    JSON_BODY,
+    Runner,
+    SceneId,
+    errors,
+    find_scene,
+)
+from nvs_server.routes.records import scene_body
+from nvs_server.schemas.scenes import (
+    Scene,
+    SceneCreate,
+    ScenePage,
+    SceneState,
+    SceneUpdate,
+    Tag,
+)
+from nvs_server.storage.records import KEEP
+
+MAX_PAGE = 200
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items of a page.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=200, description="`next_cursor` of the page before."),
+]
+
+router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    operation_id="create_scene",
+    summary="Make a scene",
+    response_description="The new scene; Location is its address.",
+    responses=errors(*JSON_BODY, "quota-exceeded", "disk-full"),
+)
+def create(
+    body: SceneCreate, response: Response, caller: Writer, scenes: Scenes
+) -> Scene:
+    """Make an empty scene, to upload images and cameras or a scene file to."""
+    _check_future(body.expires_at)
+    scene = scenes.create(
+        caller.owner,
+        body.name,
+        body.tags,
+        body.expires_at,
+        limit_scenes=caller.quotas.scenes,
+    )
+    response.headers["Location"] = f"/v1/scenes/{scene.id}"
+    return scene_body(scene)
+
+
+@router.get(
+    "",
+    operation_id="list_scenes",
+    summary="List scenes",
+    response_description="A page of scenes.",
+    responses=errors("invalid"),
+)
+def list_page(
+    caller: Reader,
+    scenes: Scenes,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    tag: Annotated[Tag | None, Query(description="Only scenes with this tag.")] = None,
+    state: Annotated[
+        SceneState | None, Query(description="Only scenes in this state.")
+    ] = None,
+) -> ScenePage:
+    """The caller's scenes, newest first."""
+    items, next_cursor = scenes.list(
+        caller.owner, limit=limit, cursor=cursor, tag=tag, state=state
+    )
+    return ScenePage(
+        items=[scene_body(item) for item in items], next_cursor=next_cursor
+    )
+
+
+@router.get(
+    "/{scene_id}",
+    operation_id="get_scene",
+    summary="Get a scene",
+    response_description="The scene.",
+    responses=errors("not-found"),
+)
+async def get(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Scene:
+    """One scene."""
+    return scene_body(await find_scene(scenes, caller, scene_id))
+
+
+@router.patch(
+    "/{scene_id}",
+    operation_id="update_scene",
+    summary="Change a scene",
+    response_description="The scene as it is now.",
+    responses=errors(*JSON_BODY, "not-found", "disk-full"),
+)
+async def update(
+    scene_id: SceneId, body: SceneUpdate, caller: Writer, scenes: Scenes
+) -> Scene:
+    """Change name, tags or time of deletion; fields that are absent stay."""
+    await find_scene(scenes, caller, scene_id)
+    given = body.model_fields_set
+    _check_future(body.expires_at)
+    changed = await run_in_threadpool(
+        scenes.update,
+        caller.owner,
+        scene_id,
+        name=body.name if "name" in given else None,
+        tags=body.tags if "tags" in given else None,
+        expires_at=body.expires_at if "expires_at" in given else KEEP,
+    )
+    return scene_body(changed)
+
+
+@router.delete(
+    "/{scene_id}",
+    status_code=204,
+    operation_id="delete_scene",
+    summary="Delete a scene",
+    response_description="It is gone.",
+    responses=errors("not-found", "disk-full"),
+)
+async def delete(
+    scene_id: SceneId, caller: Writer, scenes: Scenes, jobs: Jobs, runner: Runner
+) -> None:
+    """Delete a scene with its files and videos, and cancel its jobs."""
+    await find_scene(scenes, caller, scene_id)
+    running, _ = await run_in_threadpool(
+        jobs.list, caller.owner, scene_id=scene_id, state="running", limit=MAX_PAGE
+    )
+    if not await run_in_threadpool(scenes.delete, caller.owner, scene_id):
+        raise not_found(f"scene {scene_id!r} of yours")
+    for job in running:
+        runner.cancelled(job.id)
+
+
+def _check_future(expires_at: AwareDatetime | None) -> None:
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise invalid(
+            "expires_at",
+            f"{expires_at.isoformat()} has passed",
+            remedy="Give a time in the future, or null for never.",
+        )
+
+
+router.include_router(inputs.router)

@@ -1,0 +1,216 @@
+"""Images of a scene: uploaded one by one, listed, read back, deleted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from nvs_server.access.dependencies import (
+    BackendDep,
+    BlobStore,
+    Reader,
+    Scenes,
+    SettingsDep,
+    Writer,
+)
+from nvs_server.jobs.naming import about
+from nvs_server.limits.disconnect import run_while_connected
+from nvs_server.problems import Problem, invalid, not_found
+from nvs_server.routes import cameras, datasets, scene_files
+from nvs_server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
+from nvs_server.routes.downloads import blob_response
+from nvs_server.routes.receive import (
+    IMAGE_TYPES,
+    check_room,
+    image_type,
+    media_type,
+    received,
+)
+from nvs_server.routes.records import image_body
+from nvs_server.schemas.names import check_file_name
+from nvs_server.schemas.scenes import ImageFile, ImageFiles
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.errors import BlobDamaged, BlobMissing
+from nvs_server.storage.records import FileRecord
+
+ImageName = Annotated[
+    str,
+    Path(
+        description="Relative POSIX path of the image within the scene, at most 255 "
+        "bytes; camera files name images by it.",
+        examples=["images/0001.jpg"],
+    ),
+]
+IMAGE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            name: {"schema": {"type": "string", "format": "binary"}}
+            for name in IMAGE_TYPES
+        },
+    }
+}
+
+router = APIRouter(prefix="/v1/scenes", tags=["images"])
+
+
+@router.put(
+    "/{scene_id}/images/{name:path}",
+    status_code=201,
+    operation_id="put_image",
+    summary="Upload an image",
+    response_description="The image is new.",
+    openapi_extra=IMAGE_BODY,
+    responses={
+        200: {"model": ImageFile, "description": "It was there, or replaces one."}
+    }
+    | errors(*FILE_BODY, "not-found", "building", "quota-exceeded", "worker-lost"),
+)
+async def put_image(
+    request: Request,
+    response: Response,
+    scene_id: SceneId,
+    name: ImageName,
+    caller: Writer,
+    scenes: Scenes,
+    blobs: BlobStore,
+    backend: BackendDep,
+    settings: SettingsDep,
+) -> ImageFile:
+    """Upload one image, decoded and checked before it is taken.
+
+    A Content-Digest (RFC 9530, `sha-256=:<base64>:`) is verified. Uploading the same
+    bytes again changes nothing, so that an upload can simply be repeated.
+    """
+    check_file_name(name, "the image name")
+    scene = await find_scene(scenes, caller, scene_id)
+    declared = media_type(request, IMAGE_TYPES)
+    old = await run_in_threadpool(scenes.file, scene_id, name)
+    if old is None and scene.num_images >= settings.max_images:
+        raise invalid(
+            "name",
+            f"the scene has {scene.num_images} images, as many as it may have",
+            remedy="Delete images first; the operator can raise NVS_MAX_IMAGES.",
+        )
+    if old is not None and old.kind == "cameras":
+        raise invalid("name", f"{name!r} is a camera file", remedy="Use another name.")
+    usage = await run_in_threadpool(scenes.usage, caller.owner)
+    check_room(request, usage, caller, replaced_bytes=old.num_bytes if old else 0)
+    async with received(request, blobs) as body:
+        if old is not None and old.sha256 == body.sha256:
+            if await run_in_threadpool(_is_whole, blobs, body.sha256):
+                response.status_code = 200
+                return image_body(old)
+        found = await run_in_threadpool(image_type, body.path)
+        if found is not None and found != declared:
+            raise Problem(
+                "media-type",
+                f"Content-Type is {declared}, but {name!r} is {found}.",
+                remedy=f"Send it as {found}.",
+            )
+        with about(name):
+            info = await run_while_connected(request, backend.inspect_image(body.path))
+        file = FileRecord(
+            path=name,
+            kind="image",
+            sha256=body.sha256,
+            num_bytes=body.num_bytes,
+            height=info.height,
+            width=info.width,
+        )
+        await run_in_threadpool(blobs.put_file, body.path, body.sha256)
+        is_new = await run_in_threadpool(
+            scenes.put_file, scene_id, file, limit_bytes=caller.quotas.bytes
+        )
+    response.status_code = 201 if is_new else 200
+    return image_body(file)
+
+
+@router.get(
+    "/{scene_id}/images",
+    operation_id="list_images",
+    summary="List uploaded images",
+    response_description="Every image, by name.",
+    responses=errors("not-found"),
+)
+async def list_images(scene_id: SceneId, caller: Reader, scenes: Scenes) -> ImageFiles:
+    """Names and digests: an interrupted upload goes on with what is not here."""
+    await find_scene(scenes, caller, scene_id)
+    files = await run_in_threadpool(scenes.files, scene_id, "image")
+    return ImageFiles(items=[image_body(file) for file in files])
+
+
+@router.get(
+    "/{scene_id}/images/{name:path}",
+    operation_id="get_image",
+    summary="Get an uploaded image",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {media: {} for media in IMAGE_TYPES},
+            "description": "The bytes as uploaded.",
+        },
+        206: {"description": "The range that was asked for."},
+        304: {"description": "The image that If-None-Match names is still right."},
+    }
+    | errors("not-found", "range", "blob-lost"),
+)
+async def get_image(
+    request: Request,
+    scene_id: SceneId,
+    name: ImageName,
+    caller: Reader,
+    scenes: Scenes,
+    blobs: BlobStore,
+) -> Response:
+    """The bytes of an image as uploaded."""
+    await find_scene(scenes, caller, scene_id)
+    file = await run_in_threadpool(scenes.file, scene_id, name)
+    if file is None or file.kind != "image":
+        raise _no_image(scene_id, name)
+    path = await run_in_threadpool(blobs.local_path, file.sha256)
+    media = await run_in_threadpool(image_type, path)
+    return await blob_response(
+        *(request, blobs, file.sha256, file.num_bytes),
+        media or "application/octet-stream",
+    )
+
+
+@router.delete(
+    "/{scene_id}/images/{name:path}",
+    status_code=204,
+    operation_id="delete_image",
+    summary="Delete an uploaded image",
+    response_description="It is gone.",
+    responses=errors("not-found", "building", "disk-full"),
+)
+async def delete_image(
+    scene_id: SceneId, name: ImageName, caller: Writer, scenes: Scenes
+) -> None:
+    """Delete one image."""
+    await find_scene(scenes, caller, scene_id)
+    file = await run_in_threadpool(scenes.file, scene_id, name)
+    if file is None or file.kind != "image":
+        raise _no_image(scene_id, name)
+    await run_in_threadpool(scenes.delete_file, scene_id, name)
+
+
+def _is_whole(blobs: Blobs, sha256: str) -> bool:
+    try:
+        blobs.verify(sha256)
+    except (BlobMissing, BlobDamaged):
+        return False
+    return True
+
+
+def _no_image(scene_id: str, name: str) -> Problem:
+    return not_found(
+        f"image {name[:255]!r} in this scene",
+        remedy=f"GET /v1/scenes/{scene_id}/images lists them.",
+    )
+
+
+for part in (cameras, datasets, scene_files):
+    router.include_router(part.router)

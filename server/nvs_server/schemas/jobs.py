@@ -1,0 +1,171 @@
+"""Builds and videos: what is asked for, and how far it has come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
+
+from nvs.errors import ConfigError
+from nvs_server.schemas.base import Integer, ObjectId, Schema, examples
+from nvs_server.schemas.scenes import StoredError
+
+JobKind = Literal["build", "video"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+JobStage = Literal["waiting", "reading images", "prefill", "rendering", "storing"]
+
+MAX_VIEWS = 4096
+Side = Annotated[Integer, Field(ge=16, le=2048)]
+"""Height, width or longer side in pixels."""
+WeightsId = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+]
+"""Id of a model, as `GET /v1/models` lists it."""
+
+JOB_EXAMPLE: dict[str, Any] = {
+    "id": "orugs4zanfzsa5dimuqgc3tt4a",
+    "kind": "build",
+    "scene_id": "mfzwizltoqydcmrtgu3dqmrvge",
+    "state": "running",
+    "stage": "prefill",
+    "progress": 0.5,
+    "eta_seconds": 4.2,
+    "attempts": 1,
+    "created_at": "2026-01-02T03:04:05Z",
+    "started_at": "2026-01-02T03:04:05Z",
+    "finished_at": None,
+    "parameters": {"size": 64, "views": {"indices": [0, 4, 8]}},
+    "error": None,
+    "result": None,
+}
+
+
+class CountedViews(Schema):
+    """So many views of the capture, chosen by a method."""
+
+    count: Integer = Field(ge=1, le=MAX_VIEWS)
+    """How many."""
+    method: Literal["kmeans", "farthest", "uniform", "random"] = "farthest"
+    """How they are chosen."""
+    seed: Integer = Field(default=0, ge=0, lt=2**31)
+    """For `kmeans` and `random`: the same seed chooses the same views."""
+
+
+class ListedViews(Schema):
+    """Views of the capture by index."""
+
+    indices: list[Annotated[Integer, Field(ge=0)]] = Field(
+        min_length=1, max_length=MAX_VIEWS
+    )
+    """Indices of frames, from 0, each once."""
+
+    @field_validator("indices")
+    @classmethod
+    def _different(cls, indices: list[int]) -> list[int]:
+        repeated = sorted({index for index in indices if indices.count(index) > 1})
+        if repeated:
+            raise ConfigError(
+                f"view {repeated[0]} is listed more than once",
+                remedy="List each view once.",
+            )
+        return indices
+
+
+def _as_views(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    if not isinstance(value, dict):
+        return handler(value)
+    form = ListedViews if "indices" in value else CountedViews
+    return form.model_validate(value)
+
+
+_LONGER_SIDE: TypeAdapter[int] = TypeAdapter(Side)
+_BOTH_SIDES: TypeAdapter[tuple[int, int]] = TypeAdapter(tuple[Side, Side])
+
+
+def _as_size(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Pick the form by its kind, so that messages are about the form meant."""
+    if not isinstance(value, list | tuple):
+        return _LONGER_SIDE.validate_python(value)
+    if len(value) != 2:
+        raise ConfigError(
+            f"size has {len(value)} numbers",
+            remedy="Give the longer side, or [height, width].",
+        )
+    return _BOTH_SIDES.validate_python(value)
+
+
+class BuildRequest(Schema):
+    """How to build a scene from its uploaded images and cameras."""
+
+    model_config = examples(
+        {},
+        {"size": 256, "views": {"count": 16, "method": "kmeans"}},
+        {
+            "weights": "lact-tiny",
+            "size": [64, 64],
+            "views": {"indices": [0, 4]},
+        },
+    )
+
+    weights: WeightsId | None = None
+    """The model; the default one if absent."""
+    size: Annotated[Side | tuple[Side, Side], WrapValidator(_as_size)] | None = None
+    """Longer side, or [height, width], in pixels; the model's own if absent."""
+    views: Annotated[CountedViews | ListedViews, WrapValidator(_as_views)] | None = None
+    """Which views to use; all if absent."""
+    framing: Literal["auto", "none", "mean_camera", "object"] = "auto"
+    """How poses are normalised: `auto` is what the weights expect."""
+
+
+class Job(Schema):
+    """A build or a video."""
+
+    model_config = examples(JOB_EXAMPLE)
+
+    id: ObjectId
+    """Its id."""
+    kind: JobKind
+    """What it makes."""
+    scene_id: ObjectId
+    """The scene it is for."""
+    state: JobState
+    """The last three are final."""
+    stage: JobStage
+    """What is being done."""
+    progress: float
+    """From 0 to 1."""
+    eta_seconds: float | None
+    """Estimated time to the end; null if not known yet."""
+    attempts: int
+    """How often it was started."""
+    created_at: datetime
+    """When it was asked for."""
+    started_at: datetime | None
+    """When it last began to run."""
+    finished_at: datetime | None
+    """When it reached a final state."""
+    parameters: dict[str, Any]
+    """What was asked for."""
+    error: StoredError | None
+    """Why it failed."""
+    result: dict[str, Any] | None
+    """What came of it: `num_bytes`, `height`, `width` and more."""
+
+
+class JobPage(Schema):
+    """Jobs, newest first."""
+
+    model_config = examples({"items": [JOB_EXAMPLE], "next_cursor": None})
+
+    items: list[Job]
+    """This page."""
+    next_cursor: str | None
+    """Give it as `cursor` for the next page; null on the last one."""

@@ -1,0 +1,233 @@
+"""What workers do with jobs: claim, report, end, give back.
+
+A job belongs to the worker that claimed it until it ends, is cancelled, or its lease
+runs out *and* another worker claims it. Whatever a worker reports about a job that is
+no longer its own changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from nvs_server.storage import job_rows, scene_rows
+from nvs_server.storage.database import Database
+from nvs_server.storage.records import BuiltScene, ErrorRecord, JobRecord, VideoResult
+from nvs_server.storage.tables import JobRow, SceneRow
+
+
+class JobLeases:
+    """The workers' part of `JobStore`."""
+
+    def __init__(self, database: Database, *, max_attempts: int = 3) -> None:
+        self._database = database
+        self._max_attempts = max_attempts
+
+    def claim(self, worker: str, lease_seconds: float) -> JobRecord | None:
+        """Lease the oldest queued job, or one whose lease ran out.
+
+        A job whose worker was lost at its last allowed attempt fails instead.
+
+        Args:
+            worker: Who claims; a name that no other worker has.
+            lease_seconds: How long the job is safe from others without a heartbeat.
+
+        Returns:
+            The job, running; None if none waits.
+        """
+        while True:
+            exhausted_id: str | None = None
+            with self._database.write() as session:
+                row = self._next_waiting(session)
+                if row is None:
+                    return None
+                if row.attempts >= self._max_attempts:
+                    exhausted_id = row.id
+                else:
+                    return self._lease(row, worker, lease_seconds)
+            self._fail_exhausted(exhausted_id)
+
+    def heartbeat(
+        self,
+        job_id: str,
+        worker: str,
+        lease_seconds: float,
+        *,
+        stage: str,
+        progress: float,
+    ) -> bool:
+        """Renew the lease and report how far the work is.
+
+        Args:
+            job_id: Which job.
+            worker: Who claimed it.
+            lease_seconds: How long it is safe from others from now on.
+            stage: What is being done, in words.
+            progress: Fraction done, 0 to 1.
+
+        Returns:
+            False if the job was cancelled or is another worker's: stop working on it.
+        """
+        with self._database.write() as session:
+            row = session.get(JobRow, job_id, with_for_update=True)
+            if row is None or not _is_of(row, worker):
+                return False
+            now = self._database.now()
+            row.lease_expires_at = now + timedelta(seconds=lease_seconds)
+            if (row.stage, row.progress) != (stage, progress):
+                row.stage, row.progress = stage, progress
+                job_rows.change(row, now)
+            return True
+
+    def succeed_build(self, job_id: str, worker: str, built: BuiltScene) -> bool:
+        """End a build and give its scene the file, in one transaction.
+
+        A build that ends after one submitted later leaves that one's file in place.
+
+        Returns:
+            False if the job is no longer this worker's; nothing is changed then.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            scene, row = lock_job(session, job_id)
+            if row is None or scene is None or not _is_of(row, worker):
+                return False
+            job_rows.end(row, "succeeded", now)
+            row.result = {
+                "num_bytes": built.num_bytes,
+                "height": built.height,
+                "width": built.width,
+                "num_views": built.num_views,
+            }
+            if not _is_outdated(session, scene, row):
+                scene_rows.give_scene_file(session, scene, built, row.id)
+            scene_rows.settle(session, scene, now)
+            return True
+
+    def succeed(self, job_id: str, worker: str, result: VideoResult) -> bool:
+        """End a video job.
+
+        Returns:
+            False if the job is no longer this worker's; nothing is changed then.
+        """
+        with self._database.write() as session:
+            row = session.get(JobRow, job_id, with_for_update=True)
+            if row is None or not _is_of(row, worker):
+                return False
+            row.result = {**result.details, "num_bytes": result.num_bytes}
+            row.result_sha256 = result.sha256
+            row.result_bytes = result.num_bytes
+            job_rows.end(row, "succeeded", self._database.now())
+            return True
+
+    def fail(
+        self, job_id: str, worker: str, error: ErrorRecord, *, retry: bool
+    ) -> bool:
+        """End a job without a result, or queue it again if `retry` and tries are left.
+
+        Returns:
+            False if the job is no longer this worker's; nothing is changed then.
+        """
+        with self._database.write() as session:
+            scene, row = lock_job(session, job_id)
+            if row is None or not _is_of(row, worker):
+                return False
+            if retry and row.attempts < self._max_attempts:
+                job_rows.queue_again(row, self._database.now())
+            else:
+                self._fail(session, scene, row, error)
+            return True
+
+    def release(self, worker: str) -> int:
+        """Queue a draining worker's jobs again, the attempt not counted.
+
+        Returns:
+            How many jobs.
+        """
+        own = select(JobRow).where(JobRow.state == "running", JobRow.worker == worker)
+        with self._database.write() as session:
+            rows = session.scalars(own.order_by(JobRow.id).with_for_update()).all()
+            for row in rows:
+                row.attempts -= 1
+                job_rows.queue_again(row, self._database.now())
+            return len(rows)
+
+    def _next_waiting(self, session: Session) -> JobRow | None:
+        is_waiting = or_(
+            JobRow.state == "queued",
+            and_(
+                JobRow.state == "running",
+                JobRow.lease_expires_at <= self._database.now(),
+            ),
+        )
+        oldest = select(JobRow).where(is_waiting).order_by(JobRow.created_at, JobRow.id)
+        return session.scalar(oldest.limit(1).with_for_update(skip_locked=True))
+
+    def _lease(self, row: JobRow, worker: str, lease_seconds: float) -> JobRecord:
+        now = self._database.now()
+        row.state = "running"
+        row.stage = job_rows.WAITING_STAGE
+        row.progress = 0.0
+        row.attempts += 1
+        row.started_at = now
+        row.worker = worker
+        row.lease_expires_at = now + timedelta(seconds=lease_seconds)
+        job_rows.change(row, now)
+        return job_rows.job_record(row)
+
+    def _fail_exhausted(self, job_id: str) -> None:
+        """Fail a job that was never reported on, unless it has moved on meanwhile."""
+        with self._database.write() as session:
+            scene, row = lock_job(session, job_id)
+            if row is None or row.attempts < self._max_attempts:
+                return
+            is_lost = (
+                row.state == "running"
+                and row.lease_expires_at is not None
+                and row.lease_expires_at <= self._database.now()
+            )
+            if is_lost or row.state == "queued":
+                error = ErrorRecord(
+                    problem=f"the worker was lost {row.attempts} times at this job",
+                    remedy="Try a smaller size or fewer views; if it happens again, "
+                    "ask the operator to look at the worker's log.",
+                )
+                self._fail(session, scene, row, error)
+
+    def _fail(
+        self,
+        session: Session,
+        scene: SceneRow | None,
+        row: JobRow,
+        error: ErrorRecord,
+    ) -> None:
+        now = self._database.now()
+        job_rows.end(row, "failed", now)
+        scene_rows.set_error(row, error)
+        if scene is not None and row.kind == "build":
+            if scene.job_id == row.id:
+                scene_rows.set_error(scene, error)
+            scene_rows.settle(session, scene, now)
+
+
+def lock_job(session: Session, job_id: str) -> tuple[SceneRow | None, JobRow | None]:
+    """A job and its scene, held against other writers; None for what is not there."""
+    scene_id = session.scalar(select(JobRow.scene_id).where(JobRow.id == job_id))
+    if scene_id is None:
+        return None, None
+    scene = scene_rows.find_locked(session, scene_id)
+    return scene, session.get(JobRow, job_id, with_for_update=True)
+
+
+def _is_of(row: JobRow, worker: str) -> bool:
+    return row.state == "running" and row.worker == worker
+
+
+def _is_outdated(session: Session, scene: SceneRow, row: JobRow) -> bool:
+    """Whether the scene's file is of a build that was submitted after this one."""
+    if scene.built_job_id is None:
+        return False
+    built = session.get_one(JobRow, scene.built_job_id)
+    return (built.created_at, built.id) > (row.created_at, row.id)

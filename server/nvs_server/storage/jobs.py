@@ -1,0 +1,148 @@
+"""The queue of builds and videos: submitted once, leased to workers, ended once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+
+from nvs_server.storage import job_rows, scene_rows
+from nvs_server.storage.errors import NotFound
+from nvs_server.storage.identifiers import cursor_after, is_after
+from nvs_server.storage.job_leases import JobLeases, lock_job
+from nvs_server.storage.job_submission import Submission, submit
+from nvs_server.storage.records import JobCounts, JobKind, JobRecord, JobState
+from nvs_server.storage.tables import JobRow
+
+
+class JobStore(JobLeases):
+    """Jobs of every owner: what their owners do here, what workers do in the base.
+
+    Args:
+        database: Where they are kept.
+        max_attempts: How often a job is tried before it fails for good.
+    """
+
+    def submit(
+        self,
+        owner: str,
+        scene_id: str,
+        kind: JobKind,
+        parameters: Mapping[str, Any],
+        *,
+        dedupe_key: str,
+        idempotency_key: str | None = None,
+        limit_queued: int | None = None,
+        limit_per_day: int | None = None,
+        limit_bytes: int | None = None,
+    ) -> tuple[JobRecord, bool]:
+        """Queue a job, or find the one that does the same.
+
+        Args:
+            owner: Whose job it is; the scene must be theirs.
+            scene_id: What is built or filmed.
+            kind: "build" or "video".
+            parameters: JSON, shown in the record and handed to the worker.
+            dedupe_key: Equal for jobs that would make the same: a digest of the
+                parameters and of the files they apply to.
+            idempotency_key: The client's own name for this request, if any.
+            limit_queued: Jobs of all owners that may wait.
+            limit_per_day: Builds this owner may submit a UTC day.
+            limit_bytes: What this owner may keep; with so much there is no new job.
+
+        Returns:
+            The job, and whether it was created. A job of the same `dedupe_key` that is
+            queued, running or succeeded is returned instead of a new one, unless a
+            later build has been submitted since it succeeded.
+
+        Raises:
+            NotFound: If the scene is gone.
+            QueueFull: If `limit_queued` jobs are waiting.
+            QuotaExceeded: If `limit_per_day` builds were submitted today, or
+                `limit_bytes` are in use.
+            IdempotencyConflict: If the key came with another scene, kind or parameters.
+        """
+        submission = Submission(
+            owner=owner,
+            scene_id=scene_id,
+            kind=kind,
+            parameters=parameters,
+            dedupe_key=dedupe_key,
+            idempotency_key=idempotency_key,
+        )
+        with self._database.write() as session:
+            self._database.guard(session, "jobs")
+            row, is_new = submit(
+                session,
+                submission,
+                now=self._database.now(),
+                limit_queued=limit_queued,
+                limit_per_day=limit_per_day,
+                limit_bytes=limit_bytes,
+            )
+            return job_rows.job_record(row), is_new
+
+    def get(self, owner: str, job_id: str) -> JobRecord | None:
+        """One job; None if it is not there or another owner's."""
+        wanted = select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner)
+        with self._database.read() as session:
+            row = session.scalars(wanted).one_or_none()
+            return None if row is None else job_rows.job_record(row)
+
+    def list(
+        self,
+        owner: str,
+        *,
+        scene_id: str | None = None,
+        state: JobState | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> tuple[list[JobRecord], str | None]:
+        """Newest first, with the next page's cursor (None on the last page).
+
+        Raises:
+            InvalidCursor: If the cursor is not one that a list returned.
+        """
+        wanted = select(JobRow).where(JobRow.owner == owner)
+        if scene_id is not None:
+            wanted = wanted.where(JobRow.scene_id == scene_id)
+        if state is not None:
+            wanted = wanted.where(JobRow.state == state)
+        if cursor is not None:
+            wanted = wanted.where(is_after(JobRow, cursor))
+        newest_first = wanted.order_by(JobRow.created_at.desc(), JobRow.id.desc())
+        with self._database.read() as session:
+            rows = session.scalars(newest_first.limit(limit + 1)).all()
+            items = [job_rows.job_record(row) for row in rows[:limit]]
+        return items, cursor_after(rows[limit - 1]) if len(rows) > limit else None
+
+    def cancel(self, owner: str, job_id: str) -> JobRecord:
+        """Cancel a job at once, running or not; one that has ended stays as it is.
+
+        Raises:
+            NotFound: If there is no such job of this owner.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            scene, row = lock_job(session, job_id)
+            if row is None or row.owner != owner:
+                raise NotFound("job", job_id)
+            if row.state in job_rows.ACTIVE_STATES:
+                job_rows.end(row, "cancelled", now)
+                if scene is not None:
+                    scene_rows.settle(session, scene, now)
+            return job_rows.job_record(row)
+
+    def counts(self) -> JobCounts:
+        """Jobs of all owners that are not final."""
+        by_state = (
+            select(JobRow.state, func.count())
+            .where(JobRow.state.in_(job_rows.ACTIVE_STATES))
+            .group_by(JobRow.state)
+        )
+        with self._database.read() as session:
+            counts: dict[str, int] = dict(session.execute(by_state).all())
+        return JobCounts(
+            queued=counts.get("queued", 0), running=counts.get("running", 0)
+        )

@@ -1,0 +1,208 @@
+"""API keys: 256-bit secrets, of which only a digest is kept.
+
+A secret has as many random bits as its digest, so that a plain SHA-256 is as good as a
+slow password hash, and the look-up needs no constant time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast, get_args
+
+from sqlalchemy import ColumnElement, select
+
+from nvs.errors import ConfigError
+from nvs_server.storage.database import Database
+from nvs_server.storage.identifiers import new_id
+from nvs_server.storage.memo import Memo
+from nvs_server.storage.records import KeyRecord, Quotas, Scope
+from nvs_server.storage.tables import KeyRow
+
+SECRET_PREFIX = "nvs_"
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+def make_secret() -> str:
+    """A new secret: `nvs_` and 43 URL-safe characters (256 bits)."""
+    return SECRET_PREFIX + secrets.token_urlsafe(32)
+
+
+def secret_digest(secret: str) -> str:
+    """What is stored of a secret: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class KeyStore:
+    """Makes, finds and revokes API keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rows: Memo[KeyRecord | None] = Memo(database)
+        """By id, and by the digest of the secret."""
+        self._any: Memo[bool] = Memo(database)
+
+    def create(
+        self,
+        *,
+        name: str,
+        owner: str,
+        scopes: Sequence[Scope],
+        quotas: Quotas | None = None,
+        rate_per_minute: int | None = None,
+        expires_at: datetime | None = None,
+    ) -> tuple[KeyRecord, str]:
+        """Make a key; its secret is returned this once and kept nowhere.
+
+        Args:
+            name: What the key is for, to tell it from others.
+            owner: Whose scenes it reaches; several keys may share an owner.
+            scopes: What it may do, at least one.
+            quotas: The owner's allowances under this key; None for no limits.
+            rate_per_minute: Requests a minute; None for no limit.
+            expires_at: When it ends by itself; None for never.
+
+        Raises:
+            ConfigError: If a value cannot work.
+        """
+        quotas = quotas or Quotas()
+        now = self._database.now()
+        _check(name, owner, scopes, quotas, rate_per_minute)
+        if expires_at is not None and expires_at <= now:
+            raise ConfigError(
+                f"the key would have expired at {expires_at.isoformat()} already",
+                remedy="Give a time in the future, or none.",
+            )
+        secret = make_secret()
+        row = KeyRow(
+            id=new_id(),
+            name=name,
+            owner=owner,
+            secret_sha256=secret_digest(secret),
+            scopes=[scope for scope in SCOPES if scope in scopes],
+            quota_scenes=quotas.scenes,
+            quota_bytes=quotas.bytes,
+            quota_builds_per_day=quotas.builds_per_day,
+            rate_per_minute=rate_per_minute,
+            created_at=now,
+            expires_at=expires_at,
+            revoked_at=None,
+        )
+        with self._database.write() as session:
+            session.add(row)
+        return _record(row), secret
+
+    def find(self, secret: str) -> KeyRecord | None:
+        """The key of a secret; None if unknown, revoked or expired."""
+        digest = secret_digest(secret)
+        return self._find(digest, KeyRow.secret_sha256 == digest)
+
+    def recall(self, secret: str) -> KeyRecord | None:
+        """As `find`, without asking the database; None if that must be done."""
+        return self._if_good(self._rows.recall(secret_digest(secret)))
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        """The key of an id; None if unknown, revoked or expired."""
+        return self._find(key_id, KeyRow.id == key_id)
+
+    def recall_id(self, key_id: str) -> KeyRecord | None:
+        """As `get`, without asking the database; None if that must be done."""
+        return self._if_good(self._rows.recall(key_id))
+
+    def _find(self, name: str, condition: ColumnElement[bool]) -> KeyRecord | None:
+        return self._if_good(self._rows.keep(name, lambda: self._read(condition)))
+
+    def _read(self, condition: ColumnElement[bool]) -> KeyRecord | None:
+        wanted = select(KeyRow).where(condition)
+        with self._database.read() as session:
+            row = session.scalars(wanted).one_or_none()
+            return None if row is None else _record(row)
+
+    def _if_good(self, key: KeyRecord | None) -> KeyRecord | None:
+        if key is None or key.revoked_at is not None:
+            return None
+        if key.expires_at is not None and key.expires_at <= self._database.now():
+            return None
+        return key
+
+    def list(self) -> list[KeyRecord]:
+        """Every key ever made, oldest first."""
+        in_order = select(KeyRow).order_by(KeyRow.created_at, KeyRow.id)
+        with self._database.read() as session:
+            return [_record(row) for row in session.scalars(in_order)]
+
+    def revoke(self, key_id: str) -> bool:
+        """End a key for good; False if there is none of that id left to end."""
+        with self._database.write() as session:
+            row = session.get(KeyRow, key_id, with_for_update=True)
+            if row is None or row.revoked_at is not None:
+                return False
+            row.revoked_at = self._database.now()
+            return True
+
+    def any(self) -> bool:
+        """Whether a key was ever made, revoked ones included."""
+
+        def read() -> bool:
+            with self._database.read() as session:
+                return session.scalar(select(KeyRow.id).limit(1)) is not None
+
+        return self._any.keep(None, read)
+
+    def recall_any(self) -> bool | None:
+        """As `any`, without asking the database; None if that must be done."""
+        return self._any.recall(None)
+
+
+def _check(
+    name: str,
+    owner: str,
+    scopes: Sequence[str],
+    quotas: Quotas,
+    rate_per_minute: int | None,
+) -> None:
+    for field, text in (("name", name), ("owner", owner)):
+        if not text.strip() or not text.isprintable() or len(text) > 200:
+            raise ConfigError(
+                f"the key's {field} cannot be {text[:80]!r}",
+                remedy="Give 1 to 200 printable characters.",
+            )
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise ConfigError(
+            f"unknown scope {unknown[0]!r}" if unknown else "a key needs a scope",
+            remedy=f"Choose from {', '.join(SCOPES)}.",
+        )
+    limits = {
+        "quota of scenes": quotas.scenes,
+        "quota of bytes": quotas.bytes,
+        "quota of builds per day": quotas.builds_per_day,
+        "rate per minute": rate_per_minute,
+    }
+    for field, limit in limits.items():
+        lowest = 1 if field == "rate per minute" else 0
+        if limit is not None and not lowest <= limit < 2**63:
+            raise ConfigError(
+                f"the key's {field} cannot be {limit}",
+                remedy=f"Give a number from {lowest}, or none for no limit.",
+            )
+
+
+def _record(row: KeyRow) -> KeyRecord:
+    return KeyRecord(
+        id=row.id,
+        name=row.name,
+        owner=row.owner,
+        scopes=tuple(cast(Scope, scope) for scope in row.scopes),
+        quotas=Quotas(
+            scenes=row.quota_scenes,
+            bytes=row.quota_bytes,
+            builds_per_day=row.quota_builds_per_day,
+        ),
+        rate_per_minute=row.rate_per_minute,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )

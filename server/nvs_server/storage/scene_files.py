@@ -1,0 +1,145 @@
+"""The uploaded files of scenes: photographs and camera files, by path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from nvs_server.storage import scene_rows
+from nvs_server.storage.database import Database
+from nvs_server.storage.errors import NotFound
+from nvs_server.storage.records import FileKind, FileRecord
+from nvs_server.storage.tables import FileRow, SceneRow
+
+
+class SceneFiles:
+    """The part of `SceneStore` that keeps files. Their blobs are stored before."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put_file(
+        self, scene_id: str, file: FileRecord, *, limit_bytes: int | None = None
+    ) -> bool:
+        """Add or replace one file.
+
+        Returns:
+            Whether the path is new.
+
+        Raises:
+            NotFound: If the scene is gone.
+            SceneBusy: If a build of it is queued or running.
+            QuotaExceeded: If the owner would use more than `limit_bytes`.
+        """
+        with self._database.write() as session:
+            scene = self._lock_idle(session, scene_id)
+            old = session.get(FileRow, (scene_id, file.path))
+            replaced = [] if old is None else [old]
+            self._replace(session, scene, replaced, [file], limit_bytes)
+            return old is None
+
+    def replace_files(
+        self,
+        scene_id: str,
+        files: Sequence[FileRecord],
+        *,
+        kind: FileKind | None = None,
+        limit_bytes: int | None = None,
+    ) -> None:
+        """Replace all files, or all of one kind, in one transaction.
+
+        Raises:
+            NotFound, SceneBusy, QuotaExceeded: As `put_file`.
+        """
+        paths = {file.path for file in files}
+        with self._database.write() as session:
+            scene = self._lock_idle(session, scene_id)
+            there = session.scalars(select(FileRow).where(FileRow.scene_id == scene_id))
+            replaced = [
+                row for row in there if kind in (None, row.kind) or row.path in paths
+            ]
+            self._replace(session, scene, replaced, files, limit_bytes)
+
+    def delete_file(self, scene_id: str, path: str) -> bool:
+        """Remove one file; False if it was not there.
+
+        Raises:
+            NotFound, SceneBusy: As `put_file`.
+        """
+        with self._database.write() as session:
+            scene = self._lock_idle(session, scene_id)
+            row = session.get(FileRow, (scene_id, path))
+            if row is None:
+                return False
+            self._replace(session, scene, [row], [], None)
+            return True
+
+    def files(self, scene_id: str, kind: FileKind | None = None) -> list[FileRecord]:
+        """The files by path, all or of one kind."""
+        wanted = select(FileRow).where(FileRow.scene_id == scene_id)
+        if kind is not None:
+            wanted = wanted.where(FileRow.kind == kind)
+        with self._database.read() as session:
+            rows = session.scalars(wanted).all()
+        return sorted((_record(row) for row in rows), key=lambda file: file.path)
+
+    def file(self, scene_id: str, path: str) -> FileRecord | None:
+        """One file; None if it is not there."""
+        with self._database.read() as session:
+            row = session.get(FileRow, (scene_id, path))
+            return None if row is None else _record(row)
+
+    def _lock_idle(self, session: Session, scene_id: str) -> SceneRow:
+        """The scene, with its owner's quotas, held against other writers."""
+        owner = session.scalar(select(SceneRow.owner).where(SceneRow.id == scene_id))
+        if owner is None:
+            raise NotFound("scene", scene_id)
+        self._database.guard(session, f"owner {owner}")
+        return scene_rows.lock_idle_scene(session, scene_id, self._database.now())
+
+    def _replace(
+        self,
+        session: Session,
+        scene: SceneRow,
+        replaced: Sequence[FileRow],
+        files: Sequence[FileRecord],
+        limit_bytes: int | None,
+    ) -> None:
+        now = self._database.now()
+        growth = sum(file.num_bytes for file in files)
+        growth -= sum(row.num_bytes for row in replaced)
+        scene_rows.check_bytes(session, scene, growth, limit_bytes, now)
+        for row in replaced:
+            session.delete(row)
+        session.flush()
+        session.add_all(_row(scene.id, file) for file in files)
+        scene_rows.recount(session, scene)
+        if scene.scene_sha256 is None:
+            scene_rows.set_error(scene, None)
+        scene_rows.settle(session, scene, now)
+
+
+def _row(scene_id: str, file: FileRecord) -> FileRow:
+    return FileRow(
+        scene_id=scene_id,
+        path=file.path,
+        kind=file.kind,
+        sha256=file.sha256,
+        num_bytes=file.num_bytes,
+        height=file.height,
+        width=file.width,
+    )
+
+
+def _record(row: FileRow) -> FileRecord:
+    return FileRecord(
+        path=row.path,
+        kind=cast(FileKind, row.kind),
+        sha256=row.sha256,
+        num_bytes=row.num_bytes,
+        height=row.height,
+        width=row.width,
+    )
