@@ -8,7 +8,7 @@ of the inputs and JSON metadata, under a digest of it all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,6 @@ class Scene:
     """Of each block: matrices of (head, ·, ·)."""
     normalisation: PoseNormalisation
     """From the user's world to the space the network works in."""
-    pivot: Float[Tensor, "3"]
-    """The point in the network's space that positions inside the fast weights are
-    relative to (`nvs.model.ray_point`); the origin for object poses."""
     input_camera: Camera
     """Cameras of the inputs, in the user's world, at the scene's resolution."""
     input_names: tuple[str, ...]
@@ -50,6 +47,9 @@ class Scene:
     """Name of the weights that built it."""
     model_digest: str
     """Digest of those weights; rendering needs the same ones."""
+    pivot: Float[Tensor, "3"] = field(default_factory=lambda: torch.tensor(ORIGIN))
+    """The point in the network's space that positions inside the fast weights are
+    relative to (`nvs.model.ray_point`); the origin for object poses."""
     weights_hint: str | None = None
     """Where they lay when it was built, if they were a file or an exported folder."""
     created_with: str = f"lact-nvs {nvs.__version__}, torch {torch.__version__}"

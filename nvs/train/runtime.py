@@ -20,8 +20,6 @@ from nvs.scene.precision import DTYPES, bfloat16_gain, fastest_dtype
 from nvs.train.config import Precision, TrainConfig
 from nvs.train.distributed import Processes
 
-NUM_COMPILED = 32
-"""Most versions of the compiled block: a few for each resolution of a run."""
 BYTES_A_CHANNEL = 128
 """What a block keeps for its gradient, for each channel of a token; measured."""
 MOST_ACTIVATION_BYTES = 5 * 2**29
@@ -43,7 +41,6 @@ def prepare(
     if compiles:
         cache = user_cache_path("lact-nvs") / "compiled"
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
-        torch._dynamo.config.recompile_limit = NUM_COMPILED
     for block in network.blocks:
         forward = block.forward
         if compiles:

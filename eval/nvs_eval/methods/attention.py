@@ -17,6 +17,7 @@ network's blocks: here, window attention and MLP only.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -29,6 +30,7 @@ from nvs.config import ModelConfig
 from nvs.model.block import Block
 from nvs.model.fast_weight import FastWeights
 from nvs.model.network import LINEAR_STD, LaCTNetwork
+from nvs.model.ray_point import Turns
 
 Kind = Literal["full_attention", "register"]
 KINDS: tuple[Kind, ...] = ("full_attention", "register")
@@ -55,9 +57,12 @@ class CrossAttention(nn.Module):
         return self.key_norm(k.float()).to(v.dtype), v
 
     def read(
-        self, memory: FastWeights, x: Float[Tensor, "batch token dim"]
+        self,
+        memory: FastWeights,
+        x: Float[Tensor, "batch token dim"],
+        turns: Turns | None = None,
     ) -> Float[Tensor, "batch token dim"]:
-        """What tokens find among keys and values."""
+        """What tokens find among keys and values; `turns` is None here."""
         q = rearrange(self.query(x), "b t (h d) -> b h t d", d=self.head_dim)
         q = self.query_norm(q.float()).to(q.dtype)
         k, v = (part.to(q.dtype) for part in memory)
@@ -79,10 +84,13 @@ class AttentionBlock(Block):
         return self.lact.write(self.lact_norm(rearrange(x, "b v t d -> b (v t) d")))
 
     def read(
-        self, x: Float[Tensor, "batch view token dim"], weights: FastWeights
+        self,
+        x: Float[Tensor, "batch view token dim"],
+        weights: FastWeights,
+        turns: Turns | None = None,
     ) -> Float[Tensor, "batch view token dim"]:
         """The attention residual layer; left out where there is nothing to read."""
-        return super().read(x, weights) if weights else x
+        return super().read(x, weights, turns) if weights else x
 
 
 class AttentionNetwork(LaCTNetwork):
@@ -99,7 +107,7 @@ class AttentionNetwork(LaCTNetwork):
     def __init__(
         self, config: ModelConfig, kind: Kind, num_registers: int = NUM_REGISTERS
     ) -> None:
-        super().__init__(config)
+        super().__init__(replace(config, fast_position="none"))
         self.kind: Kind = kind
         self.num_registers = num_registers if kind == "register" else 0
         self.blocks = nn.ModuleList(AttentionBlock(config) for _ in self.blocks)
@@ -111,6 +119,7 @@ class AttentionNetwork(LaCTNetwork):
         self,
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"],
+        pivot: Float[Tensor, "batch 3"] | None = None,
     ) -> tuple[FastWeights, ...]:
         """Keys and values of every block; none where a render reads nothing."""
         x = self.embed(posed, image)
