@@ -37,6 +37,7 @@ SMALL: dict[str, Any] = {
     "precision": "float32",
     "newton_schulz_dtype": "float32",
     "compile": False,
+    "lpips_weight": 0,
     "warmup_steps": 2,
     "skip_after": 0,
     "log_every": 1,

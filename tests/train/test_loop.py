@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -128,7 +129,7 @@ def test_it_learns(make_config: MakeConfig, painted: Mixture) -> None:
 def test_tiny_overfits_one_scene() -> None:
     """About five minutes of one CPU core."""
     stage = {"height": 64, "width": 64, "batch": 1, "inputs": [6], "targets": [4]}
-    values = {"steps": 350, "stages": [stage], "scenes_per_group": 1}
+    values = {"steps": 350, "stages": [stage], "lpips_weight": 0}
     config = preset("tiny", values | {"warmup_steps": 20})
     batch = one_batch(config, parse_mixture(config.data, framing="none"))
     learner = Learner(config, Processes(device=CPU))
@@ -180,6 +181,26 @@ def test_recomputed_activations_change_no_gradient(
     assert plain.keys() == recomputed.keys()
     for name, gradient in plain.items():
         torch.testing.assert_close(recomputed[name], gradient, msg=name)
+
+
+def test_groups_of_scenes_one_by_one_are_the_batch_at_once(
+    make_config: MakeConfig, painted: Mixture
+) -> None:
+    """Also in what a step reports of its loss."""
+    ends: list[dict[str, torch.Tensor]] = []
+    losses: list[float] = []
+    for scenes in (2, 1):
+        stages = [{**FIXED[0], "batch": 2}]
+        config = make_config(stages=stages, scenes_per_group=2)
+        batch = one_batch(config, painted)
+        learner = Learner(
+            dataclasses.replace(config, scenes_per_group=scenes), Processes(device=CPU)
+        )
+        losses.append(learner.train_step(batch, 0, 0.0)["loss"])
+        ends.append(learner.network.state_dict())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for name, weight in ends[0].items():
+        torch.testing.assert_close(weight, ends[1][name], atol=2e-4, rtol=0, msg=name)
 
 
 def test_bfloat16_stays_near_float32(make_config: MakeConfig, painted: Mixture) -> None:
