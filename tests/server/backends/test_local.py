@@ -22,6 +22,7 @@ from nvs.errors import (
     SceneFileError,
     WeightsUnavailableError,
 )
+from nvs.model import cost
 from nvs.scene import Renderer, Scene, load_views
 from nvs.tensor_file import read_tensors
 from nvs_server.backends.base import (
@@ -130,12 +131,10 @@ def test_models_say_what_is_served(running: Running, renderer: Renderer) -> None
     (model,) = running.run(running.backend.models())
     assert (model.id, model.is_default, model.poses) == ("lact_tiny", True, "object")
     assert model.digest == renderer.model_digest
-    assert (model.trained_height, model.trained_width, model.patch_size) == (
-        128,
-        128,
-        8,
-    )
-    assert "2.0 million parameters" in model.description
+    assert (model.trained_height, model.trained_width) == renderer.trained_on.size
+    assert model.patch_size == renderer.config.patch_size
+    millions = cost.num_parameters(renderer.config) / 1e6
+    assert f"{millions:.1f} million parameters" in model.description
 
 
 def test_orders_that_cannot_be_are_refused_by_name(
@@ -146,7 +145,7 @@ def test_orders_that_cannot_be_are_refused_by_name(
         with pytest.raises(kind, match=match):
             running.run(running.backend.render(order))
 
-    refused(CameraError, "60×64 does not fit patches of 8", height=60)
+    refused(CameraError, "62×64 does not fit patches of 4", height=62)
     refused(ConfigError, "quality is 0", quality=0)
     refused(ConfigError, "background is '#12345'", background="#12345")
     refused(
@@ -277,7 +276,7 @@ def test_orders_for_videos_that_cannot_be(
     refused(ConfigError, "a trajectory or a camera path", trajectory=None)
     refused(ConfigError, "num_frames is 0", trajectory=Trajectory(num_frames=0))
     refused(ConfigError, "zoom is -1", trajectory=Trajectory(zoom=-1))
-    refused(CameraError, "60×64 does not fit patches", height=60)
+    refused(CameraError, "62×64 does not fit patches", height=62)
     assert not list(tmp_path.iterdir())
 
 
