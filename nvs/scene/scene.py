@@ -18,6 +18,7 @@ from torch import Tensor
 
 import nvs
 from nvs.cameras import Camera, PoseNormalisation
+from nvs.cameras.json_record import Record
 from nvs.errors import CameraError, SceneFileError
 from nvs.model import FastWeights
 from nvs.tensor_file import read_tensors, write_tensors
@@ -157,12 +158,13 @@ def _from_parts(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Scene:
         if name.startswith("blocks."):
             _, index, matrix = name.split(".")
             blocks.setdefault(int(index), []).append((matrix, tensors[name]))
+    known = Record({"pivot": list(ORIGIN), **metadata}, "scene")
     return Scene(
         fast_weights=tuple(
             tuple(weight for _, weight in blocks[index]) for index in range(len(blocks))
         ),
         normalisation=PoseNormalisation.from_json(metadata["normalisation"]),
-        pivot=torch.tensor(metadata.get("pivot", ORIGIN), dtype=torch.float32),
+        pivot=torch.tensor(known.numbers("pivot", 3), dtype=torch.float32),
         input_camera=Camera(
             world_from_camera=tensors["input.world_from_camera"],
             intrinsics=tensors["input.intrinsics"],

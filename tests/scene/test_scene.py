@@ -9,9 +9,12 @@ import torch
 
 import nvs.scene.scene
 from nvs.cameras import Camera
+from nvs.config import ModelConfig
 from nvs.errors import OutputError, SceneFileError
+from nvs.model.checkpoint import random_checkpoint
+from nvs.model.trained_on import TrainedOn
 from nvs.scene import PosedViews, Renderer, Scene
-from nvs.tensor_file import write_tensors
+from nvs.tensor_file import read_tensors, write_tensors
 
 
 @pytest.fixture
@@ -43,6 +46,41 @@ def test_float32_round_trip_is_lossless(
     for name in ("input_names", "model_id", "model_digest", "created_with"):
         assert getattr(found, name) == getattr(scene, name)
     assert torch.equal(renderer.render(found, ring), renderer.render(scene, ring))
+
+
+def test_the_pivot_of_a_scene_with_positions_is_kept(
+    views: PosedViews, ring: Camera, tmp_path: Path
+) -> None:
+    """Scene poses turn about where the inputs look; an older file about the origin."""
+    config = ModelConfig(
+        dim=32,
+        num_blocks=2,
+        fast_head_dim=32,
+        attention_head_dim=16,
+        fast_position="ray_point",
+    )
+    renderer = Renderer(
+        random_checkpoint(config),
+        model_id="random",
+        trained_on=TrainedOn(poses="scene"),
+        device="cpu",
+        precision="float32",
+    )
+    scene = renderer.prefill(views, dtype=torch.float32)
+    assert scene.pivot.norm() > 0.1
+    path = tmp_path / "a.scene"
+    scene.save(path)
+    found = Scene.load(path)
+    assert torch.equal(found.pivot, scene.pivot)
+    assert torch.equal(renderer.render(found, ring), renderer.render(scene, ring))
+    tensors, metadata, _ = read_tensors(path, error=SceneFileError, remedy="")
+    older = {key: value for key, value in metadata.items() if key != "pivot"}
+    write_tensors(path, tensors, older)
+    assert Scene.load(path).pivot.tolist() == [0, 0, 0]
+    for wrong in ([1, 2], "origin", [1, 2, None]):
+        write_tensors(path, tensors, metadata | {"pivot": wrong})
+        with pytest.raises(SceneFileError, match="pivot is"):
+            Scene.load(path)
 
 
 def test_bfloat16_is_the_default_and_half_the_size(
