@@ -66,6 +66,7 @@ def test_the_pivot_of_a_scene_with_positions_is_kept(
         device="cpu",
         precision="float32",
     )
+    views = views[:3]
     scene = renderer.prefill(views, dtype=torch.float32)
     assert scene.pivot.norm() > 0.1
     path = tmp_path / "a.scene"
