@@ -25,7 +25,7 @@ POSITIVE = (
 )
 NOT_NEGATIVE = (
     *("seed", "weight_decay", "warmup_steps", "skip_after", "lpips_weight"),
-    *("lpips_from", "workers", "heldout_scenes"),
+    *("lpips_from", "heldout_scenes"),
 )
 
 
@@ -176,8 +176,9 @@ class TrainConfig:
     activation_checkpointing: bool = False
     """Recompute each block's activations in the backward pass, always; on a CPU they
     are where they would not fit 2.5 GiB."""
-    workers: int = 0
-    """Processes that make data ahead; 0 makes it between the steps."""
+    workers: int | None = None
+    """Processes that make data ahead, for each that trains; 0 makes it between the
+    steps. If absent, one where a core is free for it."""
 
     log_every: int = 10
     """Steps between lines of progress."""
@@ -207,6 +208,8 @@ class TrainConfig:
         for key in NOT_NEGATIVE:
             value = getattr(self, key)
             require(value >= 0, key, value, "It must not be negative.")
+        remedy = "It must not be negative."
+        require((self.workers or 0) >= 0, "workers", self.workers, remedy)
         remedy = "It must be in [0, 1), like 0.999."
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, remedy)
         remedy = "It must be above 0 and at most 1."

@@ -16,8 +16,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from nvs.errors import NvsError
+from nvs.train import runtime
 from nvs.train.batch import Batch, Order
 from nvs.train.config import TrainConfig
+from nvs.train.distributed import Processes
 from nvs.train.mixture import Mixture
 
 
@@ -57,9 +59,7 @@ def batches(
     *,
     start: int,
     progress: Callable[[int], float],
-    device: torch.device,
-    rank: int,
-    world: int,
+    processes: Processes,
 ) -> Iterator[Batch]:
     """Batches of the steps from `start` on, without end.
 
@@ -69,13 +69,14 @@ def batches(
         start: The first step.
         progress: Progress at a step; asked when the step's data is ordered, which with
             workers is a few steps ahead.
-        device: Where the batches are put.
-        rank: Number of this device.
-        world: Number of devices.
+        processes: This process among those that train together; its device is where
+            the batches are put.
 
     Raises:
         NvsError: What a source raises, also from a worker process.
     """
+    device, rank, world = processes.device, processes.rank, processes.world
+    num_workers = runtime.num_workers(config, processes)
     ordered: list[list[tuple[int, Order]]] = []
 
     def orders() -> Iterator[list[tuple[int, Order]]]:
@@ -91,9 +92,9 @@ def batches(
         _Made(mixture, device),
         sampler=orders(),
         batch_size=None,
-        num_workers=config.workers,
+        num_workers=num_workers,
         collate_fn=_unchanged,
-        multiprocessing_context="spawn" if config.workers else None,
+        multiprocessing_context="spawn" if num_workers else None,
         worker_init_fn=_ignore_stop_signals,
         generator=torch.Generator(),
     )

@@ -102,9 +102,7 @@ class Trainer:
             self.mixture,
             start=self.step,
             progress=self.clock.progress,
-            device=self.processes.device,
-            rank=self.processes.rank,
-            world=self.processes.world,
+            processes=self.processes,
         )
         try:
             with _stop_signal() as stop:

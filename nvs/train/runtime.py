@@ -100,6 +100,15 @@ def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
     )
 
 
+def num_workers(config: TrainConfig, processes: Processes) -> int:
+    """Processes that make data ahead for this one."""
+    if config.workers is not None:
+        return config.workers
+    computing = torch.get_num_threads() if processes.device.type == "cpu" else 1
+    free = (os.cpu_count() or 1) - computing * processes.world
+    return int(free >= processes.world)
+
+
 def describe(config: TrainConfig, processes: Processes) -> str:
     """How the run computes on this machine, in a line."""
     device = processes.device

@@ -38,6 +38,7 @@ SMALL: dict[str, Any] = {
     "newton_schulz_dtype": "float32",
     "compile": False,
     "lpips_weight": 0,
+    "workers": 0,
     "warmup_steps": 2,
     "skip_after": 0,
     "log_every": 1,

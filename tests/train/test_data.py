@@ -14,6 +14,7 @@ from nvs.errors import ImageError
 from nvs.train.batch import Batch, Order
 from nvs.train.config import TrainConfig
 from nvs.train.data import batches
+from nvs.train.distributed import Processes
 from nvs.train.mixture import Mixture, parse_mixture
 from nvs.train.sources import load
 
@@ -26,9 +27,7 @@ def stream(config: TrainConfig, mixture: Mixture, start: int, num: int) -> list[
         mixture,
         start=start,
         progress=lambda step: step / 10,
-        device=torch.device("cpu"),
-        rank=0,
-        world=1,
+        processes=Processes(device=torch.device("cpu")),
     )
     return list(itertools.islice(made, num))
 

@@ -67,6 +67,19 @@ def test_without_a_compiler_the_run_is_eager_and_says_so(
     assert prepared(posed, image, posed).shape == (1, 2, 3, 16, 16)
 
 
+def test_data_is_made_ahead_where_a_core_is_free(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    two = Processes(device=CPU, rank=1, world=2)
+    for cores, alone, together in ((1, 0, 0), (2, 1, 0), (3, 1, 0), (4, 1, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        config = make_config(workers=None)
+        assert runtime.num_workers(config, Processes(device=CPU)) == alone
+        assert runtime.num_workers(config, two) == together
+        assert runtime.num_workers(make_config(workers=3), two) == 3
+
+
 @pytest.mark.slow
 def test_compiled_equals_eager(make_config: MakeConfig) -> None:
     """In a process of its own, since compiled code does not bear the type checks."""
