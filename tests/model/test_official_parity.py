@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from nvs.cameras import Camera
@@ -23,15 +24,22 @@ def reference(request: pytest.FixtureRequest, shared: Path) -> dict[str, Tensor]
         return {name: file.get_tensor(name) for name in file.keys()}
 
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
 @pytest.fixture
 def checkpoint(reference: dict[str, Tensor], tmp_path: Path) -> Checkpoint:
     """Loaded from a file of the released form."""
+    return released(reference, tmp_path)
+
+
+def released(reference: dict[str, Tensor], folder: Path) -> Checkpoint:
     state = {
         name.removeprefix("model."): tensor
         for name, tensor in reference.items()
         if name.startswith("model.")
     }
-    path = tmp_path / "released.pt"
+    path = folder / "released.pt"
     torch.save({"model": state}, path)
     return load_checkpoint(path)
 
@@ -44,6 +52,21 @@ def cameras(reference: dict[str, Tensor], which: str) -> Camera:
         height=height,
         width=width,
     )
+
+
+@torch.no_grad()
+def test_images_equal_the_published_ones(tmp_path: Path) -> None:
+    """In every clone, from the numbers beside the tests."""
+    reference = load_file(FIXTURES / "published_two_heads.safetensors")
+    network = released(reference, tmp_path).network()
+    network.set_newton_schulz_dtype(torch.float32)
+    posed = posed_rays(cameras(reference, "input"))
+    target = posed_rays(cameras(reference, "target"))
+    joint = network(posed, reference["input.image"], target)
+    rendered = network.render(network.prefill(posed, reference["input.image"]), target)
+    for found, name in ((joint, "forward"), (rendered, "render")):
+        expected = reference[f"muon_fp32.{name}"]
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
