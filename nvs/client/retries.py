@@ -75,7 +75,7 @@ def exchange(call: Call, retries: Retries) -> Flow[httpx.Response]:
                 call.repeatable or isinstance(error, NOT_STARTED)
             )
         else:
-            if not response.is_error:
+            if response.is_success:
                 return response
             failure = error_of(response)
             retry_after = failure.retry_after_seconds
