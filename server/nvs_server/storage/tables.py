@@ -92,6 +92,16 @@ class KeyRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class TicketRow(Base):
+    """A ticket that stands in for a key, once."""
+
+    __tablename__ = "tickets"
+
+    secret_sha256: Mapped[str] = mapped_column(Digest, primary_key=True)
+    key_id: Mapped[str | None] = mapped_column(Identifier)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class SceneRow(Base):
     """A scene; counts and sizes of its files are kept with it."""
 
