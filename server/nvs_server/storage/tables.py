@@ -225,3 +225,16 @@ class IdempotencyRow(Base):
     job_id: Mapped[str] = mapped_column(
         Identifier, ForeignKey("jobs.id", ondelete="CASCADE"), index=True
     )
+
+
+class SceneIdempotencyRow(Base):
+    """A client's key for a request to make a scene, with the scene that it made."""
+
+    __tablename__ = "scene_idempotency_keys"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(Digest)
+    scene_id: Mapped[str] = mapped_column(
+        Identifier, ForeignKey("scenes.id", ondelete="CASCADE"), index=True
+    )
