@@ -19,11 +19,16 @@ MODE_PROBE = ".mode"
 
 
 @contextmanager
-def atomic_output(path: Path | str) -> Generator[Path]:
+def atomic_output(path: Path | str, *, mode: int | None = None) -> Generator[Path]:
     """Yield a temporary path that becomes `path` if the block succeeds.
 
     The temporary file or folder lies beside `path` and keeps its suffix; it is synced
     to disk before it is renamed, and removed if the block raises or is interrupted.
+
+    Args:
+        path: Where the output goes.
+        mode: Permissions of a file, such as 0o600; it is there from the start, empty,
+            and never has others. What a new file usually gets if absent.
 
     Raises:
         OutputError: If the place cannot be written or the disk is full.
@@ -36,9 +41,11 @@ def atomic_output(path: Path | str) -> Generator[Path]:
         raise _output_error(path, error) from error
     temporary = folder / path.name
     try:
+        if mode is not None:
+            temporary.touch(mode=mode)
         yield temporary
         if temporary.is_file():
-            temporary.chmod(_usual_mode(folder))
+            temporary.chmod(_usual_mode(folder) if mode is None else mode)
         _sync(temporary)
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from nvs.errors import ImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
+MAX_FLOAT = 2.0
+"""White is 1 in floating point. So much may overshoot it and is clipped, as resampling
+leaves behind; images with more are on another scale."""
 
 _DAMAGED = (  # what Pillow's decoders raise on damaged files
     OSError,
@@ -41,8 +44,8 @@ def read_image(
     """Decode an image to RGB, or to RGBA (straight alpha) if it has transparency.
 
     The header is read first: formats outside PNG, JPEG, WebP, TIFF and BMP and images
-    of more than `max_pixels` are refused before any pixel is decoded. 16-bit and
-    greyscale images become 8-bit RGB.
+    of more than `max_pixels` are refused before any pixel is decoded. 16-bit,
+    floating-point (0 is black, 1 is white) and greyscale images become 8-bit RGB.
 
     EXIF orientation is not applied, so that pixels stay where the camera's intrinsics
     say, with one exception: if the stored image does not have the size that the
@@ -54,8 +57,8 @@ def read_image(
         max_pixels: The largest image that is decoded.
 
     Raises:
-        ImageError: If the file is missing, of another format, too large, truncated or
-            of another size than its camera.
+        ImageError: If the file is missing, of another format, too large, truncated,
+            of another size than its camera, or in floating point of another scale.
     """
     with _opened(Path(path), max_pixels) as image:
         stored = (image.height, image.width)
@@ -66,9 +69,9 @@ def read_image(
                     f"{size[0]}×{size[1]}",
                     remedy="Give the intrinsics of the image as it is on disk.",
                 )
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return _to_rgb(ImageOps.exif_transpose(image), path)
         image.load()
-        return _to_rgb(image)
+        return _to_rgb(image, path)
 
 
 def image_size(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -119,9 +122,26 @@ def _open(path: Path) -> Image.Image:
         return Image.open(path, formats=FORMATS)
 
 
-def _to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width channel"]:
+def _to_rgb(
+    image: Image.Image, path: Path | str
+) -> UInt8[np.ndarray, "height width channel"]:
     if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.float64) / 257
-        return np.repeat(np.rint(grey.clip(0, 255)).astype(np.uint8)[..., None], 3, -1)
+        return _grey(np.asarray(image).astype(np.float64) / 257)
+    if image.mode == "F":
+        values = np.asarray(image).astype(np.float64)
+        if not np.isfinite(values).all() or values.max() > MAX_FLOAT:
+            raise ImageError(
+                f"{path} holds floating-point values up to {values.max():g}, where 1 "
+                "is white",
+                remedy="Scale it to 0 to 1, or save it with 8 or 16 bits.",
+            )
+        return _grey(values * 255)
     transparent = "A" in image.getbands() or "transparency" in image.info
     return np.asarray(image.convert("RGBA" if transparent else "RGB"))
+
+
+def _grey(
+    values: Float64[np.ndarray, "height width"],
+) -> UInt8[np.ndarray, "height width channel"]:
+    """RGB of brightnesses from 0 to 255; what is beyond is clipped."""
+    return np.repeat(np.rint(values.clip(0, 255)).astype(np.uint8)[..., None], 3, -1)

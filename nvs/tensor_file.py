@@ -70,19 +70,20 @@ def read_tensors(
         Tensors, metadata (empty for a file that is not ours) and the digest.
     """
     path = Path(path)
-    if not path.is_file():
-        raise error(f"there is no file {path}", remedy="Check the path.")
+    num_bytes = _size(path, error)
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         metadata = json.loads(header.get(METADATA_KEY, "{}"))
-    except (SafetensorError, ValueError, OSError) as cause:
+    except (SafetensorError, ValueError, OSError, RecursionError) as cause:
         raise error(
             f"{path} is truncated or not a safetensors file "
-            f"({path.stat().st_size} bytes: {cause})",
+            f"({num_bytes} bytes: {cause})",
             remedy=remedy,
         ) from cause
+    if not isinstance(metadata, dict):
+        raise error(f"{path} has metadata that is no JSON object", remedy=remedy)
     digest = header.get(DIGEST_KEY)
     if digest is not None and digest != content_digest(tensors, metadata):
         raise error(
@@ -90,6 +91,18 @@ def read_tensors(
             remedy=remedy,
         )
     return tensors, metadata, digest
+
+
+def _size(path: Path, error: type[NvsError]) -> int:
+    try:
+        if path.is_file():
+            return path.stat().st_size
+    except OSError as cause:
+        raise error(
+            f"{path} cannot be read: {cause.strerror}",
+            remedy="Check the path, and that you may read it.",
+        ) from cause
+    raise error(f"there is no file {path}", remedy="Check the path.")
 
 
 def _sort_header(path: Path) -> None:

@@ -32,7 +32,8 @@ from torch import Tensor
 
 from nvs.cameras.camera import Camera
 from nvs.cameras.json_record import Record
-from nvs.errors import CameraError, OutputError
+from nvs.errors import CameraError
+from nvs.files import write_text
 
 FORMAT = "lact-nvs camera path"
 VERSION = 1
@@ -101,7 +102,9 @@ def read_camera_path(
 
 
 def write_camera_path(path: Path | str, camera_path: CameraPath) -> None:
-    """Write a camera path in our own form; `read_camera_path` gives equal cameras.
+    """Write a camera path atomically in our own form.
+
+    `read_camera_path` gives equal cameras.
 
     Raises:
         CameraError: If a camera is unusable.
@@ -121,13 +124,7 @@ def write_camera_path(path: Path | str, camera_path: CameraPath) -> None:
         "width": camera.width,
         "frames": frames,
     }
-    try:
-        Path(path).write_text(json.dumps(document, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"{path}: the camera path cannot be written: {error.strerror}",
-            remedy="Choose a file in an existing folder that you may write to.",
-        ) from error
+    write_text(path, json.dumps(document, indent=1))
 
 
 def _own_camera(document: Record) -> Camera:

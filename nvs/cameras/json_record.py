@@ -56,6 +56,24 @@ class Record:
             )
         return self.values[key]
 
+    def text(self, key: str) -> str:
+        """A text."""
+        value = self.get(key)
+        if not isinstance(value, str):
+            raise self._wrong(key, "It must be a text.")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts."""
+        value = self.get(key)
+        if not isinstance(value, list) or not all(type(one) is str for one in value):
+            raise self._wrong(key, "It must be a list of texts.")
+        return tuple(value)
+
+    def mapping(self, key: str) -> Mapping[str, object]:
+        """An object."""
+        return Record._of(self.get(key), f"{self.where}: {key}").values
+
     def records(self, key: str) -> list[Record]:
         """A list of objects, at least one."""
         values = self.get(key)

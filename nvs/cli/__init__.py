@@ -6,9 +6,11 @@ Each imports what its command needs only when it runs: `nvs --help` is instant.
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from nvs import __version__
 from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.cli.parts import add_commands
 from nvs.cli.remote import app as remote_app
@@ -24,6 +26,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nvs {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _nvs(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show it and end."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(demo.demo)
 app.command()(build.build)
 app.command()(render.render)

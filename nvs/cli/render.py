@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nvs.cameras import Camera
     from nvs.scene import Scene
 
+FPS = 30.0
+"""Of paths that say nothing of it."""
+
 
 def render(
     scene: Annotated[Path, typer.Argument(help="A scene file.")],
@@ -30,7 +33,10 @@ def render(
         ),
     ] = "orbit",
     frames: Annotated[int, typer.Option(help="Frames of a generated path.")] = 60,
-    fps: Annotated[float, typer.Option(help="Frames a second of a video.")] = 30.0,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames a second of a video; a JSON file's own, or 30."),
+    ] = None,
     size: options.Size = None,
     elevation: Annotated[
         float | None, typer.Option(help="Elevation of an orbit in degrees.")
@@ -45,16 +51,13 @@ def render(
     """Render a camera path from a scene file."""
     import time
 
-    from nvs.errors import ConfigError
     from nvs.scene import Renderer, Scene
     from nvs.scene.built_with import built_with
     from nvs.scene.pictures import to_uint8
     from nvs.scene.video import check_output, write_output
 
     check_output(destination)
-    for option, value in (("--frames", frames), ("--fps", fps), ("--zoom", zoom)):
-        if not value > 0:
-            raise ConfigError(f"{option} is {value}", remedy="It must be positive.")
+    _check_positive({"--frames": frames, "--fps": fps, "--zoom": zoom})
     loaded = Scene.load(scene)
     renderer = Renderer.from_weights(
         weights or built_with(loaded),
@@ -62,11 +65,10 @@ def render(
         precision=precision,
         budget_bytes=options.budget_bytes(memory_gib),
     )
-    camera, fps = _cameras(
+    camera, usual_fps = _cameras(
         loaded,
         path,
         frames,
-        fps,
         options.parse_size(size),
         renderer.config.patch_size,
         elevation,
@@ -79,7 +81,9 @@ def render(
         total=len(camera),
         unit="frames",
     )
-    count = write_output(destination, (to_uint8(image) for image in images), fps=fps)
+    count = write_output(
+        destination, (to_uint8(image) for image in images), fps=fps or usual_fps
+    )
     seconds = time.perf_counter() - start
     output.print_result(
         {
@@ -97,16 +101,24 @@ def render(
     )
 
 
+def _check_positive(given: dict[str, float | None]) -> None:
+    from nvs.errors import ConfigError
+
+    for option, value in given.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise ConfigError(f"{option} is {value}", remedy="It must be positive.")
+
+
 def _cameras(
     scene: Scene,
     path: str,
     frames: int,
-    fps: float,
     size: tuple[int, int] | int | None,
     patch_size: int,
     elevation: float | None,
     zoom: float,
 ) -> tuple[Camera, float]:
+    """The cameras of a path, and its frames a second."""
     import math
 
     from nvs.cameras import read_camera_path
@@ -140,4 +152,4 @@ def _cameras(
             f"--path is {path!r}",
             remedy="Use orbit, spiral, walk, or the name of a JSON file that exists.",
         )
-    return camera, fps
+    return camera, FPS

@@ -64,7 +64,7 @@ class AsyncRunner:
         )
         response = await self._http.send(request, stream=True)
         try:
-            if call.sink is None or response.is_error:
+            if call.sink is None or not response.is_success:
                 await response.aread()
                 return response
             call.sink.start(response)

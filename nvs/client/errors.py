@@ -30,7 +30,7 @@ class FieldProblem:
 
 
 class ServiceError(NvsError):
-    """An answer that is a problem document (RFC 9457).
+    """An answer that is no success: a problem document (RFC 9457), or a redirect.
 
     Attributes:
         status: The HTTP status.
@@ -105,11 +105,13 @@ class JobFailedError(NvsError):
 
 
 def error_of(response: httpx.Response) -> ServiceError:
-    """The error that an answer with a status of 400 or more means.
+    """The error that an answer without success means.
 
     Args:
         response: The answer, its body read.
     """
+    if response.has_redirect_location:
+        return _redirected(response)
     document = _document(response)
     host, reason = response.request.url.host, response.reason_phrase
     answered = f"{host} answered {response.status_code} {reason}".strip()
@@ -167,6 +169,18 @@ def _document(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _redirected(response: httpx.Response) -> ServiceError:
+    """Redirects are not followed: they lead to login pages as often as to a service."""
+    url = response.request.url
+    there = url.join(response.headers["Location"])
+    return ServiceError(
+        f"{url.host} answered {response.status_code} {response.reason_phrase}, "
+        f"which leads to {there.scheme}://{there.netloc.decode()}",
+        remedy="Give the address of the service itself.",
+        status=response.status_code,
+    )
 
 
 def _usual_remedy(status: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from nvs.client.errors import (
 from nvs.client.events import EventReader
 from nvs.client.models import Job
 from nvs.client.scenes import asked, job, job_path, scene_path
-from nvs.client.steps import Call, Flow, Sleep, answer
+from nvs.client.steps import Call, Flow, Sleep, answer, once
 
 EVENTS_TIMEOUT_SECONDS = 45.0
 """Three of the comments that the service sends on a silent stream."""
@@ -64,8 +63,7 @@ def video(
 
 
 def _submitted(path: str, body: Mapping[str, Any]) -> Flow[Job]:
-    key = {"Idempotency-Key": uuid.uuid4().hex}
-    return asked(Job, Call(method="POST", path=path, json=body, headers=key))
+    return asked(Job, once(Call(method="POST", path=path, json=body)))
 
 
 def finished(job_id: str, on_change: OnJob | None) -> Flow[Job]:

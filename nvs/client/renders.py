@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nvs.client.cameras import Camera, camera_to_json
-from nvs.client.errors import ServiceAnswerError
+from nvs.client.errors import ServiceAnswerError, ServiceError
 from nvs.client.scenes import scene_path
 from nvs.client.steps import Call, Flow, answer
 from nvs.files import atomic_output
 
 MAX_BATCH = 64
+"""Cameras of one request, unless the service takes fewer."""
 """Cameras that the service takes in one request."""
 TIMING = re.compile(r"(\w+);\s*dur=([\d.]+)")
 
@@ -99,17 +100,24 @@ def render_batch(
 ) -> Flow[list[Picture]]:
     """Pictures in the order of their cameras; as many requests as it takes."""
     pictures: list[Picture] = []
-    for start in range(0, len(cameras), MAX_BATCH):
-        some = [camera_to_json(one) for one in cameras[start : start + MAX_BATCH]]
-        response = yield from answer(
-            Call(
-                method="POST",
-                path=scene_path(scene_id, "renders"),
-                json=options.to_json() | {"cameras": some},
-                headers={"Accept": "application/zip"},
-            )
+    most = MAX_BATCH
+    while len(pictures) < len(cameras):
+        start = len(pictures)
+        some = [camera_to_json(one) for one in cameras[start : start + most]]
+        call = Call(
+            method="POST",
+            path=scene_path(scene_id, "renders"),
+            json=options.to_json() | {"cameras": some},
+            headers={"Accept": "application/zip"},
         )
-        pictures += _unpacked(response, len(some), options)
+        try:
+            response = yield from answer(call)
+        except ServiceError as error:
+            if error.field != "cameras" or len(some) == 1:
+                raise
+            most = len(some) // 2
+        else:
+            pictures += _unpacked(response, len(some), options)
     return pictures
 
 

@@ -18,7 +18,6 @@ from nvs.client.steps import Attempt, Call, Flow, Sleep
 from nvs.errors import ConfigError
 
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-NOT_STARTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
@@ -26,11 +25,11 @@ HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 class Retries:
     """How long to keep trying.
 
-    A call that may be repeated is made again after a broken connection, 429 or 503;
-    another one only if it cannot have been carried out. The pause doubles from
-    `first_seconds` to `longest_seconds` and is shortened by chance by up to a half;
-    a `Retry-After` of the service is honoured in full, with some chance added, so
-    that clients that were turned away together do not come back together.
+    A call is made again after a broken connection, 429 or 503: doing one twice is the
+    same as doing it once. The pause doubles from `first_seconds` to `longest_seconds`
+    and is shortened by chance by up to a half; a `Retry-After` of the service is
+    honoured in full, with some chance added, so that clients that were turned away
+    together do not come back together.
     """
 
     num_attempts: int = 6
@@ -71,15 +70,13 @@ def exchange(call: Call, retries: Retries) -> Flow[httpx.Response]:
             response = cast(httpx.Response, (yield Attempt(call)))
         except httpx.TransportError as error:
             failure = _unreachable(error)
-            may_repeat = not isinstance(error, HOPELESS) and (
-                call.repeatable or isinstance(error, NOT_STARTED)
-            )
+            may_repeat = not isinstance(error, HOPELESS)
         else:
-            if not response.is_error:
+            if response.is_success:
                 return response
             failure = error_of(response)
             retry_after = failure.retry_after_seconds
-            may_repeat = _may_repeat(call, failure, retries)
+            may_repeat = _may_repeat(failure, retries)
         if call.sink is not None and call.sink.received_bytes > received_bytes:
             num_failed, received_bytes = 0, call.sink.received_bytes
         num_failed += 1
@@ -88,11 +85,9 @@ def exchange(call: Call, retries: Retries) -> Flow[httpx.Response]:
         yield Sleep(retries.pause_seconds(num_failed, retry_after))
 
 
-def _may_repeat(call: Call, error: ServiceError, retries: Retries) -> bool:
-    refused = error.status == HTTPStatus.TOO_MANY_REQUESTS  # before anything was done
+def _may_repeat(error: ServiceError, retries: Retries) -> bool:
     return (
         error.status in BUSY
-        and (call.repeatable or refused)
         and (error.retry_after_seconds or 0) <= retries.longest_retry_after_seconds
     )
 

@@ -63,7 +63,7 @@ class Runner:
         )
         response = self._http.send(request, stream=True)
         try:
-            if call.sink is None or response.is_error:
+            if call.sink is None or not response.is_success:
                 response.read()
                 return response
             call.sink.start(response)

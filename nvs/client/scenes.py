@@ -23,7 +23,7 @@ from nvs.client.models import (
     Ticket,
     Validation,
 )
-from nvs.client.steps import Call, Flow, answer
+from nvs.client.steps import Call, Flow, answer, once
 
 PAGE_SIZE = 50
 
@@ -68,11 +68,9 @@ def ticket() -> Flow[Ticket]:
 def create_scene(
     name: str, tags: Sequence[str], expires_at: datetime | None
 ) -> Flow[Scene]:
-    """Make a scene. Not repeated once the request is out: each one makes a scene."""
+    """Make a scene."""
     body = {"name": name, "tags": list(tags), "expires_at": _time(expires_at)}
-    return asked(
-        Scene, Call(method="POST", path="/v1/scenes", json=body, repeatable=False)
-    )
+    return asked(Scene, once(Call(method="POST", path="/v1/scenes", json=body)))
 
 
 def scene(scene_id: str) -> Flow[Scene]:

@@ -7,8 +7,9 @@ transfers, waiting for jobs) is written once.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, cast
 
 import httpx
@@ -51,10 +52,14 @@ class Call:
     """Where the body of a good answer goes; it is read whole if absent."""
     read_timeout_seconds: float | None = None
     """Silence that ends an attempt; the client's own if absent."""
-    repeatable: bool = True
-    """Whether doing it twice is the same as doing it once."""
     num_attempts: int | None = None
     """Attempts before giving up; the policy's if absent."""
+
+
+def once(call: Call) -> Call:
+    """The call with a key by which the service knows a repetition of it."""
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    return replace(call, headers={**call.headers, **key})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ of the inputs and JSON metadata, under a digest of it all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,8 @@ class Scene:
         """Memory-map a scene file and verify its digest.
 
         Raises:
-            SceneFileError: If it is missing, truncated, altered, not a scene, or
-                written by a later version.
+            SceneFileError: If it is missing, truncated, altered, not a scene, written
+                by a later version, or holds something else than a scene's parts.
         """
         tensors, metadata, digest = read_tensors(
             path, error=SceneFileError, remedy=REMEDY
@@ -123,18 +124,17 @@ class Scene:
                 f"{path} is not a scene file",
                 remedy="Give a file that `nvs build` wrote.",
             )
-        if metadata["version"] > VERSION:
-            raise SceneFileError(
-                f"{path} has scene format version {metadata['version']}, "
-                f"this release reads up to {VERSION}",
-                remedy="Upgrade lact-nvs.",
-            )
+        record = Record(metadata, "metadata")
         try:
-            return _from_parts(tensors, metadata)
-        except (KeyError, TypeError, CameraError) as error:
-            raise SceneFileError(
-                f"{path} lacks a part of a scene: {error}", remedy=REMEDY
-            ) from error
+            if (version := record.size("version")) > VERSION:
+                raise SceneFileError(
+                    f"{path} has scene format version {version}, "
+                    f"this release reads up to {VERSION}",
+                    remedy="Upgrade lact-nvs.",
+                )
+            return _from_parts(_Parts(tensors, str(path)), record)
+        except CameraError as error:
+            raise SceneFileError(f"{path}: {error.problem}", remedy=REMEDY) from error
 
     def _metadata(self) -> dict[str, Any]:
         hint = {} if self.weights_hint is None else {"weights_hint": self.weights_hint}
@@ -152,38 +152,84 @@ class Scene:
         }
 
 
-def _from_parts(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Scene:
-    blocks: dict[int, list[tuple[str, Tensor]]] = {}
-    for name in sorted(tensors):
-        if name.startswith("blocks."):
-            _, index, matrix = name.split(".")
-            blocks.setdefault(int(index), []).append((matrix, tensors[name]))
-    known = Record({"pivot": list(ORIGIN), **metadata}, "scene")
-    return Scene(
-        fast_weights=tuple(
-            tuple(weight for _, weight in blocks[index]) for index in range(len(blocks))
-        ),
-        normalisation=PoseNormalisation.from_json(metadata["normalisation"]),
-        pivot=torch.tensor(known.numbers("pivot", 3), dtype=torch.float32),
-        input_camera=Camera(
-            world_from_camera=tensors["input.world_from_camera"],
-            intrinsics=tensors["input.intrinsics"],
-            height=metadata["height"],
-            width=metadata["width"],
-        ),
-        input_names=tuple(metadata["input_names"]),
-        thumbnail=tensors["input.thumbnail"],
-        model_id=metadata["model_id"],
-        model_digest=metadata["model_digest"],
-        weights_hint=_hint(metadata),
-        created_with=metadata["created_with"],
-    )
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The tensors of a scene file, each checked when it is taken."""
 
+    tensors: Mapping[str, Tensor]
+    path: str
 
-def _hint(metadata: dict[str, Any]) -> str | None:
-    hint = metadata.get("weights_hint")
-    if hint is not None and not isinstance(hint, str):
-        raise SceneFileError(
-            f"the scene's weights_hint is {hint!r}", remedy="It must be a path."
+    def take(self, name: str, *shape: int | None, dtype: torch.dtype | None) -> Tensor:
+        """A tensor with sides as given, None for any length.
+
+        Args:
+            name: Which.
+            *shape: Its sides.
+            dtype: Its type; any of floating point if None.
+
+        Raises:
+            SceneFileError: If it is not there or is another.
+        """
+        tensor = self.tensors.get(name)
+        if tensor is None:
+            raise SceneFileError(
+                f"{self.path} lacks a part of a scene: {name}", remedy=REMEDY
+            )
+        is_shape = tensor.ndim == len(shape) and all(
+            wanted in (None, side)
+            for wanted, side in zip(shape, tensor.shape, strict=True)
         )
-    return hint
+        is_kind = dtype == tensor.dtype if dtype else tensor.is_floating_point()
+        if not (is_shape and is_kind):
+            raise SceneFileError(
+                f"{self.path}: {name} is {tensor.dtype} of shape {tuple(tensor.shape)}",
+                remedy=REMEDY,
+            )
+        return tensor
+
+    def fast_weights(self) -> tuple[FastWeights, ...]:
+        """The matrices of every block, of as many as the first has."""
+        numbers = itertools.takewhile(
+            lambda number: f"blocks.0.w{number}" in self.tensors, itertools.count()
+        )
+        matrices = [f"w{number}" for number in numbers] or ["w0"]
+        names = {name for name in self.tensors if name.startswith("blocks.")}
+        blocks = [
+            [f"blocks.{index}.{matrix}" for matrix in matrices]
+            for index in range(max(1, len(names) // len(matrices)))
+        ]
+        for name in names - {name for block in blocks for name in block}:
+            raise SceneFileError(
+                f"{self.path}: {name} belongs to no block of a scene", remedy=REMEDY
+            )
+        return tuple(
+            tuple(self.take(name, None, None, None, dtype=None) for name in block)
+            for block in blocks
+        )
+
+
+def _from_parts(parts: _Parts, record: Record) -> Scene:
+    pivot = record.numbers("pivot", 3) if "pivot" in record.values else ORIGIN
+    hint = record.text("weights_hint") if "weights_hint" in record.values else None
+    names = record.texts("input_names")
+    return Scene(
+        fast_weights=parts.fast_weights(),
+        normalisation=PoseNormalisation.from_json(record.mapping("normalisation")),
+        pivot=torch.tensor(pivot, dtype=torch.float32),
+        input_camera=Camera(
+            world_from_camera=parts.take(
+                "input.world_from_camera", len(names), 4, 4, dtype=None
+            ),
+            intrinsics=parts.take("input.intrinsics", len(names), 4, dtype=None),
+            height=record.size("height"),
+            width=record.size("width"),
+        ),
+        input_names=names,
+        thumbnail=parts.take(
+            "input.thumbnail", len(names), None, None, 3, dtype=torch.uint8
+        ),
+        model_id=record.text("model_id"),
+        model_digest=record.text("model_digest"),
+        weights_hint=hint,
+        created_with=record.text("created_with"),
+    )

@@ -131,7 +131,7 @@ def choose_views(config: TrainConfig, given: HeldOutSet) -> tuple[list[int], lis
     if inputs is None:
         inputs = _spread(_others(num_views, targets), config.heldout_inputs, 0.0)
     if targets is None:
-        targets = _spread(_others(num_views, inputs), config.heldout_inputs, 0.5)
+        targets = _spread(_others(num_views, inputs), config.heldout_targets, 0.5)
     if not inputs or not targets:
         raise DatasetError(
             f"{given.folder} has {num_views} views, which leaves no inputs or no "

@@ -11,7 +11,6 @@ from starlette.types import ExceptionHandler
 from nvs_server import failures, openapi, refusal
 from nvs_server.access.authentication import Authentication
 from nvs_server.access.origin import HostAndOrigin
-from nvs_server.access.tickets import Tickets
 from nvs_server.backends.base import Backend
 from nvs_server.backends.local import LocalBackend
 from nvs_server.backends.settings import LocalSettings
@@ -40,6 +39,7 @@ from nvs_server.storage.database import Database
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.keys import KeyStore
 from nvs_server.storage.scenes import SceneStore
+from nvs_server.storage.tickets import TicketStore
 from nvs_server.telemetry.metrics import Metrics
 from nvs_server.telemetry.requests import RequestTelemetry
 from nvs_server.telemetry.state import StateCollector
@@ -88,7 +88,7 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
     state.keys = KeyStore(database)
     state.scenes = SceneStore(database)
     state.jobs = JobStore(database, max_attempts=settings.max_attempts)
-    state.tickets = Tickets()
+    state.tickets = TicketStore(database)
     state.admission = Admission(
         max_renders=settings.max_render_queue, max_streams=settings.max_streams
     )

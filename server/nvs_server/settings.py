@@ -12,11 +12,14 @@ from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nvs.errors import ConfigError
+from nvs_server.backends.settings import MAX_SIDE_PX
 
 PREFIX = "NVS_"
 CLIENT_VARIABLES = frozenset({"NVS_SERVER", "NVS_KEY"})
 """Of `nvs remote`, which may run in the same environment."""
 MIB, GIB = ByteSize(2**20), ByteSize(2**30)
+MAX_CAMERAS_BYTES = 256 * MIB
+"""Of camera files in an archive, unpacked; more of them packed make no sense."""
 
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[ByteSize, Field(ge=1)]
@@ -92,9 +95,13 @@ class Settings(BaseSettings):
     )
     max_job_queue: Count = Field(256, description="Jobs waiting; more get 429.")
     max_render_pixels: Count = Field(
-        2048 * 2048, description="Height × width of one rendered image."
+        MAX_SIDE_PX**2,
+        le=MAX_SIDE_PX**2,
+        description="Height × width of one rendered image, at most 2048 × 2048.",
     )
-    max_batch_cameras: Count = Field(64, description="Cameras of one batch request.")
+    max_batch_cameras: Count = Field(
+        64, le=100_000, description="Cameras of one batch request, at most 100000."
+    )
     max_video_frames: Count = Field(1800, description="Frames of one video.")
     max_views: Count = Field(256, description="Input views of one build.")
     max_images: Count = Field(1024, description="Images of one scene.")
@@ -105,7 +112,10 @@ class Settings(BaseSettings):
         100_000_000, description="Height × width of one uploaded image."
     )
     max_cameras_bytes: Bytes = Field(
-        ByteSize(64 * MIB), description="Bytes of an upload of camera files."
+        ByteSize(64 * MIB),
+        le=MAX_CAMERAS_BYTES,
+        description="Bytes of an upload of camera files, at most 256 MiB; "
+        "one in JSON has at most 16 MiB.",
     )
     max_dataset_bytes: Bytes = Field(
         ByteSize(8 * GIB),

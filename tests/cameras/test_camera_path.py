@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -264,14 +266,32 @@ def test_an_impossible_size_is_refused(
 
 def test_writing_names_bad_cameras_and_places(tmp_path: Path) -> None:
     camera = turntable()
-    with pytest.raises(OutputError, match=r"missing.*cannot be written"):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot write .*file/a\.json"):
         write_camera_path(
-            tmp_path / "missing" / "a.json", CameraPath(camera=camera, fps=30.0)
+            tmp_path / "file" / "a.json", CameraPath(camera=camera, fps=30.0)
         )
     camera.intrinsics[1, 0] = math.nan
     with pytest.raises(CameraError, match="view 1"):
         write_camera_path(tmp_path / "a.json", CameraPath(camera=camera, fps=30.0))
     assert not (tmp_path / "a.json").exists()
+
+
+def test_a_path_that_cannot_be_written_leaves_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, path = tmp_path / "a.json", CameraPath(camera=turntable(), fps=30.0)
+    write_camera_path(file, path)
+    before = file.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="no space left"):
+        write_camera_path(file, CameraPath(camera=turntable()[:1], fps=30.0))
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, math.nan, math.inf])

@@ -88,6 +88,22 @@ def test_camera_path_file(nvs, scene, weights, tmp_path: Path) -> None:
         assert reader.get_meta_data()["fps"] == 7
 
 
+def test_a_given_frame_rate_goes_before_the_files(
+    nvs, scene, weights, tmp_path: Path
+) -> None:
+    camera = orbit(
+        2, radius=2.0, elevation_radians=0.1, hfov_radians=0.8, height=64, width=64
+    )
+    write_camera_path(tmp_path / "p.json", CameraPath(camera=camera, fps=7.0))
+    done = nvs(
+        *("render", scene, "-o", tmp_path / "v.mp4", "--path", tmp_path / "p.json"),
+        *("--weights", weights, "--size", "24x32", "--fps", "12"),
+    )
+    assert done.code == 0, done.err
+    with imageio.get_reader(tmp_path / "v.mp4") as reader:
+        assert reader.get_meta_data()["fps"] == 12
+
+
 def test_render_at_an_input_camera_size_and_zoom(nvs, scene, weights, tmp_path) -> None:
     frames = {}
     for zoom in ("1", "2"):
@@ -121,6 +137,7 @@ def test_render_at_an_input_camera_size_and_zoom(nvs, scene, weights, tmp_path) 
         (("render", "SCENE", "-o", "x.mp4", "--path", "up"), "--path is 'up'"),
         (("render", "SCENE", "-o", "x.mp4", "--frames", "0"), "--frames is 0"),
         (("render", "SCENE", "-o", "x.mp4", "--fps", "-1"), "--fps is -1"),
+        (("render", "SCENE", "-o", "x.mp4", "--fps", "inf"), "--fps is inf"),
         (("render", "SCENE", "-o", "x.mp4", "--elevation", "120"), "elevation"),
         (("render", "SCENE", "-o", "/proc/x/y.mp4"), "cannot write /proc/x/y.mp4"),
     ],

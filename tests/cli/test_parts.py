@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 
 import pytest
 import typer
@@ -30,6 +30,11 @@ def test_every_part_brings_its_commands(nvs) -> None:
     assert names >= {"data", "eval", "keys", "serve"}
     text = nvs("--help").out
     assert all(f"\n  {name} " in text for name in names)
+
+
+def test_the_version_is_that_of_the_distribution(nvs) -> None:
+    done = nvs("--version")
+    assert (done.code, done.out, done.err) == (0, f"nvs {version('lact-nvs')}\n", "")
 
 
 def test_loading_parts_imports_only_typer_and_the_terminal() -> None:

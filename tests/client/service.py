@@ -108,6 +108,7 @@ class FakeService:
         self.hold_events.set()
         self.events_asked = threading.Event()
         self.pages: dict[str | None, dict[str, Any]] = {}
+        self.max_batch = 1000
 
     def requests_of(self, pattern: str) -> list[Request]:
         return [one for one in self.requests if re.fullmatch(pattern, one.line)]
@@ -214,6 +215,10 @@ class Handler(BaseHTTPRequestHandler):
                 self._events()
             case "POST scenes//render":
                 self._bytes(picture(request.json), "image/png")
+            case "POST scenes//renders" if (
+                len(request.json["cameras"]) > state.max_batch
+            ):
+                self._problem(422, {}, "cameras")
             case "POST scenes//renders":
                 self._bytes(pictures(request.json), "application/zip")
             case "GET me":
@@ -281,7 +286,9 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _problem(self, status: int, headers: dict[str, str]) -> None:
+    def _problem(
+        self, status: int, headers: dict[str, str], field: str = "camera.eye"
+    ) -> None:
         document = {
             "type": "https://lact-nvs.dev/problems/test",
             "title": "Test",
@@ -289,9 +296,7 @@ class Handler(BaseHTTPRequestHandler):
             "detail": f"refused with {status}",
             "remedy": "Come back later.",
             "request_id": "r1",
-            "errors": [
-                {"field": "camera.eye", "problem": "is NaN", "remedy": "Give numbers."}
-            ]
+            "errors": [{"field": field, "problem": "is NaN", "remedy": "Give numbers."}]
             * (status == 422),
         }
         self._json(document, status, headers, kind="application/problem+json")

@@ -65,6 +65,31 @@ def test_a_refused_download_leaves_nothing(
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
+def test_only_a_success_is_saved(
+    call, service, fakes, tmp_path: Path, status: int
+) -> None:
+    there = {"Location": "https://login.example/page?token=secret"}
+    headers = there if status not in (300, 304) else {}
+    service.faults = [fakes.Fault("GET .*", status=status, headers=headers)]
+    with pytest.raises(ServiceError) as caught:
+        call("download_scene", SCENE_ID, tmp_path / "a.scene")
+    assert caught.value.status == status
+    assert list(tmp_path.iterdir()) == []
+    assert len(service.requests) == 1
+    if headers:
+        assert "leads to https://login.example" in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["me", "scene"])
+def test_no_answer_is_read_from_a_redirect(call, service, fakes, method: str) -> None:
+    there = {"Location": "/elsewhere"}
+    service.faults = [fakes.Fault("GET .*", status=302, headers=there)]
+    with pytest.raises(ServiceError, match="answered 302"):
+        call(method, *[SCENE_ID] * (method == "scene"))
+
+
 def test_damage_on_the_way_is_noticed(call, service, tmp_path, monkeypatch) -> None:
     from nvs.client import downloads
 

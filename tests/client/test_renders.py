@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nvs.client import Client, LookAt, PosedCamera, PosedCameraFov, ServiceAnswerError
+from nvs.client import (
+    Client,
+    LookAt,
+    PosedCamera,
+    PosedCameraFov,
+    ServiceAnswerError,
+    ServiceError,
+)
 from nvs.client.cameras import camera_to_json
 from nvs.client.renders import Picture
 
@@ -53,6 +60,24 @@ def test_a_batch_keeps_its_order_over_several_requests(call, service) -> None:
     pictures = call("render_batch", SCENE_ID, cameras, **SIZE)
     assert [int(one.array()[0, 0, 0]) for one in pictures] == list(range(70))
     assert [len(one.json["cameras"]) for one in service.requests] == [64, 6]
+
+
+@pytest.mark.parametrize("most", [1, 5, 63])
+def test_a_service_may_take_fewer_cameras_at_once(call, service, most: int) -> None:
+    service.max_batch = most
+    cameras = [
+        LookAt(eye=(x, 0, 1), target=(0, 0, 0), vertical_fov_degrees=50)
+        for x in range(70)
+    ]
+    pictures = call("render_batch", SCENE_ID, cameras, **SIZE)
+    assert [int(one.array()[0, 0, 0]) for one in pictures] == list(range(70))
+
+
+def test_a_batch_that_is_refused_at_any_length(call, service) -> None:
+    service.max_batch = 0
+    with pytest.raises(ServiceError, match="refused"):
+        call("render_batch", SCENE_ID, [EYE] * 3, **SIZE)
+    assert [len(one.json["cameras"]) for one in service.requests] == [3, 1]
 
 
 @pytest.mark.parametrize("format", ["png", "float32"])

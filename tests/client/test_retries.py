@@ -47,19 +47,16 @@ def test_other_refusals_are_final(call, service, fakes) -> None:
     assert len(service.requests) == 1
 
 
-def test_a_scene_is_not_made_twice(call, service, fakes) -> None:
-    service.faults = [fakes.Fault("POST /v1/scenes")]
-    with pytest.raises(ServiceUnreachableError, match="no answer from"):
-        call("create_scene", "chair")
-    assert len(service.requests) == 1
-    service.faults = [fakes.Fault("POST /v1/scenes", status=429)]
-    assert call("create_scene", "chair").id == SCENE_ID
-
-
-def test_a_build_carries_one_key_over_all_attempts(call, service, fakes) -> None:
+@pytest.mark.parametrize(
+    ("method", "argument", "options"),
+    [("create_scene", "chair", {}), ("build", SCENE_ID, {"wait": False})],
+)
+def test_what_is_made_carries_one_key_over_all_attempts(
+    call, service, fakes, method: str, argument: str, options: dict[str, bool]
+) -> None:
     service.faults = [fakes.Fault("POST .*"), fakes.Fault("POST .*", status=503)]
-    call("build", SCENE_ID, wait=False)
-    call("build", SCENE_ID, wait=False)
+    call(method, argument, **options)
+    call(method, argument, **options)
     keys = [one.headers["idempotency-key"] for one in service.requests]
     assert len(keys) == 4
     assert len(set(keys[:3])) == 1

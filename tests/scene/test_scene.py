@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 import nvs.scene.scene
 from nvs.cameras import Camera
@@ -150,11 +153,84 @@ def test_later_version(scene: Scene, tmp_path: Path) -> None:
         Scene.load(path)
 
 
-def test_missing_part(scene: Scene, tmp_path: Path) -> None:
+def test_missing_parts(saved: Path) -> None:
+    tensors, metadata, _ = read_tensors(saved, error=SceneFileError, remedy="")
+    for name in tensors:
+        rest = {other: tensors[other] for other in tensors if other != name}
+        write_tensors(saved, rest, metadata)
+        with pytest.raises(SceneFileError, match=r"blocks\.\d|input\."):
+            Scene.load(saved)
+    for key in metadata.keys() - {"pivot"}:
+        rest = {other: metadata[other] for other in metadata if other != key}
+        write_tensors(saved, tensors, rest)
+        with pytest.raises(SceneFileError, match=f"{key} is missing|not a scene"):
+            Scene.load(saved)
+
+
+JUNK = [None, True, -1, 0, 2.5, 1e400, "", "a\ud800b", [], [1], ["a", 2], {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("key", ["height", "input_names", "model_id", "normalisation"])
+def test_nothing_but_a_scene_file_error_comes_of_any_metadata(
+    scene: Scene, saved: Path, key: str
+) -> None:
+    tensors, metadata, _ = read_tensors(saved, error=SceneFileError, remedy="")
+    for junk in JUNK:
+        write_tensors(saved, tensors, metadata | {key: junk})
+        if key == "model_id" and isinstance(junk, str):
+            assert Scene.load(saved).model_id == junk
+            continue
+        with pytest.raises(SceneFileError, match=rf"a\.scene: .*({key}|input)"):
+            Scene.load(saved)
+
+
+@settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_any_file_is_a_scene_or_a_scene_file_error(saved: Path, data) -> None:
+    """Parts and values replaced by others, under a digest that is right."""
+    file = saved.with_name("changed.scene")
+    tensors, metadata, _ = read_tensors(saved, error=SceneFileError, remedy="")
+    key = data.draw(st.sampled_from(sorted(metadata)))
+    values = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=5,
+    )
+    changed = metadata | {key: data.draw(values)}
+    if key == "normalisation" and data.draw(st.booleans()):
+        inside = data.draw(st.sampled_from(sorted(metadata[key])))
+        changed = metadata | {key: metadata[key] | {inside: data.draw(values)}}
+    name = data.draw(st.sampled_from([*sorted(tensors), "blocks.x", "blocks.9.w0"]))
+    shape = data.draw(st.lists(st.integers(0, 4), max_size=5))
+    kind = data.draw(st.sampled_from([torch.float32, torch.uint8, torch.bool]))
+    other = tensors | {name: torch.zeros(shape).to(kind)}
+    for parts, about in ((other, metadata), (tensors, changed), (other, changed)):
+        write_tensors(file, parts, about)
+        try:
+            loaded = Scene.load(file)
+        except SceneFileError:
+            continue
+        assert len(loaded.input_names) == len(loaded.thumbnail)
+        assert loaded.dtype.is_floating_point
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"a"', "[" * 100_000, "{"])
+def test_metadata_that_is_no_object(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.scene"
-    write_tensors(path, {"a": torch.zeros(2)}, scene._metadata())
-    with pytest.raises(SceneFileError, match=r"lacks a part of a scene: .*input"):
+    save_file({"a": torch.zeros(2)}, path, metadata={"nvs": text, "digest": "0"})
+    with pytest.raises(SceneFileError):
         Scene.load(path)
+
+
+def test_places_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "x", tmp_path / ("x" * 300), "a\0b"):
+        with pytest.raises(SceneFileError):
+            Scene.load(path)
 
 
 def test_full_disk_keeps_the_old_file(

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from nvs_server.access.principal import Principal
 from nvs_server.app import create_app
 from nvs_server.limits.body import UPLOADS
 from nvs_server.limits.headers import HEADERS
@@ -200,8 +199,9 @@ def test_every_operation_needs_a_scope(client: TestClient) -> None:
 
 
 def test_a_stream_needs_the_scope_render(client: TestClient) -> None:
-    caller = Principal("a", "id", "a", frozenset({"read"}), Quotas())
-    ticket = client.app.state.tickets.issue(caller)
+    state = client.app.state
+    key, _ = state.keys.create(name="a", owner="a", scopes=("read",))
+    ticket = state.tickets.issue(key.id)
     url = f"ws://127.0.0.1/v1/scenes/{ID}/stream?ticket={ticket}"
     with client.websocket_connect(url) as websocket:
         problem = websocket.receive_json()["problem"]

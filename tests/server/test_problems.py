@@ -55,7 +55,7 @@ def test_an_invalid_field_is_named() -> None:
         (storage.SceneBusy("abc"), 409, "building"),
         (storage.QuotaExceeded("scenes", 3, 3), 403, "quota-exceeded"),
         (storage.QueueFull(5), 429, "queue-full"),
-        (storage.IdempotencyConflict("k", "j"), 409, "idempotency-conflict"),
+        (storage.IdempotencyConflict("k", "job", "j"), 409, "idempotency-conflict"),
         (storage.InvalidCursor("x"), 422, "invalid"),
         (storage.StorageFull("blobs"), 507, "disk-full"),
         (storage.StorageUnavailable("db", "down"), 503, "storage-unavailable"),

@@ -39,6 +39,9 @@ def test_an_argument_wins_over_the_environment(
         ("drain_seconds", "inf"),
         ("weights", ","),
         ("max_image_bytes", "3 parsecs"),
+        ("max_render_pixels", str(2048 * 2048 + 1)),
+        ("max_batch_cameras", "100001"),
+        ("max_cameras_bytes", "257MiB"),
     ],
 )
 def test_a_bad_value_is_named_with_its_variable(
@@ -48,6 +51,20 @@ def test_a_bad_value_is_named_with_its_variable(
     with pytest.raises(ConfigError, match=f"NVS_{name.upper()} is ") as caught:
         load_settings()
     assert caught.value.remedy.startswith("It is: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "bound"),
+    [
+        ("max_render_pixels", 2048 * 2048),
+        ("max_batch_cameras", 100_000),
+        ("max_cameras_bytes", 256 * 2**20),
+    ],
+)
+def test_a_bound_is_taken_and_named_where_it_is_passed(name: str, bound: int) -> None:
+    assert getattr(load_settings(**{name: bound}), name) == bound
+    with pytest.raises(ConfigError, match=f"less than or equal to {bound}"):
+        load_settings(**{name: bound + 1})
 
 
 def test_an_unknown_setting_is_refused() -> None:

@@ -29,7 +29,8 @@ CPU = torch.device("cpu")
 def test_views_are_spread_or_as_given(
     make_config: MakeConfig, posed_set: WriteSet
 ) -> None:
-    folder, config = posed_set(num_views=16), make_config(heldout_inputs=4)
+    folder = posed_set(num_views=16)
+    config = make_config(heldout_inputs=4, heldout_targets=4)
     assert choose_views(config, HeldOutSet(folder=folder)) == (
         [0, 4, 8, 12],
         [2, 6, 10, 14],
@@ -40,6 +41,16 @@ def test_views_are_spread_or_as_given(
     assert choose_views(config, given) == ([2, 6, 10, 14], [1, 5, 9, 13])
     given = HeldOutSet(folder=folder, targets="::4")
     assert choose_views(config, given) == ([1, 5, 9, 13], [0, 4, 8, 12])
+
+
+def test_as_many_inputs_and_targets_as_asked_for(
+    make_config: MakeConfig, posed_set: WriteSet
+) -> None:
+    given = HeldOutSet(folder=posed_set(num_views=16))
+    for wanted in ((4, 2), (2, 6), (1, 1)):
+        config = make_config(heldout_inputs=wanted[0], heldout_targets=wanted[1])
+        inputs, targets = choose_views(config, given)
+        assert (len(inputs), len(targets)) == wanted
 
 
 def test_a_set_without_views_to_spare_is_explained(

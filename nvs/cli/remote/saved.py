@@ -64,9 +64,7 @@ def save(server: str, key: str | None) -> Path:
     else:
         keys[server] = key
     path = saved_path()
-    with atomic_output(path) as temporary:
-        temporary.touch(mode=PRIVATE)
+    with atomic_output(path, mode=PRIVATE) as temporary:
         content = asdict(Saved(server=server, keys=keys))
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    path.chmod(PRIVATE)
     return path

@@ -1,1 +1,1 @@
-"""Who may do what: keys, scopes, rates, tickets, hosts and origins."""
+"""Who may do what: keys, scopes, rates, hosts and origins."""

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nvs_server.access.principal import LOCAL_OWNER, SCOPES, Principal
 from nvs_server.access.rates import Rates
-from nvs_server.access.tickets import Tickets
 from nvs_server.limits.admission import Admission
 from nvs_server.problems import Problem, as_problem
 from nvs_server.refusal import refuse
@@ -23,6 +22,7 @@ from nvs_server.settings import Settings
 from nvs_server.storage.errors import StorageError
 from nvs_server.storage.keys import KeyStore
 from nvs_server.storage.records import KeyRecord, Quotas
+from nvs_server.storage.tickets import TicketStore
 
 SECRET = re.compile(r"nvs_[A-Za-z0-9_-]{43}")
 WHILE_DRAINING = frozenset({"/metrics", "/v1/capacity"})
@@ -47,7 +47,7 @@ class Authentication:
         app: ASGIApp,
         settings: Settings,
         keys: KeyStore,
-        tickets: Tickets,
+        tickets: TicketStore,
         admission: Admission,
     ) -> None:
         self.app = app
@@ -76,7 +76,7 @@ class Authentication:
         if connection.scope["type"] == "websocket":
             ticket = connection.query_params.get("ticket")
             if ticket is not None:
-                return self.tickets.redeem(ticket)
+                return await self._ticket_caller(ticket)
         header = connection.headers.get("authorization")
         if header is None:
             return await self._open_caller()
@@ -90,6 +90,17 @@ class Authentication:
             raise Problem("unknown-key")
         rate = key.rate_per_minute or self.settings.rate_per_minute
         self.rates.take(key.id, key.name, rate)
+        return self._principal(key)
+
+    async def _ticket_caller(self, secret: str) -> Principal:
+        ticket = await run_in_threadpool(self.tickets.redeem, secret)
+        if ticket is None:
+            raise Problem("ticket-refused")
+        if ticket.key_id is None:
+            return await self._open_caller()
+        key = await run_in_threadpool(self.keys.get, ticket.key_id)
+        if key is None:
+            raise Problem("unknown-key")
         return self._principal(key)
 
     async def _open_caller(self) -> Principal:

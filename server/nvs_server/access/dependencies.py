@@ -8,7 +8,6 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from nvs_server.access.principal import Principal, requires
-from nvs_server.access.tickets import Tickets
 from nvs_server.backends.base import Backend
 from nvs_server.limits.admission import Admission
 from nvs_server.settings import Settings
@@ -17,6 +16,7 @@ from nvs_server.storage.database import Database
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.keys import KeyStore
 from nvs_server.storage.scenes import SceneStore
+from nvs_server.storage.tickets import TicketStore
 from nvs_server.telemetry.metrics import Metrics
 
 
@@ -41,5 +41,5 @@ Keys = Annotated[KeyStore, _state("keys")]
 BlobStore = Annotated[Blobs, _state("blobs")]
 BackendDep = Annotated[Backend, _state("backend")]
 AdmissionDep = Annotated[Admission, _state("admission")]
-TicketsDep = Annotated[Tickets, _state("tickets")]
+TicketsDep = Annotated[TicketStore, _state("tickets")]
 MetricsDep = Annotated[Metrics, _state("metrics")]

@@ -9,6 +9,8 @@ from typing import Literal
 PrecisionName = Literal["auto", "float32", "bfloat16"]
 
 GIB = 2**30
+MAX_SIDE_PX = 2048
+"""Longest side of an image that is built from or rendered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +33,7 @@ class LocalSettings:
     """Scenes kept on each device, where that is not the CPU."""
     host_cache_bytes: int = 8 * GIB
     """Scenes kept in each worker's main memory."""
-    max_side_px: int = 2048
+    max_side_px: int = MAX_SIDE_PX
     """Longest side of an image that is built from or rendered."""
     max_views: int = 256
     """Most input views of a scene."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Response
+from fastapi import APIRouter, Body, Response
 from starlette.concurrency import run_in_threadpool
 
 from nvs_server.access.dependencies import BackendDep, Jobs, Scenes, SettingsDep, Writer
@@ -14,6 +14,7 @@ from nvs_server.problems import Problem, invalid
 from nvs_server.routes.datasets import check_inputs
 from nvs_server.routes.dependencies import (
     JSON_BODY,
+    IdempotencyKey,
     Runner,
     SceneId,
     errors,
@@ -24,16 +25,6 @@ from nvs_server.routes.records import job_body
 from nvs_server.schemas.jobs import BuildRequest, CountedViews, Job, ListedViews
 
 DEFAULTS = BuildRequest()
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        description="The client's own name of this request: sent again, it gives the "
-        "same job; with other parameters, 409.",
-    ),
-]
 
 router = APIRouter(prefix="/v1/scenes", tags=["builds"])
 

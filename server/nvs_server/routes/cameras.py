@@ -31,6 +31,7 @@ from nvs_server.routes.receive import Received, check_room, media_type, received
 from nvs_server.routes.records import cameras_body
 from nvs_server.schemas.names import check_file_name
 from nvs_server.schemas.scenes import CamerasReport
+from nvs_server.settings import MAX_CAMERAS_BYTES
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord
 
@@ -40,7 +41,6 @@ UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
 """Files of COLMAP models that say nothing about cameras."""
 MAX_SHOWN = 80
 MAX_CAMERA_FILES = 1000
-MAX_CAMERA_BYTES = 256 * 2**20
 EXAMPLE = [
     {
         "file_path": "images/0001.jpg",
@@ -197,8 +197,8 @@ def is_litter(path: str) -> bool:
 def _take_zip(body: Received, folder: Path) -> list[FileRecord]:
     limits = ArchiveLimits(
         max_files=MAX_CAMERA_FILES,
-        max_bytes=MAX_CAMERA_BYTES,
-        max_file_bytes=MAX_CAMERA_BYTES,
+        max_bytes=MAX_CAMERAS_BYTES,
+        max_file_bytes=MAX_CAMERAS_BYTES,
     )
     unpacked = unpack(body.path, folder, limits, keep=is_camera_file)
     if not unpacked:

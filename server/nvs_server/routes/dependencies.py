@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import Depends, Path
+from fastapi import Depends, Header, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
@@ -29,6 +29,16 @@ SceneId = Annotated[
 ]
 JobId = Annotated[
     str, Path(description="Id of a job.", examples=["orugs4zanfzsa5dimuqgc3tt4a"])
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The client's own name of this request: sent again, it gives the "
+        "same job or scene; with other parameters, 409.",
+    ),
 ]
 
 _EVERYWHERE = (

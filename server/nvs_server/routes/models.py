@@ -18,7 +18,6 @@ from nvs_server.access.dependencies import (
     SettingsDep,
     TicketsDep,
 )
-from nvs_server.access.tickets import LIFETIME_SECONDS
 from nvs_server.routes.dependencies import errors
 from nvs_server.schemas.system import (
     CacheTier,
@@ -32,6 +31,7 @@ from nvs_server.schemas.system import (
     UsageReport,
     WorkerReport,
 )
+from nvs_server.storage.tickets import LIFETIME_SECONDS
 
 router = APIRouter(prefix="/v1", tags=["service"])
 
@@ -118,10 +118,10 @@ async def capacity(
     operation_id="create_ticket",
     summary="Get a ticket for a stream",
     response_description="The ticket.",
-    responses=errors(),
+    responses=errors("disk-full"),
 )
-async def ticket(caller: RenderCaller, tickets: TicketsDep) -> Ticket:
+def ticket(caller: RenderCaller, tickets: TicketsDep) -> Ticket:
     """A ticket stands in for the key on one WebSocket, where headers cannot be set."""
     return Ticket(
-        ticket=tickets.issue(caller), expires_in_seconds=int(LIFETIME_SECONDS)
+        ticket=tickets.issue(caller.key_id), expires_in_seconds=int(LIFETIME_SECONDS)
     )

@@ -135,7 +135,10 @@ async def render_batch(
         str, Header(description="application/zip (default) or multipart/mixed")
     ] = "*/*",
 ) -> Response:
-    """Render up to 64 cameras of one size into a zip file or a multipart body."""
+    """Render cameras of one size into a zip file or a multipart body.
+
+    At most 64, unless the operator allows another number.
+    """
     packing = _packing(accept)
     if len(body.cameras) > settings.max_batch_cameras:
         raise invalid(

@@ -14,6 +14,7 @@ from nvs_server.problems import invalid, not_found
 from nvs_server.routes import inputs
 from nvs_server.routes.dependencies import (
     JSON_BODY,
+    IdempotencyKey,
     Runner,
     SceneId,
     errors,
@@ -46,12 +47,22 @@ router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
     operation_id="create_scene",
     summary="Make a scene",
     response_description="The new scene; Location is its address.",
-    responses=errors(*JSON_BODY, "quota-exceeded", "disk-full"),
+    responses=errors(
+        *(*JSON_BODY, "quota-exceeded", "idempotency-conflict", "disk-full")
+    ),
 )
 def create(
-    body: SceneCreate, response: Response, caller: Writer, scenes: Scenes
+    body: SceneCreate,
+    response: Response,
+    caller: Writer,
+    scenes: Scenes,
+    idempotency_key: IdempotencyKey = None,
 ) -> Scene:
-    """Make an empty scene, to upload images and cameras or a scene file to."""
+    """Make an empty scene, to upload images and cameras or a scene file to.
+
+    With an Idempotency-Key that made a scene before, this answers that scene, for as
+    long as it is there.
+    """
     _check_future(body.expires_at)
     scene = scenes.create(
         caller.owner,
@@ -59,6 +70,7 @@ def create(
         body.tags,
         body.expires_at,
         limit_scenes=caller.quotas.scenes,
+        idempotency_key=idempotency_key,
     )
     response.headers["Location"] = f"/v1/scenes/{scene.id}"
     return scene_body(scene)

@@ -8,9 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from nvs_server.access.dependencies import Jobs, RenderCaller, Scenes, SettingsDep
 from nvs_server.jobs.parameters import video_key
 from nvs_server.problems import invalid
-from nvs_server.routes.builds import IdempotencyKey
 from nvs_server.routes.dependencies import (
     JSON_BODY,
+    IdempotencyKey,
     Runner,
     SceneId,
     built_file,

@@ -10,23 +10,33 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.functional_validators import field_validator, model_validator
 
 from nvs.errors import CameraError
 from nvs_server.schemas.base import Matrix4x4, Number, Schema, Vector3, examples
 
 ORTHONORMAL_TOLERANCE = 1e-3
-MAX_COORDINATE = 1000.0
-"""Farthest camera centre from the origin, in units of the user's world."""
+MIN_FLOAT32, MAX_FLOAT32 = 2.0**-149, 2.0**128 - 2.0**104
+"""Smallest and largest positive float32. The renderer computes in them, in whatever
+units the user's world has."""
 PARALLEL_TOLERANCE = 1e-6
 """Sine of the angle between viewing direction and up axis that is too small."""
 MIN_DISTANCE = 1e-9
 """Shortest distance between the eye and its target, in units of the user's world."""
 MIN_FOV_DEGREES, MAX_FOV_DEGREES = 1.0, 170.0
 
-Focal = Annotated[Number, Field(gt=0, ge=1e-3, le=1e6)]
-Offset = Annotated[Number, Field(ge=-1e6, le=1e6)]
+
+def _holdable(value: float) -> float:
+    if abs(value) > MAX_FLOAT32 or 0 < abs(value) < MIN_FLOAT32:
+        raise CameraError(
+            f"float32 does not hold {value:g}", remedy="Give it in pixels of the image."
+        )
+    return value
+
+
+Focal = Annotated[Number, Field(gt=0), AfterValidator(_holdable)]
+Offset = Annotated[Number, AfterValidator(_holdable)]
 
 Vector = Sequence[float]
 IDENTITY = [
@@ -45,7 +55,7 @@ def check_rigid(rows: Sequence[Vector]) -> None:
 
     Raises:
         CameraError: If the last row is not 0 0 0 1, the rotation is not orthonormal
-            within 1e-3 or is a reflection, or the centre is too far away.
+            within 1e-3 or is a reflection, or no float32 holds the centre.
     """
     if any(
         abs(a - b) > 1e-6 for a, b in zip(rows[3], (0.0, 0.0, 0.0, 1.0), strict=True)
@@ -232,11 +242,10 @@ def _look_at_axes(
 
 
 def _check_near(point: Vector, what: str) -> None:
-    if max(map(abs, point)) > MAX_COORDINATE:
+    if max(map(abs, point)) > MAX_FLOAT32:
         raise CameraError(
             f"{what} is at {_shown(point)}",
-            remedy=f"Coordinates must be within ±{MAX_COORDINATE:g} units of the "
-            "scene's world.",
+            remedy=f"Coordinates must be within ±{MAX_FLOAT32:g}, which float32 holds.",
         )
 
 

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from nvs.errors import ConfigError
+from nvs_server.backends.settings import MAX_SIDE_PX
 from nvs_server.schemas.base import Integer, ObjectId, Schema, examples
 from nvs_server.schemas.scenes import StoredError
 
@@ -23,7 +24,7 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobStage = Literal["waiting", "reading images", "prefill", "rendering", "storing"]
 
 MAX_VIEWS = 4096
-Side = Annotated[Integer, Field(ge=16, le=2048)]
+Side = Annotated[Integer, Field(ge=16, le=MAX_SIDE_PX)]
 """Height, width or longer side in pixels."""
 WeightsId = Annotated[
     str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")

@@ -27,7 +27,6 @@ Background = Annotated[
 """`model` (as the network paints it), `transparent`, or a colour such as `#ffffff`."""
 NumFrames = Annotated[Integer, Field(ge=1)]
 
-MAX_BATCH = 64
 LOOK_AT = {
     "eye": [2.5, 0.0, 1.0],
     "target": [0.0, 0.0, 0.0],
@@ -78,8 +77,9 @@ class RendersRequest(PictureOptions):
         {"cameras": [LOOK_AT, LOOK_AT], "height": 256, "width": 256}
     )
 
-    cameras: list[Camera] = Field(min_length=1, max_length=MAX_BATCH)
-    """Where they are taken, in the order of the answer."""
+    cameras: list[Camera] = Field(min_length=1)
+    """Where they are taken, in the order of the answer; as many as the operator
+    allows (64, unless set otherwise)."""
 
 
 class Orbit(Schema):

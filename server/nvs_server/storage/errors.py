@@ -86,13 +86,14 @@ class QueueFull(StorageError):
 class IdempotencyConflict(StorageError):
     """An idempotency key came back with another request."""
 
-    def __init__(self, idempotency_key: str, job_id: str) -> None:
+    def __init__(
+        self, idempotency_key: str, kind: Literal["job", "scene"], identifier: str
+    ) -> None:
         super().__init__(
             f"the idempotency key {idempotency_key!r} was used for another request, "
-            f"job {job_id!r}",
+            f"{kind} {identifier!r}",
             remedy="Use a new key for each new request.",
         )
-        self.job_id = job_id
 
 
 class InvalidCursor(StorageError, ValueError):

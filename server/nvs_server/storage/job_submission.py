@@ -93,7 +93,7 @@ def _answer_of_key(session: Session, submission: Submission) -> JobRow | None:
     if key is None:
         return None
     if key.request_sha256 != submission.request_digest():
-        raise IdempotencyConflict(key.key, key.job_id)
+        raise IdempotencyConflict(key.key, "job", key.job_id)
     return session.get_one(JobRow, key.job_id)
 
 

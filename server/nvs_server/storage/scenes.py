@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from nvs_server.storage import job_rows, scene_rows
 from nvs_server.storage.database import Database
-from nvs_server.storage.errors import NotFound, QuotaExceeded
+from nvs_server.storage.errors import IdempotencyConflict, NotFound, QuotaExceeded
 from nvs_server.storage.identifiers import cursor_after, is_after, new_id
 from nvs_server.storage.memo import Memo
 from nvs_server.storage.records import (
@@ -24,7 +26,12 @@ from nvs_server.storage.records import (
     Usage,
 )
 from nvs_server.storage.scene_files import SceneFiles
-from nvs_server.storage.tables import InputRow, SceneRow, TagRow
+from nvs_server.storage.tables import (
+    InputRow,
+    SceneIdempotencyRow,
+    SceneRow,
+    TagRow,
+)
 
 _ONE_WITH_TAGS = (
     select(SceneRow)
@@ -49,13 +56,26 @@ class SceneStore(SceneFiles):
         expires_at: datetime | None = None,
         *,
         limit_scenes: int | None = None,
+        idempotency_key: str | None = None,
     ) -> SceneRecord:
-        """Add an empty scene.
+        """Add an empty scene, or find the one that this request made before.
+
+        Args:
+            owner: Whose it is.
+            name: What people call it.
+            tags: To find it by.
+            expires_at: When it is deleted; None for never.
+            limit_scenes: Scenes that the owner may have.
+            idempotency_key: The client's own name for this request, if any. It is good
+                for as long as the scene.
 
         Raises:
             QuotaExceeded: If the owner has `limit_scenes` already.
+            IdempotencyConflict: If the key came with other values.
         """
         now = self._database.now()
+        request = [name, list(tags), expires_at and expires_at.timestamp()]
+        request_sha256 = hashlib.sha256(json.dumps(request).encode()).hexdigest()
         row = SceneRow(
             id=new_id(),
             owner=owner,
@@ -72,11 +92,26 @@ class SceneStore(SceneFiles):
         )
         with self._database.write() as session:
             self._database.guard(session, f"owner {owner}")
+            if idempotency_key is not None:
+                known = _answer_of_key(
+                    session, owner, idempotency_key, request_sha256, now
+                )
+                if known is not None:
+                    return scene_rows.scene_record(known)
             used = _count_scenes(session, owner, now)
             if limit_scenes is not None and used >= limit_scenes:
                 raise QuotaExceeded("scenes", limit_scenes, used)
             session.add(row)
             session.flush()
+            if idempotency_key is not None:
+                session.add(
+                    SceneIdempotencyRow(
+                        owner=owner,
+                        key=idempotency_key,
+                        request_sha256=request_sha256,
+                        scene_id=row.id,
+                    )
+                )
             return scene_rows.scene_record(row)
 
     def get(self, owner: str, scene_id: str) -> SceneRecord | None:
@@ -256,6 +291,23 @@ class SceneStore(SceneFiles):
                 bytes=scene_rows.bytes_used(session, owner, now),
                 builds_today=job_rows.count_builds_today(session, owner, now),
             )
+
+
+def _answer_of_key(
+    session: Session, owner: str, key: str, request_sha256: str, now: datetime
+) -> SceneRow | None:
+    """The scene that a key made; None if it made none or that one has expired."""
+    row = session.get(SceneIdempotencyRow, (owner, key))
+    if row is None:
+        return None
+    scene = session.get_one(SceneRow, row.scene_id)
+    if scene.expires_at is not None and scene.expires_at <= now:
+        session.delete(row)
+        session.flush()
+        return None
+    if row.request_sha256 != request_sha256:
+        raise IdempotencyConflict(key, "scene", row.scene_id)
+    return scene
 
 
 def _count_scenes(session: Session, owner: str, now: datetime) -> int:

@@ -92,6 +92,16 @@ class KeyRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class TicketRow(Base):
+    """A ticket that stands in for a key, once."""
+
+    __tablename__ = "tickets"
+
+    secret_sha256: Mapped[str] = mapped_column(Digest, primary_key=True)
+    key_id: Mapped[str | None] = mapped_column(Identifier)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class SceneRow(Base):
     """A scene; counts and sizes of its files are kept with it."""
 
@@ -214,4 +224,17 @@ class IdempotencyRow(Base):
     request_sha256: Mapped[str] = mapped_column(Digest)
     job_id: Mapped[str] = mapped_column(
         Identifier, ForeignKey("jobs.id", ondelete="CASCADE"), index=True
+    )
+
+
+class SceneIdempotencyRow(Base):
+    """A client's key for a request to make a scene, with the scene that it made."""
+
+    __tablename__ = "scene_idempotency_keys"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(Digest)
+    scene_id: Mapped[str] = mapped_column(
+        Identifier, ForeignKey("scenes.id", ondelete="CASCADE"), index=True
     )

@@ -14,13 +14,13 @@ from starlette.websockets import WebSocketDisconnect
 from nvs_server import failures, refusal
 from nvs_server.access.authentication import Authentication
 from nvs_server.access.dependencies import Caller, RenderCaller, Writer
-from nvs_server.access.tickets import Tickets
 from nvs_server.limits.admission import Admission
 from nvs_server.settings import Settings
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import StorageUnavailable
 from nvs_server.storage.keys import KeyStore
 from nvs_server.storage.records import KeyRecord, Quotas
+from nvs_server.storage.tickets import TicketStore
 from nvs_server.telemetry.metrics import Metrics
 from nvs_server.telemetry.requests import RequestTelemetry
 
@@ -41,21 +41,31 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keys(tmp_path: Path, clock: Clock) -> Iterator[KeyStore]:
+def database(tmp_path: Path, clock: Clock) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path}/keys.sqlite", clock=clock)
     database.migrate()
-    yield KeyStore(database)
+    yield database
     database.dispose()
 
 
 @pytest.fixture
-def make(keys: KeyStore, tmp_path: Path) -> Make:
+def keys(database: Database) -> KeyStore:
+    return KeyStore(database)
+
+
+@pytest.fixture
+def tickets(database: Database) -> TicketStore:
+    return TicketStore(database)
+
+
+@pytest.fixture
+def make(keys: KeyStore, tickets: TicketStore, tmp_path: Path) -> Make:
     """A small application behind the real middleware and dependencies."""
 
     def client(**settings: Any) -> TestClient:
         app = FastAPI()
-        tickets, admission = Tickets(), Admission(max_renders=1, max_streams=1)
-        app.state.tickets, app.state.admission = tickets, admission
+        admission = Admission(max_renders=1, max_streams=1)
+        app.state.admission = admission
 
         @app.get("/v1/me")
         def me(caller: Caller) -> dict[str, Any]:
@@ -210,30 +220,44 @@ def test_a_database_that_does_not_answer(
     assert (answer.status_code, slug(answer)) == (503, "storage-unavailable")
 
 
-def test_streams_take_a_ticket_or_a_key(make: Make, keys: KeyStore) -> None:
+def test_streams_take_a_ticket_or_a_key(
+    make: Make, keys: KeyStore, tickets: TicketStore
+) -> None:
     client = make()
-    _, headers = key(keys, "render")
+    record, headers = key(keys, "render")
     with client.websocket_connect(STREAM, headers=headers) as websocket:
         assert websocket.receive_text() == "ada"
     assert _refused_stream(client, STREAM) == ("no-key", 4401)
-    ticket = client.app.state.tickets.issue(_principal("render"))
+    ticket = tickets.issue(record.id)
     with client.websocket_connect(f"{STREAM}?ticket={ticket}") as websocket:
-        assert websocket.receive_text() == "bob"
+        assert websocket.receive_text() == "ada"
     again = _refused_stream(client, f"{STREAM}?ticket={ticket}")
     assert again == ("ticket-refused", 4401)
 
 
-def test_a_streams_scope_is_checked(make: Make) -> None:
-    client = make()
-    ticket = client.app.state.tickets.issue(_principal("read"))
-    refused = _refused_stream(client, f"{STREAM}?ticket={ticket}")
+def test_a_streams_scope_is_checked(
+    make: Make, keys: KeyStore, tickets: TicketStore
+) -> None:
+    record, _ = key(keys, "read")
+    refused = _refused_stream(make(), f"{STREAM}?ticket={tickets.issue(record.id)}")
     assert refused == ("scope-missing", 4403)
 
 
-def _principal(*scopes: str) -> Any:
-    from nvs_server.access.principal import Principal
-
-    return Principal("bob", "id", "name", frozenset(scopes), Quotas())
+def test_a_ticket_is_worth_no_more_than_its_key(
+    make: Make, keys: KeyStore, tickets: TicketStore
+) -> None:
+    client = make()
+    open_ticket = tickets.issue(None)
+    with client.websocket_connect(f"{STREAM}?ticket={open_ticket}") as websocket:
+        assert websocket.receive_text() == "local"
+    late_ticket = tickets.issue(None)
+    record, _ = key(keys, "render")
+    refused = _refused_stream(client, f"{STREAM}?ticket={late_ticket}")
+    assert refused == ("no-key", 4401)
+    ticket = tickets.issue(record.id)
+    keys.revoke(record.id)
+    refused = _refused_stream(client, f"{STREAM}?ticket={ticket}")
+    assert refused == ("unknown-key", 4401)
 
 
 def _refused_stream(client: TestClient, url: str) -> tuple[str, int]:

@@ -232,6 +232,17 @@ def test_wrong_batches(start: Callable[..., Api]) -> None:
     assert "cameras.0.eye" in refused(answer, 422, "invalid")["detail"]
 
 
+@pytest.mark.parametrize("most", [1, 100])
+def test_a_batch_may_be_as_long_as_the_setting_says(
+    start: Callable[..., Api], most: int
+) -> None:
+    api = start(max_batch_cameras=most)
+    path = f"/v1/scenes/{api.built()}/renders"
+    for count, status in ((most, 200), (most + 1, 422)):
+        request = {"height": 64, "width": 64, "cameras": cameras(count)}
+        assert api.call("POST", path, json=request).status_code == status
+
+
 def test_a_batch_that_fails_in_the_middle_is_a_problem(api: Api) -> None:
     path = f"/v1/scenes/{api.built()}/renders"
     body = {"cameras": cameras(9), "height": 64, "width": 64}

@@ -39,6 +39,21 @@ def test_a_scene_is_made_found_changed_and_deleted(api: Api) -> None:
     assert document["detail"] == f"There is no scene '{scene['id']}' of yours."
 
 
+def test_a_scene_that_is_asked_for_twice(api: Api) -> None:
+    key = {"Idempotency-Key": "k1"}
+    first, again = (
+        api.call("POST", "/v1/scenes", json={"name": "chair"}, headers=key)
+        for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert first.headers["Location"] == again.headers["Location"]
+    other = api.call("POST", "/v1/scenes", json={"name": "table"}, headers=key)
+    told = refused(other, 409, "idempotency-conflict")
+    assert f"another request, scene '{first.json()['id']}'" in told["detail"]
+    assert len(api.call("GET", "/v1/scenes").json()["items"]) == 1
+
+
 def test_pages_go_from_new_to_old(api: Api) -> None:
     made = [
         api.make(name=f"s{index}", tags=["even"] * (1 - index % 2))

@@ -36,12 +36,6 @@ REFUSED: list[tuple[type[BaseModel], dict[str, Any], str, str]] = [
     (renders.RendersRequest, {"cameras": [], "height": 64, "width": 64}, "cameras", ""),
     (
         renders.RendersRequest,
-        {"cameras": [LOOK_AT] * 65, "height": 64, "width": 64},
-        "cameras",
-        "at most 64 items",
-    ),
-    (
-        renders.RendersRequest,
         {"cameras": [LOOK_AT, {}], "height": 64, "width": 64},
         "cameras.1.eye",
         "Field required",

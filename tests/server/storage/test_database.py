@@ -7,11 +7,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from nvs.errors import ConfigError
+from nvs_server.storage import migrations
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import InvalidText, StorageFull, StorageUnavailable
 from nvs_server.storage.scenes import SceneStore
@@ -37,6 +40,27 @@ def test_migrating_at_once_and_again_changes_nothing(empty_url: str) -> None:
     assert SceneStore(databases[1]).get(OWNER, scene.id) == scene
     for database in databases:
         database.dispose()
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_older_tables_are_brought_up_with_what_they_hold(
+    empty_url: str, revision: str
+) -> None:
+    database = Database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    scenes = SceneStore(database)
+    made = scenes.create(OWNER, "chair", ["red"])
+    database.migrate()
+    assert scenes.get(OWNER, made.id) == made
+    assert scenes.create(OWNER, "table", idempotency_key="k").name == "table"
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
+    database.dispose()
 
 
 def test_newer_tables_are_refused(empty_url: str) -> None:

@@ -4,7 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from nvs_server.storage.errors import InvalidCursor, NotFound, QuotaExceeded, SceneBusy
+from nvs_server.storage.errors import (
+    IdempotencyConflict,
+    InvalidCursor,
+    NotFound,
+    QuotaExceeded,
+    SceneBusy,
+)
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import ErrorRecord, Usage
 from nvs_server.storage.scenes import SceneStore
@@ -29,6 +35,34 @@ def test_new_scene_is_empty_and_its_owner_s_alone(scenes: SceneStore) -> None:
     assert not scenes.delete("ben", made.id)
     with pytest.raises(NotFound, match=f"there is no scene '{made.id}'"):
         scenes.update("ben", made.id, name="mine")
+
+
+def test_an_idempotency_key_makes_one_scene(scenes: SceneStore) -> None:
+    asked = {"name": "chair", "tags": ["red"], "idempotency_key": "mine"}
+    made = at_once(8, lambda _: scenes.create(OWNER, limit_scenes=1, **asked))
+    assert [one.id for one in made] == [made[0].id] * 8
+    theirs = scenes.create("ben", **asked)
+    assert theirs.id != made[0].id
+    for change in ({"name": "table"}, {"tags": []}, {"idempotency_key": "other"}):
+        kind = QuotaExceeded if "idempotency_key" in change else IdempotencyConflict
+        with pytest.raises(kind):
+            scenes.create(OWNER, limit_scenes=1, **asked | change)
+    scenes.update(OWNER, made[0].id, name="my chair")
+    assert scenes.create(OWNER, **asked).name == "my chair"
+
+
+def test_an_idempotency_key_is_good_for_as_long_as_its_scene(
+    scenes: SceneStore, clock: Clock
+) -> None:
+    first = scenes.create(OWNER, "chair", idempotency_key="mine")
+    scenes.delete(OWNER, first.id)
+    soon = clock() + timedelta(hours=1)
+    second = scenes.create(OWNER, "chair", expires_at=soon, idempotency_key="mine")
+    again = scenes.create(OWNER, "chair", expires_at=soon, idempotency_key="mine")
+    assert first.id != second.id == again.id
+    clock.advance(hours=2)
+    third = scenes.create(OWNER, "table", idempotency_key="mine")
+    assert scenes.get(OWNER, third.id) == third
 
 
 def test_update_changes_what_is_given(scenes: SceneStore, clock: Clock) -> None:
