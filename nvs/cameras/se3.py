@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 SERIES_BELOW_RADIANS = 0.1
 """Angles under which coefficients come from their series; its error is below 1e-15."""
@@ -79,6 +80,18 @@ def so3_between(
         cross = torch.linalg.cross(source, least[source.abs().argmin()])
         size = cross.norm()
     return so3_exp(cross / size * angle)
+
+
+def so3_looking(
+    forward: Float[Tensor, "*batch 3"], up: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Axes x right, y down, z forward of cameras that look along `forward`.
+
+    Neither vector need be of length 1; where they are parallel, x and y are zero.
+    """
+    z = normalize(forward, dim=-1)
+    x = normalize(torch.linalg.cross(z, up.expand_as(z)), dim=-1)
+    return torch.stack([x, torch.linalg.cross(z, x), z], dim=-1)
 
 
 def se3_inverse(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
