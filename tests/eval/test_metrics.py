@@ -19,8 +19,9 @@ from nvs.perceptual.backbones import (
     offline_file,
     read_offline,
 )
-from nvs_eval.metrics import COLUMNS, Metrics, psnr_db, ssim_gaussian, ssim_uniform
-from nvs_eval.metrics.images import PSNR_CAP_DB, mean_squared_error
+from nvs.scene.quality import PSNR_CAP_DB, mean_psnr_db, psnr_db
+from nvs_eval.metrics import COLUMNS, Metrics, ssim_gaussian, ssim_uniform
+from nvs_eval.metrics.images import mean_squared_error
 from nvs_eval.statistics import bootstrap, pooled_psnr_db
 
 
@@ -60,7 +61,11 @@ def test_psnr_is_scikit_image_s() -> None:
     assert ours == pytest.approx(theirs, rel=1e-12)
     assert ours == pytest.approx(26.2933, abs=1e-3)
     assert psnr_db(0.01) == pytest.approx(20)
+    assert psnr_db(0.001) == pytest.approx(30)
     assert psnr_db(0.0) == PSNR_CAP_DB
+    both = torch.tensor(np.stack([image, truth]))
+    mean = mean_psnr_db(both, torch.tensor(truth).expand_as(both))
+    assert mean == pytest.approx((ours + PSNR_CAP_DB) / 2)
 
 
 def test_both_ssims_follow_their_formula() -> None:

@@ -13,7 +13,7 @@ import torch
 
 from nvs.errors import WeightsUnavailableError
 from nvs.train.config import TrainConfig
-from nvs.train.losses import loss_of, psnr_db
+from nvs.train.losses import loss_of
 from nvs.train.perceptual import Perceptual
 
 MakeConfig = Callable[..., TrainConfig]
@@ -47,12 +47,6 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
     torch.save(state, path)
     return path
-
-
-def test_psnr_of_known_errors() -> None:
-    assert psnr_db(0.01) == pytest.approx(20)
-    assert psnr_db(0.001) == pytest.approx(30)
-    assert psnr_db(0.0) == math.inf
 
 
 def test_chroma_weight_counts_what_channels_do_not_share() -> None:
