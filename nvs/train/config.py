@@ -164,7 +164,7 @@ class TrainConfig:
     lpips_from: int = 0
     """Step from which the perceptual loss counts."""
     lpips_backbone: str | None = None
-    """File with the VGG-16 weights; the torch hub cache if absent."""
+    """File with the VGG-16 weights; else as `nvs.perceptual.backbones` says."""
 
     precision: Precision = "auto"
     """Precision of autocast; `auto` is bfloat16 where the device is faster in it,

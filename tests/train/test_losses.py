@@ -109,9 +109,8 @@ def test_without_a_network_the_file_to_fetch_is_named(
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     with pytest.raises(WeightsUnavailableError) as caught:
         Perceptual()
-    assert "cannot be downloaded (<urlopen error no route to host>)" in str(
-        caught.value
-    )
+    assert "cannot download the LPIPS backbone vgg" in caught.value.problem
+    assert "(<urlopen error no route to host>)" in caught.value.problem
     assert "vgg16-397923af.pth" in caught.value.remedy
     assert "--set lpips_weight=0" in caught.value.remedy
 
