@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from nvs.errors import ConfigError
+from nvs.fields import require, typed
 
 UpdateRule = Literal["gradient_descent", "momentum", "muon"]
 FastNetworkKind = Literal["swiglu", "linear"]
 FastPosition = Literal["none", "ray_point"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "update_rule": ("gradient_descent", "momentum", "muon"),
-    "fast_network": ("swiglu", "linear"),
-    "fast_position": ("none", "ray_point"),
+    "update_rule": get_args(UpdateRule),
+    "fast_network": get_args(FastNetworkKind),
+    "fast_position": get_args(FastPosition),
 }
 
 
@@ -57,22 +58,15 @@ class ModelConfig:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name in CHOICES:
-                if value not in CHOICES[field.name]:
-                    raise ConfigError(
-                        f"{field.name} is {value!r}",
-                        remedy=f"Use one of {', '.join(CHOICES[field.name])}.",
-                    )
+                choices = CHOICES[field.name]
+                fits, remedy = value in choices, f"Use one of {', '.join(choices)}."
             elif field.name == "base_learning_rate":
-                if not isinstance(value, int | float) or not 0 < value < 1:
-                    raise ConfigError(
-                        f"base_learning_rate is {value!r}",
-                        remedy="It must be a number between 0 and 1.",
-                    )
-            elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(
-                    f"{field.name} is {value!r}",
-                    remedy="It must be a positive whole number.",
-                )
+                fits = isinstance(value, int | float) and 0 < value < 1
+                remedy = "It must be a number between 0 and 1."
+            else:
+                fits = type(value) is int and value > 0
+                remedy = "It must be a positive whole number."
+            require(fits, field.name, value, remedy)
         for key in ("attention_head_dim", "fast_head_dim"):
             if self.dim % getattr(self, key):
                 raise ConfigError(
@@ -119,20 +113,7 @@ class ModelConfig:
         Raises:
             ConfigError: If a key is unknown or missing, or a value cannot work.
         """
-        fields = {field.name: field for field in dataclasses.fields(ModelConfig)}
-        for key in values:
-            if key not in fields:
-                raise ConfigError(
-                    f"unknown configuration key {key!r}",
-                    remedy=f"Known keys: {', '.join(fields)}.",
-                )
-        for name, field in fields.items():
-            if name not in values and field.default is dataclasses.MISSING:
-                raise ConfigError(
-                    f"configuration key {name!r} is missing",
-                    remedy="Add it, or start from a preset.",
-                )
-        return ModelConfig(**values)
+        return ModelConfig(**typed(ModelConfig, values, what="configuration key"))
 
 
 PRESETS: dict[str, dict[str, Any]] = {

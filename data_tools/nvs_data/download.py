@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nvs.errors import ConfigError, DatasetError
+from nvs.files import file_sha256
 from nvs.scene.dataset_files import inside
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ def _is_intact(path: Path, file: RepoFile) -> bool:
     if not path.is_file() or path.stat().st_size != file.size:
         return False
     if file.lfs is not None:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == file.lfs.sha256
+        return file_sha256(path) == file.lfs.sha256
     blob = b"blob %d\0" % file.size + path.read_bytes()
     return hashlib.sha1(blob, usedforsecurity=False).hexdigest() == file.blob_id
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from nvs.errors import DatasetError, ImageError
+from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.images import FORMATS, MAX_PIXELS
-from nvs.scene.dataset_files import IMAGE_SUFFIXES
 
 ORIENTATION_TAG = 0x0112
 JPEG_QUALITY = 95

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nvs.cameras.camera import Camera
+from nvs.cameras import Camera, direction_of
 from nvs.errors import ConfigError
 
 RADIUS = 2.7
@@ -40,16 +40,7 @@ def orbit(
     Raises:
         CameraError: If a camera is straight above or below the origin.
     """
-    ground = elevation_radians.cos()
-    eye = torch.stack(
-        [
-            ground * azimuth_radians.cos(),
-            ground * azimuth_radians.sin(),
-            elevation_radians.sin(),
-        ],
-        dim=-1,
-    )
-    eye = eye * radius[..., None]
+    eye = radius[..., None] * direction_of(azimuth_radians, elevation_radians)
     return Camera.look_at(
         eye,
         torch.zeros(3, dtype=eye.dtype),

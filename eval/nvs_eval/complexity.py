@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-import torch
-
-from nvs.cameras import PoseNormalisation, orbit
+from nvs.cameras import PoseNormalisation
 from nvs.config import ModelConfig
 from nvs.errors import ConfigError
 from nvs.model.checkpoint import random_checkpoint
-from nvs.scene import PosedViews, Renderer
+from nvs.scene import Renderer
+from nvs.scene.bench import random_views
 from nvs.scene.precision import pick_device
 from nvs_eval.growth import CostRow
 from nvs_eval.methods.attention import KINDS, NUM_REGISTERS, Kind
@@ -141,20 +140,8 @@ class _Case:
     def __init__(self, method: Method, num_views: int, settings: CostSettings) -> None:
         self.method = method
         self.read_clock = CLOCKS[settings.clock]
-        height, width = settings.height, settings.width
-        camera = orbit(
-            num_views,
-            radius=2.7,
-            elevation_radians=0.35,
-            hfov_radians=0.87,
-            height=height,
-            width=width,
-        )
-        generator = torch.Generator().manual_seed(0)
-        self.views = PosedViews(
-            image=torch.rand(num_views, 3, height, width, generator=generator),
-            camera=camera,
-            names=tuple(map(str, range(num_views))),
+        self.views = random_views(
+            num_views, height=settings.height, width=settings.width
         )
         self.state_bytes = 0
         self.prefill_seconds: list[float] = []

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from nvs.errors import DatasetError, ImageError
+from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.images import read_image
-from nvs.scene.dataset_files import IMAGE_SUFFIXES
 from nvs.scene.resize import on_white
 from nvs_eval.metrics import Metrics
 from nvs_eval.runs.opening import begin

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nvs_eval.metrics.images import psnr_db
+from nvs.scene.quality import psnr_db
 
 RESAMPLES = 2000
 LEVEL = 0.95

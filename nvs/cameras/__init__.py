@@ -5,12 +5,13 @@ from nvs.cameras.camera_path import CameraPath, read_camera_path, write_camera_p
 from nvs.cameras.normalisation import PoseNormalisation
 from nvs.cameras.rays import project, rays, unproject
 from nvs.cameras.spline import through
-from nvs.cameras.trajectories import orbit, spiral
+from nvs.cameras.trajectories import direction_of, orbit, spiral
 
 __all__ = [
     "Camera",
     "CameraPath",
     "PoseNormalisation",
+    "direction_of",
     "orbit",
     "project",
     "rays",

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nvs.cameras.se3 import so3_looking
 from nvs.errors import CameraError
 
 ORTHONORMAL_TOLERANCE = 1e-3
@@ -161,11 +162,9 @@ class Camera:
                 "a camera looks straight along its up axis or sits on its target",
                 remedy="Move the camera, the target or the up axis apart.",
             )
-        z = torch.nn.functional.normalize(forward, dim=-1)
-        x = torch.nn.functional.normalize(right, dim=-1)
-        y = torch.linalg.cross(z, x)
         pose = torch.eye(4, dtype=eye.dtype, device=eye.device).repeat(len(eye), 1, 1)
-        pose[:, :3] = torch.stack([x, y, z, eye], dim=-1)
+        pose[:, :3, :3] = so3_looking(forward, up)
+        pose[:, :3, 3] = eye
         focal_px = width / (2 * math.tan(hfov_radians / 2))
         intrinsics = eye.new_tensor([focal_px, focal_px, width / 2, height / 2])
         return Camera(

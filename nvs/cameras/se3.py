@@ -4,6 +4,7 @@ Notation (Lynch and Park, Modern Robotics, 2017, chapter 3):
     w       (..., 3) rotation vector: unit axis times angle in radians
     W       skew matrix of w: W @ v == w × v                        Eq. 3.30
     R       exp(W), a rotation                                      Eq. 3.51
+    axis    (..., 3) unit vector that a rotation leaves alone
     twist   (..., 6) w, then v
     T       exp(twist), a rigid motion [R, G(w) v; 0, 1]            Eq. 3.88
     G(w)    ∫₀¹ exp(sW) ds                                          Eq. 3.88, 3.92
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 SERIES_BELOW_RADIANS = 0.1
 """Angles under which coefficients come from their series; its error is below 1e-15."""
@@ -38,7 +40,16 @@ def so3_exp(w: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     angle, W = w.norm(dim=-1)[..., None, None], hat(w)
     first = torch.sinc(angle / math.pi)  # sin θ / θ
     second = torch.sinc(angle / (2 * math.pi)) ** 2 / 2  # (1 − cos θ) / θ²
-    return torch.eye(3, dtype=w.dtype, device=w.device) + first * W + second * (W @ W)
+    return _polynomial(W, first, second)
+
+
+def so3_about(
+    axis: Float[Tensor, "*#batch 3"], angle_radians: Float[Tensor, "*#batch"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Rotations about unit axes: Rodrigues' formula where the angle is known."""
+    axis, angle = torch.broadcast_tensors(axis, angle_radians[..., None])
+    angle = angle[..., :1, None]
+    return _polynomial(hat(axis), angle.sin(), 1 - angle.cos())
 
 
 def so3_log(R: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
@@ -71,6 +82,18 @@ def so3_between(
     return so3_exp(cross / size * angle)
 
 
+def so3_looking(
+    forward: Float[Tensor, "*batch 3"], up: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Axes x right, y down, z forward of cameras that look along `forward`.
+
+    Neither vector need be of length 1; where they are parallel, x and y are zero.
+    """
+    z = normalize(forward, dim=-1)
+    x = normalize(torch.linalg.cross(z, up.expand_as(z)), dim=-1)
+    return torch.stack([x, torch.linalg.cross(z, x), z], dim=-1)
+
+
 def se3_inverse(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
     """Inverse of a rigid motion: [Rᵀ, −Rᵀp; 0, 1]."""
     R_transposed = T[..., :3, :3].mT
@@ -87,7 +110,7 @@ def se3_exp(twist: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 4 4"]:
         lambda a: (a - torch.sin(a)) / a**3,
         (1 / 6, -1 / 120, 1 / 5040, -1 / 362880),
     )
-    G = torch.eye(3, dtype=w.dtype, device=w.device) + first * W + second * (W @ W)
+    G = _polynomial(W, first, second)
     return _rigid(so3_exp(w), (G @ v[..., None])[..., 0])
 
 
@@ -100,7 +123,7 @@ def se3_log(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 6"]:
         lambda a: (1 - a / 2 / torch.tan(a / 2)) / a**2,
         (1 / 12, 1 / 720, 1 / 30240, 1 / 1209600),
     )
-    G_inverse = torch.eye(3, dtype=w.dtype, device=w.device) - W / 2 + second * (W @ W)
+    G_inverse = _polynomial(W, -0.5, second)
     return torch.cat([w, (G_inverse @ T[..., :3, 3:])[..., 0]], dim=-1)
 
 
@@ -117,6 +140,16 @@ def se3_interpolate(
 def nearest_rigid(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
     """The pose with its rotation made orthonormal to rounding."""
     return _rigid(so3_exp(so3_log(T[..., :3, :3])), T[..., :3, 3])
+
+
+def _polynomial(
+    W: Float[Tensor, "*batch 3 3"],
+    first: Float[Tensor, "*batch 1 1"] | float,
+    second: Float[Tensor, "*batch 1 1"],
+) -> Float[Tensor, "*batch 3 3"]:
+    """I + first · W + second · W²: all that a rotation's formulas are made of."""
+    identity = torch.eye(3, dtype=W.dtype, device=W.device)
+    return identity + first * W + second * (W @ W)
 
 
 def _series_near_zero(

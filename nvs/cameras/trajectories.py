@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from nvs.cameras.aggregate import check_extent, look_at_point, mean_pose
 from nvs.cameras.camera import Camera
@@ -77,10 +79,10 @@ def orbit(
                 f"the {name} of an orbit is {value}", remedy=f"It must be {allowed}."
             )
     turn = torch.arange(num_views, dtype=torch.float64) * (2 * math.pi / num_views)
-    sin, cos = (azimuth_radians + turn).sin(), (azimuth_radians + turn).cos()
-    rise, reach = math.sin(elevation_radians), math.cos(elevation_radians)
-    z = -torch.stack([reach * cos, reach * sin, torch.full_like(sin, rise)], dim=-1)
-    x = torch.stack([-sin, cos, torch.zeros_like(sin)], dim=-1)
+    azimuth = azimuth_radians + turn
+    z = -direction_of(azimuth, torch.full_like(azimuth, elevation_radians))
+    # Not from an up axis, so that it holds straight above too.
+    x = torch.stack([-azimuth.sin(), azimuth.cos(), torch.zeros_like(azimuth)], dim=-1)
     local = torch.stack([x, torch.linalg.cross(z, x), z, -radius * z], dim=-1)
     pose = torch.eye(4, dtype=torch.float64).repeat(num_views, 1, 1)
     pose[:, :3] = (
@@ -95,6 +97,15 @@ def orbit(
         height=height,
         width=width,
     )
+
+
+def direction_of(
+    azimuth_radians: Float[Tensor, "*batch"], elevation_radians: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch 3"]:
+    """Unit vectors, z up; azimuth 0 is +x, a quarter turn +y."""
+    reach = elevation_radians.cos()
+    x, y = reach * azimuth_radians.cos(), reach * azimuth_radians.sin()
+    return torch.stack([x, y, elevation_radians.sin()], dim=-1)
 
 
 def spiral(

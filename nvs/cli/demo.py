@@ -30,7 +30,7 @@ def demo(
     from nvs.scene import Renderer, load_views
     from nvs.scene.paths import scene_orbit
     from nvs.scene.pictures import sheet, to_uint8, write_png
-    from nvs.scene.quality import nearest_view, psnr
+    from nvs.scene.quality import mean_psnr_db, nearest_view
     from nvs.scene.video import write_video
 
     inputs, targets = sample_split()
@@ -83,8 +83,8 @@ def demo(
             "size": f"{scene.height}×{scene.width}",
             "prefill_seconds": prefill_seconds,
             "milliseconds_per_frame": 1000 * orbit_seconds / ORBIT_FRAMES,
-            "psnr_held_out": float(psnr(renders, truth).mean()),
-            "psnr_nearest_input": float(psnr(closest, truth).mean()),
+            "psnr_held_out": mean_psnr_db(renders, truth),
+            "psnr_nearest_input": mean_psnr_db(closest, truth),
             "scene": str(destination / "sample.scene"),
             "comparison": str(destination / "held-out.png"),
             "video": str(destination / "orbit.mp4"),

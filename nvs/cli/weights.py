@@ -47,11 +47,12 @@ def get(
 ) -> None:
     """Download named weights (resumes), record their hash and print where they are."""
     from nvs.errors import CheckpointError
-    from nvs.model.download import file_hash, recorded_hash_path
+    from nvs.files import file_sha256
+    from nvs.model.download import recorded_hash_path
     from nvs.model.weights import get_weights
 
     path = get_weights(name)
-    found = file_hash(path)
+    found = file_sha256(path)
     record = recorded_hash_path(path)
     if record.is_file() and record.read_text().strip() != found:
         raise CheckpointError(

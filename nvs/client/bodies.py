@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from nvs.errors import DatasetError
+from nvs.files import file_sha256
 
 CHUNK_BYTES = 2**18
 
@@ -37,9 +37,7 @@ class FileBody:
             DatasetError: If it cannot be read.
         """
         try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                num_bytes = file.tell()
+            digest, num_bytes = file_sha256(path), path.stat().st_size
         except OSError as error:
             raise _unreadable(path, error) from error
         return cls(

@@ -15,25 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from nvs.errors import DatasetError
+from nvs.file_kinds import IMAGE_SUFFIXES, image_type, is_camera_name, is_image_name
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-MEDIA_TYPES = (
-    (re.compile(rb"\x89PNG"), "image/png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
-    (re.compile(rb"II\*\0|MM\0\*"), "image/tiff"),
-    (re.compile(rb"BM"), "image/bmp"),
-)
-"""How files begin, whatever their suffix says."""
-CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
-UNUSED = ("points3D", "frames", "rigs")
-"""Files of COLMAP models that say nothing about cameras; points may be large."""
 COMPLETIONS = ("", ".png", ".jpg", ".jpeg")
 """What a `file_path` may lack, in the order in which it is tried."""
 JSON_LAYOUTS = ("opencv_cameras.json", "transforms_train.json", "transforms.json")
 OTHER_LAYOUTS = ("sparse", "0", "cameras.bin", "cameras.txt", "poses_bounds.npy")
 """What makes a folder another layout although it has a `transforms.json`."""
-SCALED_IMAGES = re.compile(r"images_\d+")
+SCALED_IMAGES = re.compile(r"images_\d+/")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,20 +74,18 @@ def media_type(path: Path) -> str:
         DatasetError: If it cannot be read or is no image.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(12)
+        found = image_type(path)
     except OSError as error:
         raise DatasetError(
             f"cannot read {path}: {error.strerror or error}",
             remedy="Check that the file exists and that you may read it.",
         ) from error
-    for pattern, name in MEDIA_TYPES:
-        if pattern.match(start):
-            return name
-    raise DatasetError(
-        f"{path} is not a PNG, JPEG, WebP, TIFF or BMP image",
-        remedy="Convert it, or take it out of the dataset.",
-    )
+    if found is None:
+        raise DatasetError(
+            f"{path} is not a PNG, JPEG, WebP, TIFF or BMP image",
+            remedy="Convert it, or take it out of the dataset.",
+        )
+    return found
 
 
 def _named_by(file: Path) -> DatasetFiles:
@@ -153,17 +140,15 @@ def _whole(folder: Path) -> DatasetFiles:
         for name in ("transforms.json", "nerfstudio/transforms.json")
     )
     for file in sorted(folder.rglob("*")):
-        name = file.relative_to(folder)
-        if any(part.startswith(".") for part in name.parts) or not file.is_file():
+        name = file.relative_to(folder).as_posix()
+        if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
             continue
-        if not file.resolve().is_relative_to(folder.resolve()):
+        if skip_scaled and SCALED_IMAGES.match(name):
             continue
-        if skip_scaled and SCALED_IMAGES.fullmatch(name.parts[0]):
-            continue
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            images.append((name.as_posix(), file))
-        elif file.suffix.lower() in CAMERA_SUFFIXES and file.stem not in UNUSED:
-            cameras.append((name.as_posix(), file))
+        if is_image_name(name):
+            images.append((name, file))
+        elif is_camera_name(name):
+            cameras.append((name, file))
     if not images:
         raise _no_images(folder)
     if not cameras:

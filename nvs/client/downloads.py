@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -14,7 +13,7 @@ import httpx
 from nvs.client.bodies import Progress
 from nvs.client.errors import ServiceAnswerError
 from nvs.client.steps import Call, Flow, answer, computed
-from nvs.files import atomic_output
+from nvs.files import atomic_output, file_sha256
 
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 SHA256_TAG = re.compile(r'"([0-9a-f]{64})"')
@@ -99,8 +98,7 @@ class FileSink:
         stated = SHA256_TAG.fullmatch(self._tag or "")
         if stated is None:
             return
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = file_sha256(file)
         if digest != stated[1]:
             raise _damaged(f"SHA-256 {digest[:12]}… instead of {stated[1][:12]}…")
 

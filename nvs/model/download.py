@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
 
 from nvs.errors import WeightsUnavailableError
-from nvs.files import write_text
+from nvs.files import file_sha256, write_text
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -55,7 +54,7 @@ def download(repository: str, file: str, folder: Path) -> Path:
             remedy="Check the network connection and try again (a started download "
             f"resumes), or copy the file to {target}.",
         ) from error
-    found = file_hash(partial)
+    found = file_sha256(partial)
     stated = metadata.etag or ""
     if SHA256.fullmatch(stated) and found != stated:
         partial.unlink()
@@ -67,12 +66,6 @@ def download(repository: str, file: str, folder: Path) -> Path:
     write_text(recorded_hash_path(target), found + "\n")
     partial.replace(target)
     return target
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def recorded_hash_path(path: Path) -> Path:

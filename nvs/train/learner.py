@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from nvs.errors import TrainingError
+from nvs.scene.quality import psnr_db
 from nvs.train import runtime, schedule
 from nvs.train.batch import Batch
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
 from nvs.train.ema import RunningMean
-from nvs.train.losses import Loss, loss_of, psnr_db
+from nvs.train.losses import Loss, loss_of
 from nvs.train.optimisers import Optimisers
 from nvs.train.perceptual import Perceptual
 from nvs.train.state import TrainState

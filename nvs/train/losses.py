@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -42,8 +41,3 @@ def loss_of(
     lpips = perceptual(rendered.flatten(0, 1), truth.flatten(0, 1))
     total = total + lpips_weight * lpips
     return Loss(total=total, squared_error=squared_error, lpips=lpips)
-
-
-def psnr_db(squared_error: float) -> float:
-    """Peak signal-to-noise ratio, for values in [0, 1]."""
-    return math.inf if squared_error == 0 else -10 * math.log10(squared_error)

@@ -13,6 +13,7 @@ from nvs.cameras.se3 import (
     se3_interpolate,
     se3_inverse,
     se3_log,
+    so3_about,
     so3_between,
     so3_exp,
     so3_log,
@@ -45,6 +46,16 @@ def test_so3_exp_is_the_matrix_exponential(angle: float) -> None:
     torch.testing.assert_close(
         so3_exp(w), torch.linalg.matrix_exp(hat(w)), rtol=0, atol=1e-14
     )
+
+
+@pytest.mark.parametrize("angle", ANGLES + NEAR_PI)
+def test_a_turn_about_an_axis_is_the_exponential(angle: float) -> None:
+    axis, turn = axes(), torch.tensor(angle).double()
+    expected = so3_exp(axis * turn)
+    torch.testing.assert_close(so3_about(axis, turn), expected, rtol=0, atol=1e-14)
+    several = so3_about(axis[:, None], torch.stack([turn, -turn]))
+    both = torch.stack([expected, expected.mT], dim=1)
+    torch.testing.assert_close(several, both, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("angle", ANGLES)

@@ -35,7 +35,7 @@ def test_a_folder_sends_the_named_images(call, service, dataset: Path) -> None:
 
 def test_only_what_is_missing_or_changed_is_sent(call, service, dataset) -> None:
     call("upload_dataset", SCENE_ID, dataset)
-    (dataset / "images/1.png").write_bytes(b"\x89PNG of another kind")
+    (dataset / "images/1.png").write_bytes(b"\x89PNG\r\n\x1a\nof another kind")
     seen: list[UploadProgress] = []
     service.requests.clear()
     call("upload_dataset", SCENE_ID, dataset, on_progress=seen.append)

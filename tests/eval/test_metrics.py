@@ -14,13 +14,14 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from nvs.errors import ImageError, WeightsUnavailableError
 from nvs.perceptual import Lpips
 from nvs.perceptual.backbones import (
+    BACKBONES,
     backbone_state,
-    cached_file,
     offline_file,
     read_offline,
 )
-from nvs_eval.metrics import COLUMNS, Metrics, psnr_db, ssim_gaussian, ssim_uniform
-from nvs_eval.metrics.images import PSNR_CAP_DB, mean_squared_error
+from nvs.scene.quality import PSNR_CAP_DB, mean_psnr_db, psnr_db
+from nvs_eval.metrics import COLUMNS, Metrics, ssim_gaussian, ssim_uniform
+from nvs_eval.metrics.images import mean_squared_error
 from nvs_eval.statistics import bootstrap, pooled_psnr_db
 
 
@@ -60,7 +61,11 @@ def test_psnr_is_scikit_image_s() -> None:
     assert ours == pytest.approx(theirs, rel=1e-12)
     assert ours == pytest.approx(26.2933, abs=1e-3)
     assert psnr_db(0.01) == pytest.approx(20)
+    assert psnr_db(0.001) == pytest.approx(30)
     assert psnr_db(0.0) == PSNR_CAP_DB
+    both = torch.tensor(np.stack([image, truth]))
+    mean = mean_psnr_db(both, torch.tensor(truth).expand_as(both))
+    assert mean == pytest.approx((ours + PSNR_CAP_DB) / 2)
 
 
 def test_both_ssims_follow_their_formula() -> None:
@@ -153,29 +158,28 @@ def test_the_offline_backbone_is_read_as_data_only(tmp_path: Path) -> None:
 def test_backbones_are_looked_for_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is named, torch hub's cache, the offline package, a download."""
-    found = {name: {"from": torch.tensor(i)} for i, name in enumerate("abcd")}
-    named, cached = tmp_path / "named.pth", cached_file("alex").name
+    """A file that is named, the offline package, torch hub."""
+    found = {name: {"from": torch.tensor(i)} for i, name in enumerate("abc")}
+    named = tmp_path / "named.pth"
     torch.save(found["a"], named)
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    torch.save(found["b"], tmp_path / "checkpoints" / cached)
+    kept = tmp_path / "checkpoints" / Path(BACKBONES["alex"].url).name
+    torch.save(found["c"], kept)
     backbones = "nvs.perceptual.backbones"
     monkeypatch.setattr(f"{backbones}.offline_file", lambda net: tmp_path)
-    monkeypatch.setattr(f"{backbones}.read_offline", lambda net, file: found["c"])
-    monkeypatch.setattr(
-        "torch.hub.load_state_dict_from_url", lambda *_, **__: found["d"]
-    )
+    monkeypatch.setattr(f"{backbones}.read_offline", lambda net, file: found["b"])
 
     def origin(file: Path | None) -> int:
         return int(backbone_state("alex", file, remedy="-")[0]["from"])
 
     assert origin(named) == 0
     assert origin(None) == 1
-    cached_file("alex").unlink()
-    assert origin(None) == 2
     monkeypatch.setattr(f"{backbones}.offline_file", lambda net: None)
-    assert origin(None) == 3
+    assert origin(None) == 2, "what torch hub keeps is not downloaded again"
+    kept.write_bytes(b"cut short")
+    with pytest.raises(WeightsUnavailableError, match="is damaged"):
+        origin(None)
     with pytest.raises(WeightsUnavailableError, match="there is no file"):
         origin(tmp_path / "absent.pth")
 

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from nvs.errors import CheckpointError, ImageError, OutputError, TrainingError
+from nvs.scene.quality import psnr_db
 from nvs.train import clock, loop, runtime, session
 from nvs.train.batch import Batch, Order
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
 from nvs.train.loop import Trainer
-from nvs.train.losses import psnr_db
 from nvs.train.mixture import Mixture, parse_mixture
 from nvs.train.presets import preset
 from nvs.train.sources import load

@@ -13,7 +13,7 @@ import torch
 
 from nvs.errors import WeightsUnavailableError
 from nvs.train.config import TrainConfig
-from nvs.train.losses import loss_of, psnr_db
+from nvs.train.losses import loss_of
 from nvs.train.perceptual import Perceptual
 
 MakeConfig = Callable[..., TrainConfig]
@@ -47,12 +47,6 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
     torch.save(state, path)
     return path
-
-
-def test_psnr_of_known_errors() -> None:
-    assert psnr_db(0.01) == pytest.approx(20)
-    assert psnr_db(0.001) == pytest.approx(30)
-    assert psnr_db(0.0) == math.inf
 
 
 def test_chroma_weight_counts_what_channels_do_not_share() -> None:
@@ -115,9 +109,8 @@ def test_without_a_network_the_file_to_fetch_is_named(
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     with pytest.raises(WeightsUnavailableError) as caught:
         Perceptual()
-    assert "cannot be downloaded (<urlopen error no route to host>)" in str(
-        caught.value
-    )
+    assert "cannot download the LPIPS backbone vgg" in caught.value.problem
+    assert "(<urlopen error no route to host>)" in caught.value.problem
     assert "vgg16-397923af.pth" in caught.value.remedy
     assert "--set lpips_weight=0" in caught.value.remedy
 

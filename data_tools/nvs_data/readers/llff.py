@@ -18,7 +18,8 @@ from jaxtyping import Float64
 
 from nvs.cameras import Camera
 from nvs.errors import CameraError, DatasetError
-from nvs.scene.dataset_files import IMAGE_SUFFIXES, MAX_SIDE_PX, inside, is_file
+from nvs.file_kinds import IMAGE_SUFFIXES
+from nvs.scene.dataset_files import MAX_SIDE_PX, inside, is_file
 from nvs.scene.frames import Dataset
 from nvs_data.readers.lens_frame import lens_frame, scaled_to_file
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from nvs.errors import ImageError
+from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.images import image_size
-from nvs.scene.dataset_files import IMAGE_SUFFIXES
 from nvs.scene.frames import Frame
 
 _SAFE_STEM = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")

@@ -1,4 +1,4 @@
-"""PSNR and the two SSIMs of single images in [0, 1].
+"""Squared error and the two SSIMs of single images in [0, 1].
 
 Papers mean different things by SSIM. Both are scikit-image's, on colour images whose
 channels are averaged: pixelSplat and LVSM weight an 11×11 window by a Gaussian of
@@ -7,7 +7,6 @@ channels are averaged: pixelSplat and LVSM weight an 11×11 window by a Gaussian
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import numpy as np
@@ -15,22 +14,12 @@ from jaxtyping import Float
 
 from nvs.errors import MissingExtraError
 
-PSNR_CAP_DB = 100.0
-"""PSNR of equal images, so that means and files stay finite."""
-
 Picture = Float[np.ndarray, "height width 3"]
 
 
 def mean_squared_error(image: Picture, truth: Picture) -> float:
     """Mean over pixels and channels, in float64."""
     return float(np.mean((image.astype(np.float64) - truth.astype(np.float64)) ** 2))
-
-
-def psnr_db(mse: float) -> float:
-    """Peak signal-to-noise ratio of a mean squared error; at most 100 dB."""
-    if mse <= 10 ** (-PSNR_CAP_DB / 10):
-        return PSNR_CAP_DB
-    return -10 * math.log10(mse)
 
 
 def ssim_gaussian(image: Picture, truth: Picture) -> float:

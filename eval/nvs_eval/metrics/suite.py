@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from nvs.errors import ImageError, MissingExtraError, WeightsUnavailableError
 from nvs.perceptual import Lpips, Net
+from nvs.scene.quality import psnr_db
 from nvs_eval.metrics.images import (
     mean_squared_error,
-    psnr_db,
     ssim_gaussian,
     ssim_uniform,
 )

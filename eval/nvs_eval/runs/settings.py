@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nvs.errors import ConfigError, MissingExtraError
+from nvs.fields import typed
 from nvs_eval import dl3dv, gso
 from nvs_eval.protocol import Protocol
 
 DEFAULT_METHODS = ("lact", "nearest", "mean")
+LISTS = ("data", "weights", "methods", "views", "sizes")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,21 +111,8 @@ class RunSettings:
         Raises:
             ConfigError: If a key is unknown or missing, or a value cannot work.
         """
-        fields = {field.name: field for field in dataclasses.fields(RunSettings)}
-        for key in values:
-            if key not in fields:
-                raise ConfigError(
-                    f"unknown key {key!r} in the settings of a run",
-                    remedy=f"Known: {', '.join(fields)}.",
-                )
-        for name, field in fields.items():
-            if field.default is dataclasses.MISSING and name not in values:
-                raise ConfigError(
-                    f"the settings of a run have no {name}", remedy="Name it."
-                )
-        return RunSettings(
-            **{key: _plain(key, value, fields[key]) for key, value in values.items()}
-        )
+        listed = {key: _listed(key, value) for key, value in values.items()}
+        return RunSettings(**typed(RunSettings, listed, what="run setting"))
 
 
 def read_settings(file: Path) -> dict[str, Any]:
@@ -150,32 +138,11 @@ def read_settings(file: Path) -> dict[str, Any]:
     return values
 
 
-def _plain(key: str, value: Any, field: dataclasses.Field[Any]) -> Any:
-    """A value in the field's type.
-
-    Raises:
-        ConfigError: If it is of another.
-    """
-    kind = str(field.type)
-    if kind.startswith("tuple"):
-        items = value if isinstance(value, list | tuple) else [value]
-        if key == "sizes":
-            return tuple(_size(item) for item in items)
-        return tuple(_scalar(key, item, kind) for item in items)
-    return _scalar(key, value, kind)
-
-
-def _scalar(key: str, value: Any, kind: str) -> Any:
-    wanted = bool if "bool" in kind else int if "int" in kind else str
-    if type(value) is not wanted and not (value is None and "None" in kind):
-        raise ConfigError(f"{key} is {value!r}", remedy=f"It must be {kind}.")
-    return value
-
-
-def _size(value: Any) -> tuple[int, int]:
-    sides = list(value) if isinstance(value, list | tuple) else [value, value]
-    if len(sides) != 2 or not all(type(s) is int and s > 0 for s in sides):
-        raise ConfigError(
-            f"a size is {value!r}", remedy="Give pixels: 256, or [536, 960]."
-        )
-    return sides[0], sides[1]
+def _listed(key: str, value: Any) -> Any:
+    """Lists where lists belong: a list of one may be its item, a size one number."""
+    if key not in LISTS:
+        return value
+    items = list(value) if isinstance(value, list | tuple) else [value]
+    if key == "sizes":
+        return [[item, item] if type(item) is int else item for item in items]
+    return items

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nvs.cameras.se3 import so3_about
 from nvs.train.synthetic import shapes, styles
-from nvs.train.synthetic.draws import Draws, rotation_about
+from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.groups import Group
 from nvs.train.synthetic.places import Place
 from nvs.train.synthetic.solids import compose
@@ -62,7 +63,7 @@ def draw_clutter(
     spot = draws.uniform(count, 2, low=-1.0, high=1.0)
     around = draws.uniform(count, high=2 * math.pi)
     up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
-    linear = rotation_about(up, around) * half[..., None, :]
+    linear = so3_about(up, around) * half[..., None, :]
     upon, beside = spot.split([2 * levels, NUM_ON_FLOOR], dim=1)
     upon = middle[..., :2] + 0.9 * upon * (span - half[:, : 2 * levels])[..., :2]
     beside = 0.47 * beside * place.size[:, None, :2]

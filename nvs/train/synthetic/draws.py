@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from nvs.cameras.se3 import so3_about
+
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -76,18 +78,4 @@ class Draws:
         """Rotations about a uniform axis by a uniform angle."""
         axis = self.direction(*shape)
         angle = self.uniform(*shape, low=-math.pi, high=math.pi)
-        return rotation_about(axis, angle)
-
-
-def rotation_about(
-    axis: Float[Tensor, "*#shape 3"], angle_radians: Float[Tensor, "*#shape"]
-) -> Float[Tensor, "*shape 3 3"]:
-    """Rotations about unit axes (Rodrigues): I + sin a [n]× + (1 − cos a) [n]×²."""
-    axis, angle = torch.broadcast_tensors(axis, angle_radians[..., None])
-    x, y, z = axis.unbind(-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1)
-    cross = cross.unflatten(-1, (3, 3))
-    angle = angle[..., :1, None]
-    identity = torch.eye(3, dtype=axis.dtype)
-    return identity + angle.sin() * cross + (1 - angle.cos()) * (cross @ cross)
+        return so3_about(axis, angle)

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nvs.cameras.se3 import so3_about
 from nvs.train.synthetic import furniture, shapes, styles
 from nvs.train.synthetic.clutter import draw_clutter
-from nvs.train.synthetic.draws import Draws, rotation_about
+from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.groups import Group, join
 from nvs.train.synthetic.places import (
     FREE_SHARE,
@@ -73,7 +74,7 @@ def _draw_frames(
     up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     shift = draws.uniform(3, low=-0.15, high=0.15) * place.size
     shift[:, 2] = 0
-    frame[:, 0] = torch.cat([rotation_about(up, yaw), shift[..., None]], dim=-1)
+    frame[:, 0] = torch.cat([so3_about(up, yaw), shift[..., None]], dim=-1)
     return frame
 
 

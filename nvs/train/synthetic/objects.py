@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from nvs.cameras.se3 import so3_about
 from nvs.train.synthetic import shapes
-from nvs.train.synthetic.draws import Draws, rotation_about
+from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.materials import draw_light, draw_textures
 from nvs.train.synthetic.render import SceneBatch
 from nvs.train.synthetic.solids import Parts, Solids, compose
@@ -76,7 +77,7 @@ def _draw_linear(
     yaw = draws.uniform(MAX_PARTS, high=2 * math.pi)
     up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     rotation = torch.where(
-        (turned == 1)[..., None, None], rotation_about(up, yaw), _quarter_turns(draws)
+        (turned == 1)[..., None, None], so3_about(up, yaw), _quarter_turns(draws)
     )
     rotation = torch.where(
         (turned == 2)[..., None, None], draws.rotation(MAX_PARTS), rotation
@@ -124,7 +125,7 @@ def _assemble(
     copied = (layout == CIRCLED)[:, None] & (index >= 2) & (index < 1 + petals[:, None])
     again = mirrored | copied
     twin = torch.where(mirrored, index - 1, torch.where(copied, 1, index))
-    turn = rotation_about(up, 2 * math.pi * (index - 1) / petals[:, None])
+    turn = so3_about(up, 2 * math.pi * (index - 1) / petals[:, None])
     mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
     turn = torch.where(mirrored[..., None, None], mirror, turn)
     for part in range(1, MAX_PARTS):
@@ -169,7 +170,7 @@ def _fit(draws: Draws, kind: Tensor, affine: Tensor) -> Float[Tensor, "batch par
     """Turn about z, centre and scale into the cube; a quarter end up off-centre."""
     up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     yaw = draws.uniform(high=2 * math.pi)
-    affine = rotation_about(up, yaw)[:, None] @ affine
+    affine = so3_about(up, yaw)[:, None] @ affine
     extent = affine[..., :3].abs().sum(-1)
     oval = (kind == shapes.ELLIPSOID)[..., None]
     extent = torch.where(oval, affine[..., :3].norm(dim=-1), extent)

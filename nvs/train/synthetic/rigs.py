@@ -7,8 +7,9 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import normalize
 
+from nvs.cameras import direction_of
+from nvs.cameras.se3 import so3_looking
 from nvs.train.synthetic.draws import Draws
 
 BENCHMARK_RADIUS, BENCHMARK_HFOV_DEGREES = 2.7, 50.0
@@ -53,11 +54,7 @@ def orbit(
     elevation = elevation * (math.pi / 180)
     radius = (middle * (0.95 + 0.1 * each[..., 2])).clamp(*RADIUS_RANGE)
     radius = torch.where(plain, BENCHMARK_RADIUS, radius)
-    around = torch.stack([azimuth.cos(), azimuth.sin()], dim=-1)
-    eye = torch.cat(
-        [around * elevation.cos()[..., None], elevation.sin()[..., None]], -1
-    )
-    eye = eye * radius[..., None]
+    eye = direction_of(azimuth, elevation) * radius[..., None]
     jitter = 0.2 * (each[..., 3:6] - 0.5) * ~plain[..., None]
     roll = 0.3 * (each[..., 6] - 0.5) * (rolled & ~plain)
     focal_px = width / (2 * (hfov * (math.pi / 360)).tan())
@@ -70,10 +67,7 @@ def look(
     roll_radians: Float[Tensor, "batch view"],
 ) -> Float[Tensor, "batch view 4 4"]:
     """Poses of cameras with z up, turned about their own axis by a roll."""
-    z = normalize(forward, dim=-1)
-    up = z.new_tensor([0.0, 0.0, 1.0]).expand_as(z)
-    x = normalize(torch.linalg.cross(z, up), dim=-1)
-    y = torch.linalg.cross(z, x)
+    x, y, z = so3_looking(forward, forward.new_tensor([0.0, 0.0, 1.0])).unbind(-1)
     cosine, sine = roll_radians.cos()[..., None], roll_radians.sin()[..., None]
     axes = [cosine * x + sine * y, cosine * y - sine * x, z, eye]
     top = torch.stack(axes, dim=-1)

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from nvs.files import file_sha256
 from nvs_server.backends.base import Backend, CameraRecord, InputView
 from nvs_server.jobs.materialise import materialise, work_folder
 from nvs_server.jobs.naming import shown_as
@@ -21,7 +22,6 @@ from nvs_server.jobs.parameters import (
 )
 from nvs_server.jobs.report import Report
 from nvs_server.storage.blobs import Blobs
-from nvs_server.storage.durable import file_digest
 from nvs_server.storage.errors import NotFound
 from nvs_server.storage.records import (
     BuiltScene,
@@ -132,7 +132,7 @@ def store_inputs(views: Sequence[InputView], blobs: Blobs) -> list[InputRecord]:
     """Store the pictures of a scene's inputs."""
 
     def stored(path: Path) -> str:
-        sha256 = file_digest(path)
+        sha256 = file_sha256(path)
         blobs.put_file(path, sha256)
         return sha256
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from nvs.errors import CameraError, DatasetError
+from nvs.file_kinds import CAMERA_SUFFIXES, is_camera_name
 from nvs_server.access.dependencies import BackendDep, BlobStore, Reader, Scenes, Writer
 from nvs_server.backends.base import Backend, CamerasInfo
 from nvs_server.jobs.materialise import (
@@ -36,8 +37,6 @@ from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord
 
 JSON_TYPE, ZIP_TYPE = "application/json", "application/zip"
-CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
-UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
 """Files of COLMAP models that say nothing about cameras."""
 MAX_SHOWN = 80
 MAX_CAMERA_FILES = 1000
@@ -179,28 +178,13 @@ async def read_cameras(
         return await run_while_connected(request, backend.inspect_cameras(folder))
 
 
-def is_camera_file(path: str) -> bool:
-    """Whether a file of an archive may say something about cameras."""
-    name = path.rpartition("/")[2]
-    return (
-        name.lower().endswith(CAMERA_SUFFIXES)
-        and name not in UNUSED
-        and not is_litter(path)
-    )
-
-
-def is_litter(path: str) -> bool:
-    """Whether a file is one that operating systems leave in archives."""
-    return any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
-
-
 def _take_zip(body: Received, folder: Path) -> list[FileRecord]:
     limits = ArchiveLimits(
         max_files=MAX_CAMERA_FILES,
         max_bytes=MAX_CAMERAS_BYTES,
         max_file_bytes=MAX_CAMERAS_BYTES,
     )
-    unpacked = unpack(body.path, folder, limits, keep=is_camera_file)
+    unpacked = unpack(body.path, folder, limits, keep=is_camera_name)
     if not unpacked:
         raise DatasetError(
             "the zip file has no camera files",

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from nvs.errors import DatasetError
+from nvs.file_kinds import IMAGE_SUFFIXES, is_camera_name, is_image_name
 from nvs_server.access.dependencies import (
     BackendDep,
     BlobStore,
@@ -26,8 +27,6 @@ from nvs_server.limits.inspections import InspectionsDep
 from nvs_server.problems import Problem
 from nvs_server.routes.cameras import (
     ZIP_TYPE,
-    is_camera_file,
-    is_litter,
     located,
     read_cameras,
 )
@@ -44,7 +43,6 @@ from nvs_server.schemas.scenes import DatasetReport, Finding, Validation
 from nvs_server.settings import Settings
 from nvs_server.storage.records import FileRecord, SceneRecord
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 OTHER_FILES = 1000
 """Files of an archive beside its images: cameras, and what is left out."""
 BODY = {
@@ -181,12 +179,8 @@ def _limits(settings: Settings) -> ArchiveLimits:
     )
 
 
-def _is_image(path: str) -> bool:
-    return path.lower().endswith(IMAGE_SUFFIXES) and not is_litter(path)
-
-
-def _is_wanted(path: str) -> bool:
-    return _is_image(path) or is_camera_file(path)
+def _is_wanted(name: str) -> bool:
+    return is_image_name(name) or is_camera_name(name)
 
 
 async def _inspected(
@@ -200,7 +194,7 @@ async def _inspected(
     Raises:
         DatasetError, ImageError: Naming the file.
     """
-    num_images = sum(_is_image(file.path) for file in unpacked)
+    num_images = sum(is_image_name(file.path) for file in unpacked)
     if num_images > settings.max_images:
         raise DatasetError(
             f"the dataset has {num_images} images, over the limit of "
@@ -215,7 +209,7 @@ async def _inspected(
     files: list[FileRecord] = []
     for file in unpacked:
         height = width = None
-        kind = "image" if _is_image(file.path) else "cameras"
+        kind = "image" if is_image_name(file.path) else "cameras"
         if kind == "image":
             with about(file.path):
                 info = await backend.inspect_image(folder / file.path)

@@ -26,14 +26,6 @@ WRITE_BYTES = 2**20
 """Chunks are gathered to so many bytes before they are written."""
 
 _DIGEST = re.compile(r"\s*([a-z0-9*_.-]+)\s*=\s*:([A-Za-z0-9+/=]*):\s*")
-_MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = (
-    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
-    ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
-    ("image/webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
-    ("image/tiff", re.compile(rb"II[*+]\x00|MM\x00[*+]")),
-    ("image/bmp", re.compile(rb"BM")),
-)
-IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +104,6 @@ async def received(request: Request, blobs: Blobs) -> AsyncGenerator[Received]:
         yield Received(path, digest.hexdigest(), num_bytes)
     finally:
         remove(path)
-
-
-def image_type(path: Path) -> str | None:
-    """Media type of an image by its first bytes; None if it is none we know."""
-    with path.open("rb") as file:
-        head = file.read(16)
-    return next((name for name, magic in _MAGIC if magic.match(head)), None)
 
 
 async def _gathered(request: Request) -> AsyncGenerator[bytes]:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from nvs.file_kinds import IMAGE_TYPES, image_type
 from nvs_server.access.dependencies import (
     BackendDep,
     BlobStore,
@@ -22,9 +23,7 @@ from nvs_server.routes import cameras, datasets, scene_files
 from nvs_server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
 from nvs_server.routes.downloads import blob_response
 from nvs_server.routes.receive import (
-    IMAGE_TYPES,
     check_room,
-    image_type,
     media_type,
     received,
 )

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from nvs.files import file_sha256
 from nvs_server.storage.blob_cache import BlobCache
 from nvs_server.storage.durable import (
-    file_digest,
     full_disk_reported,
     move_into_place,
     remove,
@@ -164,7 +164,7 @@ class Blobs:
         Raises:
             BlobMissing, BlobDamaged, StorageFull, StorageUnavailable: As `local_path`.
         """
-        if file_digest(self.local_path(sha256)) == sha256:
+        if file_sha256(self.local_path(sha256)) == sha256:
             return
         if self._cache is None:
             raise BlobDamaged(sha256)

@@ -27,12 +27,6 @@ def full_disk_reported(where: str) -> Generator[None]:
         raise
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_temporary(folder: Path, chunks: Iterable[bytes]) -> tuple[Path, str]:
     """Write chunks to a new file in `folder`; on any error nothing is left of it.
 

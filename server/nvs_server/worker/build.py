@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nvs.errors import DatasetError
+from nvs.files import file_sha256
 from nvs_server.backends.base import BuildOrder, BuiltFile, Stage
 from nvs_server.backends.prepared import read_views
 from nvs_server.worker.models import Model
-from nvs_server.worker.output import digest
 
 Tick = Callable[[Stage, float], None]
 
@@ -44,7 +44,7 @@ def build(model: Model, order: BuildOrder, tick: Tick) -> BuiltFile:
     replace(scene, weights_hint=None).save(order.output)
     return BuiltFile(
         path=order.output,
-        sha256=digest(order.output),
+        sha256=file_sha256(order.output),
         num_bytes=order.output.stat().st_size,
         weights=model.info.id,
         model_digest=model.info.digest,

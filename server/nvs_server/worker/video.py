@@ -14,13 +14,13 @@ from jaxtyping import UInt8
 
 from nvs.cameras import Camera, read_camera_path
 from nvs.errors import CameraError, ConfigError
+from nvs.files import file_sha256
 from nvs.scene import Scene
 from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
 from nvs.scene.pictures import to_uint8
 from nvs.scene.video import write_video
 from nvs_server.backends.base import Stage, Trajectory, VideoFile, VideoOrder
 from nvs_server.worker.models import Model
-from nvs_server.worker.output import digest
 
 FPS = 30.0
 GROUP = 4
@@ -55,7 +55,7 @@ def video(model: Model, scene: Scene, order: VideoOrder, tick: Tick) -> VideoFil
     tick("storing", 0.0)
     return VideoFile(
         path=order.output,
-        sha256=digest(order.output),
+        sha256=file_sha256(order.output),
         num_bytes=order.output.stat().st_size,
         num_frames=num_frames,
         height=order.height,

@@ -15,6 +15,7 @@ import torch
 
 from nvs.assets import SAMPLE
 from nvs.cameras import Camera, orbit
+from nvs.files import file_sha256
 from nvs.scene import Renderer
 from nvs_server.backends.base import (
     BuildOrder,
@@ -29,7 +30,7 @@ from nvs_server.backends.base import (
 )
 from nvs_server.backends.local import LocalBackend
 from nvs_server.backends.settings import LocalSettings
-from nvs_server.storage.blobs import Blobs, file_digest
+from nvs_server.storage.blobs import Blobs
 
 SIZE = 64
 VIEWS = (0, 3, 6, 9)
@@ -79,7 +80,7 @@ class Running:
         """Put a scene file into the blob store."""
         copy = file.with_suffix(".copy")
         shutil.copy(file, copy)
-        sha256 = file_digest(copy)
+        sha256 = file_sha256(copy)
         num_bytes = copy.stat().st_size
         self.blobs.put_file(copy, sha256)
         return SceneRef(

@@ -22,6 +22,7 @@ from nvs.errors import (
     SceneFileError,
     WeightsUnavailableError,
 )
+from nvs.files import file_sha256
 from nvs.model import cost
 from nvs.scene import Renderer, Scene, load_views
 from nvs.tensor_file import read_tensors
@@ -36,7 +37,6 @@ from nvs_server.backends.base import (
     VideoOrder,
 )
 from nvs_server.backends.settings import LocalSettings
-from nvs_server.storage.blobs import file_digest
 
 Running = Any
 """The fixture's class."""
@@ -60,7 +60,7 @@ def test_a_build_equals_one_in_this_process_byte_for_byte(
     here = renderer.prefill(views).save(tmp_path / "here.scene")
     _, _, digest = read_tensors(built.path, error=SceneFileError, remedy="")
     assert digest == here  # of weights, cameras, names, thumbnails and metadata
-    assert built.sha256 == file_digest(built.path)
+    assert built.sha256 == file_sha256(built.path)
     assert built.num_bytes == built.path.stat().st_size
     assert (built.height, built.width, built.num_views) == (SIZE, SIZE, len(VIEWS))
     assert built.model_digest == renderer.model_digest
@@ -212,7 +212,7 @@ def test_a_video_has_the_frames_of_its_path(
     frames = imageio.mimread(video.path)
     assert len(frames) == video.num_frames == 6
     assert frames[0].shape == (SIZE, SIZE, 3)
-    assert (video.sha256, video.fps) == (file_digest(video.path), 12)
+    assert (video.sha256, video.fps) == (file_sha256(video.path), 12)
     assert stages[0] == ("rendering", 0.0)
     assert stages[-1][0] == "storing"
 

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from nvs.files import file_sha256
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.database import Database
-from nvs_server.storage.durable import file_digest
 from nvs_server.storage.objects import blob_key
 from nvs_server.storage.records import SweepReport
 from nvs_server.storage.sweep import sweep
@@ -146,7 +146,7 @@ class Disk:
             if not path.is_file():
                 yield f"the blob {sha256} is missing"
             elif sha256 not in self._sound:
-                if file_digest(path) != sha256:
+                if file_sha256(path) != sha256:
                     yield f"the blob {sha256} is damaged"
                 self._sound.add(sha256)
 

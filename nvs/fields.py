@@ -21,16 +21,35 @@ def is_list_of(*kinds: type) -> Callable[[Any], bool]:
     return check
 
 
+def is_pair(*kinds: type) -> Callable[[Any], bool]:
+    """Whether a value is a list or tuple of two of these exact types."""
+    listed = is_list_of(*kinds)
+    return lambda value: listed(value) and len(value) == 2
+
+
+def _are_sizes(value: Any) -> bool:
+    return is_list_of(list, tuple)(value) and all(
+        is_pair(int)(size) and min(size) > 0 for size in value
+    )
+
+
 CASTS: dict[Any, Cast] = {
     bool: (lambda v: type(v) is bool, bool, "Use true or false."),
     int: (lambda v: type(v) is int, int, "It must be a whole number."),
     float: (lambda v: type(v) in (int, float), float, "It must be a number."),
     str: (lambda v: type(v) is str, str, "It must be text."),
     tuple[int, ...]: (is_list_of(int), tuple, "It must be a list of whole numbers."),
+    tuple[str, ...]: (is_list_of(str), tuple, "It must be a list of texts."),
+    tuple[int, int]: (is_pair(int), tuple, "It must be a list of two whole numbers."),
     tuple[float, float]: (
-        lambda v: is_list_of(int, float)(v) and len(v) == 2,
+        is_pair(int, float),
         lambda v: tuple(float(n) for n in v),
         "It must be a list of two numbers.",
+    ),
+    tuple[tuple[int, int], ...]: (
+        _are_sizes,
+        lambda v: tuple(tuple(size) for size in v),
+        "It must be a list of [height, width] in pixels.",
     ),
 }
 
@@ -39,6 +58,7 @@ def typed(
     kind: type[Any],
     values: Mapping[str, Any],
     *,
+    what: str,
     prefix: str = "",
     nested: Mapping[Any, Cast] | None = None,
 ) -> dict[str, Any]:
@@ -47,6 +67,7 @@ def typed(
     Args:
         kind: The dataclass.
         values: Its fields by name.
+        what: What to call a field in messages.
         prefix: What to put before names in messages.
         nested: Casts for types of fields that are not plain.
 
@@ -57,15 +78,12 @@ def typed(
     for key in values:
         if key not in fields:
             raise ConfigError(
-                f"unknown training key {prefix + key!r}",
+                f"unknown {what} {prefix + key!r}",
                 remedy=f"Known keys: {', '.join(fields)}.",
             )
     for name, field in fields.items():
         if name not in values and field.default is dataclasses.MISSING:
-            raise ConfigError(
-                f"training key {prefix + name!r} is missing",
-                remedy="Add it, or start from a preset.",
-            )
+            raise ConfigError(f"{what} {prefix + name!r} is missing", remedy="Add it.")
     hints, casts = get_type_hints(kind), {**CASTS, **(nested or {})}
     return {
         key: _cast(value, hints[key], prefix + key, casts)
@@ -85,13 +103,11 @@ def require(fits: bool, name: str, value: Any, remedy: str) -> None:
 
 def _cast(value: Any, hint: Any, name: str, casts: Mapping[Any, Cast]) -> Any:
     options = get_args(hint)
+    if type(None) in options:
+        return None if value is None else _cast(value, options[0], name, casts)
     if get_origin(hint) is Literal:
         require(value in options, name, value, f"Use one of {', '.join(options)}.")
         return value
-    if type(None) in options:
-        if value is None:
-            return None
-        hint = options[0]
     fits, cast, remedy = casts[hint]
     require(fits(value), name, value, remedy)
     return cast(value)

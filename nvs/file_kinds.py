@@ -1,0 +1,54 @@
+"""Which files of a dataset are images, and which may say something about cameras.
+
+By their names, or by their first bytes; nothing is decoded. Names are relative POSIX
+paths within the dataset.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
+_UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
+"""Files of COLMAP models that say nothing about cameras; points may be large."""
+_MAGIC = (
+    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
+    ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("image/webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
+    ("image/tiff", re.compile(rb"II[*+]\x00|MM\x00[*+]")),
+    ("image/bmp", re.compile(rb"BM")),
+)
+IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file is called as images are."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not _is_litter(name)
+
+
+def is_camera_name(name: str) -> bool:
+    """Whether a file is called as those are that may say something about cameras."""
+    last = name.rpartition("/")[2]
+    return (
+        last.lower().endswith(CAMERA_SUFFIXES)
+        and last not in _UNUSED
+        and not _is_litter(name)
+    )
+
+
+def image_type(path: Path) -> str | None:
+    """Media type of an image by its first bytes; None if it is none we know.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(16)
+    return next((name for name, magic in _MAGIC if magic.match(head)), None)
+
+
+def _is_litter(name: str) -> bool:
+    """Whether a file is one that operating systems leave in folders and archives."""
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
