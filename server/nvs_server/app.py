@@ -17,6 +17,7 @@ from nvs_server.backends.settings import LocalSettings
 from nvs_server.jobs.runner import JobRunner
 from nvs_server.lifespan import running
 from nvs_server.limits.admission import Admission
+from nvs_server.limits.answers import WholeAnswers
 from nvs_server.limits.body import BodyLimit
 from nvs_server.limits.headers import SecurityHeaders
 from nvs_server.limits.inspections import Inspections
@@ -134,6 +135,7 @@ def _add_middlewares(app: FastAPI) -> None:
     state = app.state
     settings: Settings = state.settings
     app.add_middleware(BodyLimit, settings=settings)
+    app.add_middleware(WholeAnswers)
     app.add_middleware(
         Authentication,
         settings=settings,

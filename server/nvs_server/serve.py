@@ -18,6 +18,7 @@ from nvs_server.app import create_app
 from nvs_server.heap import set_aside, share_one_heap
 from nvs_server.lifespan import running
 from nvs_server.limits.admission import Admission
+from nvs_server.limits.answers import PromptStreams
 from nvs_server.limits.heads import PromptHeads
 from nvs_server.settings import Settings, unknown_variables
 from nvs_server.telemetry.logs import configure_logging, logger
@@ -97,6 +98,7 @@ def run(settings: Settings) -> None:
             app,
             lifespan="off",
             http=PromptHeads,
+            ws=PromptStreams,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -1,9 +1,10 @@
 """Which work is let in: a bounded number of renders, and nothing while draining.
 
 A render takes its place in the house before its body is read (`AdmittedRoute`) and
-gives it back on every path. When the house is full the answer is 429; Retry-After is
-the number in the house and of those turned away before, times the measured seconds per
-render: who is turned away later comes back later, not all at once.
+gives it back on every path, when its answer is sent. When the house is full the answer
+is 429; Retry-After is the number in the house and of those turned away before, times
+the measured seconds per render: who is turned away later comes back later, not all at
+once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -149,18 +150,20 @@ class Admission:
 class AdmittedRoute(APIRoute):
     """A route whose requests take a place before their body is read.
 
-    Use it as `router = APIRouter(route_class=AdmittedRoute)`.
+    They have it until their answer is sent. Use it as
+    `router = APIRouter(route_class=AdmittedRoute)`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The usual handler, inside a place."""
+        """The usual handler, inside a place that the framework ends."""
         handler = super().get_route_handler()
 
         async def admitted(request: Request) -> Response:
             admission = admission_of(request)
-            with admission.place():
-                await admission.turn()
-                return await handler(request)
+            until_sent: AsyncExitStack = request.scope["fastapi_inner_astack"]
+            until_sent.enter_context(admission.place())
+            await admission.turn()
+            return await handler(request)
 
         return admitted
 

@@ -7,15 +7,17 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nvs_server.limits.answers import PromptReader
+
 HEAD_SECONDS = 20.0
 """From the first byte, or from the connection on, to the end of the head."""
 
 
-class PromptHeads(H11Protocol):
+class PromptHeads(PromptReader, H11Protocol):
     """HTTP/1.1 that answers 408, and hangs up, when a head does not come.
 
     h11, unlike httptools, bounds their size too (64 KiB). Bodies have limits of their
-    own; between requests uvicorn's keep-alive counts.
+    own, and so have answers; between requests uvicorn's keep-alive counts.
     """
 
     _deadline: asyncio.TimerHandle | None = None

@@ -223,18 +223,20 @@ class StreamSession:
             self._begin(pose)
 
     async def _answer(self, pose: StreamRender) -> None:
+        frame: Frame | None = None
         try:
             with self._admission.place():
                 frame = await self._rendered(pose)
+                await self._send_frame(pose, frame)
         except Exception as error:
+            if frame is not None:  # nobody is there to take it, or to be told
+                raise
             problem = as_problem(error)
             if problem.slug in FATAL:
                 raise problem from error
             if problem.slug == "internal":
                 log.exception("pose failed")
             await self._send_problem(problem, pose.sequence)
-        else:
-            await self._send_frame(pose, frame)
 
     async def _check_key(self) -> None:
         """The caller's key may have been revoked, or expired, since the last pose."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from nvs_server.backends.base import WorkerLost
 from nvs_server.routes import stream_session
@@ -99,6 +99,24 @@ def test_the_latest_pose_wins(api: Api) -> None:
     assert api.state.admission.num_renders == 0
     text = api.call("GET", "/metrics").text
     assert "nvs_stream_dropped_poses_total 3.0" in text
+
+
+def test_a_pose_has_its_place_until_its_picture_is_sent(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_bytes, places = WebSocket.send_bytes, []
+
+    async def watched(self: WebSocket, data: bytes) -> None:
+        places.append(api.state.admission.num_renders)
+        await send_bytes(self, data)
+
+    monkeypatch.setattr(WebSocket, "send_bytes", watched)
+    with Stream(api, api.built()) as stream:
+        stream.text()
+        stream.pose(1)
+        stream.frame()
+    assert places == [1]
+    assert api.state.admission.num_renders == 0
 
 
 def test_a_client_that_leaves_gives_up_its_poses(api: Api) -> None:
