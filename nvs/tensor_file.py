@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nvs.errors import NvsError
+from nvs.errors import NvsError, reason
 from nvs.files import atomic_output
 
 METADATA_KEY = "nvs"
@@ -71,7 +71,7 @@ def read_tensors(
     """
     path = Path(path)
     if not path.is_file():
-        raise error(f"there is no file {path}", remedy="Check the path.")
+        raise error("there is no such file", remedy="Check the path.", subject=path)
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -79,15 +79,17 @@ def read_tensors(
         metadata = json.loads(header.get(METADATA_KEY, "{}"))
     except (SafetensorError, ValueError, OSError) as cause:
         raise error(
-            f"{path} is truncated or not a safetensors file "
-            f"({path.stat().st_size} bytes: {cause})",
+            "truncated or not a safetensors file "
+            f"({path.stat().st_size} bytes: {reason(cause)})",
             remedy=remedy,
+            subject=path,
         ) from cause
     digest = header.get(DIGEST_KEY)
     if digest is not None and digest != content_digest(tensors, metadata):
         raise error(
-            f"{path} is damaged: its content does not match its digest {digest[:12]}…",
+            f"damaged: its content does not match its digest {digest[:12]}…",
             remedy=remedy,
+            subject=path,
         )
     return tensors, metadata, digest
 

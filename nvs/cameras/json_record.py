@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeGuard
 
 from nvs.errors import CameraError
@@ -14,7 +13,7 @@ from nvs.errors import CameraError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The object, and where it stands: the file, then the frame.
+    """The object, and where it stands in its document, such as `frame 3: `.
 
     Every reader raises CameraError with that place, the key, the value and a remedy.
     """
@@ -23,27 +22,11 @@ class Record:
     where: str
 
     @staticmethod
-    def load(path: Path) -> Record:
-        """The object that makes up a file."""
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise CameraError(
-                f"{path}: the camera path cannot be read: {error.strerror}",
-                remedy="Give the path of a JSON file.",
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise CameraError(
-                f"{path}: not JSON: {error}",
-                remedy="Export or write the camera path again.",
-            ) from error
-        return Record._of(values, str(path))
-
-    @staticmethod
-    def _of(values: object, where: str) -> Record:
+    def of(values: object, where: str = "") -> Record:
+        """A JSON value that must be an object."""
         if not isinstance(values, dict):
             raise CameraError(
-                f"{where}: is {_shown(values)}", remedy="It must be a JSON object."
+                f"{where}it is {_shown(values)}", remedy="It must be a JSON object."
             )
         return Record(values, where)
 
@@ -51,7 +34,7 @@ class Record:
         """Any value that is there."""
         if key not in self.values:
             raise CameraError(
-                f"{self.where}: {key} is missing",
+                f"{self.where}{key} is missing",
                 remedy=f"Its keys are {sorted(self.values)[:8]}; add {key}.",
             )
         return self.values[key]
@@ -62,7 +45,7 @@ class Record:
         if not isinstance(values, list) or not values:
             raise self._wrong(key, "It must be a list with at least one frame.")
         return [
-            Record._of(value, f"{self.where}: frame {index}")
+            Record.of(value, f"{self.where}frame {index}: ")
             for index, value in enumerate(values)
         ]
 
@@ -97,7 +80,7 @@ class Record:
 
     def _wrong(self, key: str, remedy: str) -> CameraError:
         return CameraError(
-            f"{self.where}: {key} is {_shown(self.values[key])}", remedy=remedy
+            f"{self.where}{key} is {_shown(self.values[key])}", remedy=remedy
         )
 
 

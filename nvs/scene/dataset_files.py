@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from nvs.errors import CameraError, DatasetError
+from nvs.errors import CameraError, DatasetError, reason
 from nvs.file_kinds import IMAGE_SUFFIXES
 
 MAX_SIDE_PX = 2**20
@@ -28,8 +28,9 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(
-            f"{file} is not readable JSON ({error})",
+            f"not readable JSON ({reason(error)})",
             remedy="Check that the file is complete.",
+            subject=file,
         ) from error
 
 
@@ -44,12 +45,12 @@ def inside(folder: Path, name: str) -> Path:
         within = path.is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError) as error:
         raise DatasetError(
-            f"{name!r} in {folder} is not a file name ({error})",
+            f"{name!r} is not a file name ({reason(error)})",
             remedy="Name files relative to the dataset folder.",
         ) from error
     if not within:
         raise DatasetError(
-            f"{name!r} leads outside {folder}",
+            f"{name!r} leads outside the folder",
             remedy="Name files relative to the dataset folder, without `..` or links.",
         )
     return path
@@ -74,7 +75,7 @@ def find_image(folder: Path, name: str) -> Path | None:
                 return path
         except OSError as error:
             raise DatasetError(
-                f"{name!r} in {folder} is not a file name ({error.strerror})",
+                f"{name!r} is not a file name ({reason(error)})",
                 remedy="Name files relative to the dataset folder.",
             ) from error
     return None

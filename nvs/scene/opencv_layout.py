@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nvs.cameras import Camera
-from nvs.errors import DatasetError
+from nvs.errors import DatasetError, about
 from nvs.images import read_image
 from nvs.scene.dataset_files import (
     find_image,
@@ -40,25 +40,29 @@ class OpenCVReader:
     def read(self, path: Path) -> Dataset:
         """The frames in file order."""
         file = path / self.file_name if path.is_dir() else path
-        content = read_json(file)
-        entries = content.get("frames") if isinstance(content, dict) else content
-        if not isinstance(entries, list) or not entries:
-            raise DatasetError(
-                f"{file} lists no frames",
-                remedy="It must be a list of frames, or an object with `frames`.",
-            )
-        frames: list[Frame] = []
-        missing: list[str] = []
-        for index, entry in enumerate(entries):
-            where = f"{file}: frame {index}"
-            name = image_name(entry, where)
-            camera = _camera(entry, where)
-            found = find_image(file.parent, name)
-            if found is None:
-                missing.append(name)
-            else:
-                frames.append(_frame(name, camera, found))
-        return Dataset(frames=tuple(frames), missing=tuple(missing))
+        with about(file):
+            return _dataset(read_json(file), file.parent)
+
+
+def _dataset(content: Any, folder: Path) -> Dataset:
+    entries = content.get("frames") if isinstance(content, dict) else content
+    if not isinstance(entries, list) or not entries:
+        raise DatasetError(
+            "it lists no frames",
+            remedy="It must be a list of frames, or an object with `frames`.",
+        )
+    frames: list[Frame] = []
+    missing: list[str] = []
+    for index, entry in enumerate(entries):
+        where = f"frame {index}"
+        name = image_name(entry, where)
+        camera = _camera(entry, where)
+        found = find_image(folder, name)
+        if found is None:
+            missing.append(name)
+        else:
+            frames.append(_frame(name, camera, found))
+    return Dataset(frames=tuple(frames), missing=tuple(missing))
 
 
 def _camera(entry: dict[str, Any], where: str) -> Camera:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import nvs
 from nvs.cameras import Camera, PoseNormalisation
-from nvs.errors import CameraError, SceneFileError
+from nvs.errors import CameraError, SceneFileError, about
 from nvs.model import FastWeights
 from nvs.tensor_file import read_tensors, write_tensors
 
@@ -117,23 +117,23 @@ class Scene:
         tensors, metadata, digest = read_tensors(
             path, error=SceneFileError, remedy=REMEDY
         )
-        if metadata.get("format") != FORMAT or digest is None:
-            raise SceneFileError(
-                f"{path} is not a scene file",
-                remedy="Give a file that `nvs build` wrote.",
-            )
-        if metadata["version"] > VERSION:
-            raise SceneFileError(
-                f"{path} has scene format version {metadata['version']}, "
-                f"this release reads up to {VERSION}",
-                remedy="Upgrade lact-nvs.",
-            )
-        try:
-            return _from_parts(tensors, metadata)
-        except (KeyError, TypeError, CameraError) as error:
-            raise SceneFileError(
-                f"{path} lacks a part of a scene: {error}", remedy=REMEDY
-            ) from error
+        with about(Path(path)):
+            if metadata.get("format") != FORMAT or digest is None:
+                raise SceneFileError(
+                    "not a scene file", remedy="Give a file that `nvs build` wrote."
+                )
+            if metadata["version"] > VERSION:
+                raise SceneFileError(
+                    f"it has scene format version {metadata['version']}, "
+                    f"this release reads up to {VERSION}",
+                    remedy="Upgrade lact-nvs.",
+                )
+            try:
+                return _from_parts(tensors, metadata)
+            except (KeyError, TypeError, CameraError) as error:
+                raise SceneFileError(
+                    f"it lacks a part of a scene: {error}", remedy=REMEDY
+                ) from error
 
     def _metadata(self) -> dict[str, Any]:
         hint = {} if self.weights_hint is None else {"weights_hint": self.weights_hint}

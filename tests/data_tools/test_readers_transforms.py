@@ -230,7 +230,7 @@ def test_scaled_images_must_keep_the_aspect_ratio(
     folder = make_layout("dl3dv", tmp_path / "set")
     image = folder / "nerfstudio/images_4/frame_00001.png"
     Image.new("RGB", (16, 14)).save(image)
-    with pytest.raises(CameraError, match=r"frame_00001\.png is 14×16 .* for 48×64"):
+    with pytest.raises(CameraError, match=r"frame_00001\.png: 14×16 .* for 48×64"):
         read_dataset(folder)
 
 

@@ -97,10 +97,10 @@ def test_edited_metadata(saved: Path) -> None:
 
 def test_other_files(tmp_path: Path) -> None:
     path = tmp_path / "x.scene"
-    with pytest.raises(SceneFileError, match="there is no file"):
+    with pytest.raises(SceneFileError, match="there is no such file"):
         Scene.load(path)
     write_tensors(path, {"a": torch.zeros(2)}, {"format": "something"})
-    with pytest.raises(SceneFileError, match="is not a scene file"):
+    with pytest.raises(SceneFileError, match="not a scene file"):
         Scene.load(path)
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError
+from nvs.errors import CameraError, DatasetError, about
 from nvs.images import image_size
 from nvs.scene.dataset_files import (
     find_image,
@@ -58,20 +58,30 @@ def read_transforms(
     Raises:
         DatasetError, CameraError, ImageError: Naming the frame, field and value.
     """
-    content = read_json(file)
+    with about(file):
+        return _dataset(
+            read_json(file),
+            find or (lambda name: find_image(file.parent, name)),
+            scaled=find is not None,
+        )
+
+
+def _dataset(
+    content: Any, find: Callable[[str], Path | None], *, scaled: bool
+) -> Dataset:
     entries = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
         raise DatasetError(
-            f"{file} lists no frames", remedy="It must be an object with `frames`."
+            "it lists no frames", remedy="It must be an object with `frames`."
         )
     shared = {key: value for key, value in content.items() if key != "frames"}
-    original_from_file = _undo(shared.get("applied_transform"), file)
+    original_from_file = _undo(shared.get("applied_transform"))
     frames: list[Frame] = []
     missing: list[str] = []
     for index, entry in enumerate(entries):
-        where = f"{file}: frame {index}"
+        where = f"frame {index}"
         name = image_name(entry, where)
-        found = find(name) if find is not None else find_image(file.parent, name)
+        found = find(name)
         if found is None:
             missing.append(name)
             continue
@@ -85,19 +95,18 @@ def read_transforms(
             found,
             where,
         )
-        if find is not None:
+        if scaled:
             camera = scaled_to_file(camera, found)
         frames.append(lens_frame(name, found, camera, _lens(fields, where)))
     return Dataset(frames=tuple(frames), missing=tuple(missing))
 
 
-def _undo(applied: Any, file: Path) -> Float64[Tensor, "4 4"]:
+def _undo(applied: Any) -> Float64[Tensor, "4 4"]:
     result = torch.eye(4, dtype=torch.float64)
     if applied is not None:
-        where = f"{file}: applied_transform"
         rows = applied[:3] if isinstance(applied, list) else applied
-        result[:3] = matrix(rows, (3, 4), where)
-        result = inverse(result, where)
+        result[:3] = matrix(rows, (3, 4), "applied_transform")
+        result = inverse(result, "applied_transform")
     return result
 
 
