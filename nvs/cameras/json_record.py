@@ -10,6 +10,8 @@ from typing import TypeGuard
 
 from nvs.errors import CameraError
 
+MAX_SIDE_PX = 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -49,11 +51,15 @@ class Record:
             for index, value in enumerate(values)
         ]
 
-    def number(self, key: str) -> float:
-        """A finite number."""
+    def number(
+        self, key: str, *, default: float | None = None, finite: bool = True
+    ) -> float:
+        """A number; finite, unless that is left to `Camera.check`."""
+        if default is not None and key not in self.values:
+            return default
         value = self.get(key)
-        if not _is_finite(value):
-            raise self._wrong(key, "It must be a finite number.")
+        if not _is_number(value, finite):
+            raise self._wrong(key, f"It must be a {'finite ' * finite}number.")
         return float(value)
 
     def positive(self, key: str) -> float:
@@ -64,18 +70,25 @@ class Record:
         return value
 
     def size(self, key: str) -> int:
-        """A positive whole number, such as 540 or 540.0."""
-        value = self.positive(key)
-        if value != int(value):
+        """A whole number from 1 to 2^20, such as 540 or 540.0."""
+        value = self.number(key)
+        if not 1 <= value <= MAX_SIDE_PX or value != int(value):
             raise self._wrong(key, "It must be a whole number of pixels.")
         return int(value)
 
-    def numbers(self, key: str, *shape: int) -> list[object]:
-        """Nested lists of finite numbers, of this shape."""
+    def text(self, key: str) -> str:
+        """Text that is not empty."""
         value = self.get(key)
-        if not isinstance(value, list) or not _has_shape(value, shape):
+        if not isinstance(value, str) or not value:
+            raise self._wrong(key, "It must be text.")
+        return value
+
+    def numbers(self, key: str, *shape: int, finite: bool = True) -> list[object]:
+        """Nested lists of numbers, of this shape; finite as for `number`."""
+        value = self.get(key)
+        if not isinstance(value, list) or not _has_shape(value, shape, finite):
             size = "×".join(map(str, shape))
-            raise self._wrong(key, f"It must hold {size} finite numbers.")
+            raise self._wrong(key, f"It must hold {size} {'finite ' * finite}numbers.")
         return value
 
     def _wrong(self, key: str, remedy: str) -> CameraError:
@@ -84,20 +97,22 @@ class Record:
         )
 
 
-def _is_finite(value: object) -> TypeGuard[int | float]:
-    """Whether a JSON value is a finite number; true and false are none."""
+def _is_number(value: object, finite: bool) -> TypeGuard[int | float]:
+    """Whether a JSON value is a number; true and false are none."""
+    if isinstance(value, float) and not finite:
+        return True
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max
 
 
-def _has_shape(value: object, shape: Sequence[int]) -> bool:
+def _has_shape(value: object, shape: Sequence[int], finite: bool) -> bool:
     if not shape:
-        return _is_finite(value)
+        return _is_number(value, finite)
     return (
         isinstance(value, list)
         and len(value) == shape[0]
-        and all(_has_shape(item, shape[1:]) for item in value)
+        and all(_has_shape(item, shape[1:], finite) for item in value)
     )
 
 

@@ -8,18 +8,10 @@ from typing import Any
 import torch
 
 from nvs.cameras import Camera
-from nvs.errors import DatasetError, about
+from nvs.cameras.json_record import Record
+from nvs.errors import about
 from nvs.images import read_image
-from nvs.scene.dataset_files import (
-    find_image,
-    image_name,
-    inverse,
-    is_file,
-    matrix,
-    number,
-    read_json,
-    size_px,
-)
+from nvs.scene.dataset_files import find_image, inverse, is_file, read_json
 from nvs.scene.frames import Dataset, Frame
 
 
@@ -45,18 +37,12 @@ class OpenCVReader:
 
 
 def _dataset(content: Any, folder: Path) -> Dataset:
-    entries = content.get("frames") if isinstance(content, dict) else content
-    if not isinstance(entries, list) or not entries:
-        raise DatasetError(
-            "it lists no frames",
-            remedy="It must be a list of frames, or an object with `frames`.",
-        )
+    listed = {"frames": content} if isinstance(content, list) else content
     frames: list[Frame] = []
     missing: list[str] = []
-    for index, entry in enumerate(entries):
-        where = f"frame {index}"
-        name = image_name(entry, where)
-        camera = _camera(entry, where)
+    for entry in Record.of(listed).records("frames"):
+        name = entry.text("file_path")
+        camera = _camera(entry)
         found = find_image(folder, name)
         if found is None:
             missing.append(name)
@@ -65,14 +51,14 @@ def _dataset(content: Any, folder: Path) -> Dataset:
     return Dataset(frames=tuple(frames), missing=tuple(missing))
 
 
-def _camera(entry: dict[str, Any], where: str) -> Camera:
-    w2c = matrix(entry.get("w2c"), (4, 4), f"{where}: the pose w2c")
-    values = [number(entry, key, where) for key in ("fx", "fy", "cx", "cy")]
+def _camera(entry: Record) -> Camera:
+    w2c = torch.tensor(entry.numbers("w2c", 4, 4, finite=False), dtype=torch.float64)
+    values = [entry.number(key, finite=False) for key in ("fx", "fy", "cx", "cy")]
     return Camera(
-        world_from_camera=inverse(w2c, f"{where}: the pose w2c")[None],
+        world_from_camera=inverse(w2c, f"{entry.where}w2c")[None],
         intrinsics=torch.tensor([values], dtype=torch.float64),
-        height=size_px(entry, "h", where),
-        width=size_px(entry, "w", where),
+        height=entry.size("h"),
+        width=entry.size("w"),
     )
 
 

@@ -68,24 +68,24 @@ NAN_POSE = [[float("nan")] * 4] * 4
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (drop("w2c"), CameraError, "frame 2: the pose w2c is missing"),
+        (drop("w2c"), CameraError, "frame 2: w2c is missing"),
         (
             set_value("w2c", [[1, 0], [0, 1]]),
             CameraError,
-            "frame 2: .* not a matrix of 4×4",
+            "frame 2: w2c is .* 4×4 numbers",
         ),
         (set_value("w2c", NAN_POSE), CameraError, "2.png: the pose holds NaN"),
         (set_value("w2c", [[0] * 4] * 4), CameraError, "frame 2: .* be inverted"),
-        (drop("fx"), CameraError, "frame 2: fx is None"),
-        (set_value("fy", "wide"), CameraError, "frame 2: fy is 'wide'"),
+        (drop("fx"), CameraError, "frame 2: fx is missing"),
+        (set_value("fy", "wide"), CameraError, 'frame 2: fy is "wide"'),
         (set_value("w", 0), CameraError, "frame 2: w is 0"),
         (set_value("w", 48), ImageError, "2.png: 16×24 pixels.* for 16×48"),
-        (drop("file_path"), DatasetError, "frame 2: file_path is None"),
+        (drop("file_path"), CameraError, "frame 2: file_path is missing"),
         (set_value("file_path", "../../x.png"), DatasetError, "leads outside"),
         (set_value("file_path", "/etc/passwd"), DatasetError, "leads outside"),
-        (lambda frames: [], DatasetError, "lists no frames"),
-        (lambda frames: {"cameras": frames}, DatasetError, "lists no frames"),
-        (lambda frames: [1, 2], DatasetError, "frame 0 is 1"),
+        (lambda frames: [], CameraError, "at least one frame"),
+        (lambda frames: {"cameras": frames}, CameraError, "frames is missing"),
+        (lambda frames: [1, 2], CameraError, "frame 0: it is 1"),
     ],
 )
 def test_bad_entries_are_named(

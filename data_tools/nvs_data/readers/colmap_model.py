@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nvs.cameras.json_record import MAX_SIDE_PX
 from nvs.errors import CameraError, DatasetError, reason
-from nvs.scene.dataset_files import MAX_SIDE_PX, is_file
+from nvs.scene.dataset_files import is_file
 from nvs_data.colmap_run import import_pycolmap
 
 

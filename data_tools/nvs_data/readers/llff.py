@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Float64
 
 from nvs.cameras import Camera
+from nvs.cameras.json_record import MAX_SIDE_PX
 from nvs.errors import CameraError, DatasetError, about, reason
 from nvs.file_kinds import IMAGE_SUFFIXES
-from nvs.scene.dataset_files import MAX_SIDE_PX, inside, is_file
+from nvs.scene.dataset_files import inside, is_file
 from nvs.scene.frames import Dataset
 from nvs_data.readers.lens_frame import lens_frame, scaled_to_file
 
