@@ -1,4 +1,4 @@
-"""What errors are about is a field, so that a service can call it otherwise."""
+"""What errors are about is a field that comes first in their message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from nvs.errors import DatasetError, MissingExtraError, NvsError, about, reason
-from nvs_server.jobs.naming import shown_as
 
 
 def test_the_subject_comes_first_and_is_kept() -> None:
@@ -34,25 +33,3 @@ def test_reasons_name_no_path(tmp_path: Path) -> None:
         (tmp_path / "none").read_bytes()
     assert reason(caught.value) == "No such file or directory"
     assert reason(ValueError("out of range")) == "out of range"
-
-
-@pytest.mark.parametrize(
-    ("subject", "shown"),
-    [
-        ("images/a.png", "images/a.png: "),
-        (".", "the dataset: "),
-        ("../elsewhere/a.png", "the dataset: "),
-        (None, ""),
-    ],
-)
-def test_a_service_shows_names_within_the_dataset_only(
-    tmp_path: Path, subject: str | None, shown: str
-) -> None:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    link = tmp_path / "link"
-    link.symlink_to(folder)
-    about = None if subject is None else folder / subject
-    with pytest.raises(NvsError) as caught, shown_as(link, "the dataset"):
-        raise DatasetError("it is bad", remedy="Mend it.", subject=about)
-    assert caught.value.problem == f"{shown}it is bad"
