@@ -9,7 +9,6 @@ import pytest
 from nvs.errors import DatasetError
 from nvs.scene.datasets import read_dataset
 from nvs_server.jobs.materialise import materialise, work_folder
-from nvs_server.jobs.naming import about
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileKind, FileRecord
 from tests.server.routes.conftest import opencv, picture
@@ -146,9 +145,3 @@ def test_work_folders_are_gone_afterwards(scene: Scene) -> None:
     with work_folder(scene.blobs) as folder:
         (folder / "a").write_text("x")
     assert list(scene.blobs.incoming().iterdir()) == []
-
-
-def test_errors_begin_with_the_file() -> None:
-    with pytest.raises(DatasetError) as caught, about("a.png"):
-        raise DatasetError("the image is odd", remedy="Look at it.")
-    assert str(caught.value) == "a.png: the image is odd. Look at it."
