@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from nvs.errors import ImageError
+from nvs.errors import ImageError, reason
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MAX_PIXELS = 100_000_000
@@ -65,9 +65,10 @@ def read_image(
         if size is not None and stored != size:
             if stored != size[::-1] or not _lies_on_its_side(image):
                 raise ImageError(
-                    f"{path} is {stored[0]}×{stored[1]} pixels, its camera is for "
+                    f"{stored[0]}×{stored[1]} pixels, its camera is for "
                     f"{size[0]}×{size[1]}",
                     remedy="Give the intrinsics of the image as it is on disk.",
+                    subject=Path(path),
                 )
             return _to_rgb(ImageOps.exif_transpose(image), path)
         image.load()
@@ -90,24 +91,29 @@ def _opened(path: Path, max_pixels: int) -> Generator[Image.Image]:
         with _open(path) as image:
             if image.width * image.height > max_pixels:
                 raise ImageError(
-                    f"{path} is {image.width}×{image.height} pixels, over the limit "
-                    f"of {max_pixels}",
+                    f"{image.width}×{image.height} pixels, over the limit of "
+                    f"{max_pixels}",
                     remedy="Shrink the image, or raise the limit if you trust it.",
+                    subject=path,
                 )
             yield image
     except FileNotFoundError as error:
         raise ImageError(
-            f"there is no image {path}", remedy="Restore it or drop its frame."
+            "there is no such image",
+            remedy="Restore it or drop its frame.",
+            subject=path,
         ) from error
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{path} is not a {', '.join(FORMATS)} image",
+            f"not a {', '.join(FORMATS)} image",
             remedy="Convert it, or take it out of the dataset.",
+            subject=path,
         ) from error
     except _DAMAGED as error:
         raise ImageError(
-            f"{path} is truncated or damaged ({error})",
+            f"truncated or damaged ({reason(error)})",
             remedy="Copy the image again or drop its frame.",
+            subject=path,
         ) from error
 
 

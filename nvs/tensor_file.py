@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nvs.errors import NvsError
+from nvs.errors import NvsError, reason
 from nvs.files import atomic_output
 
 METADATA_KEY = "nvs"
@@ -78,17 +78,18 @@ def read_tensors(
         metadata = json.loads(header.get(METADATA_KEY, "{}"))
     except (SafetensorError, ValueError, OSError, RecursionError) as cause:
         raise error(
-            f"{path} is truncated or not a safetensors file "
-            f"({num_bytes} bytes: {cause})",
+            f"truncated or not a safetensors file ({num_bytes} bytes: {reason(cause)})",
             remedy=remedy,
+            subject=path,
         ) from cause
     if not isinstance(metadata, dict):
-        raise error(f"{path} has metadata that is no JSON object", remedy=remedy)
+        raise error("its metadata is no JSON object", remedy=remedy, subject=path)
     digest = header.get(DIGEST_KEY)
     if digest is not None and digest != content_digest(tensors, metadata):
         raise error(
-            f"{path} is damaged: its content does not match its digest {digest[:12]}…",
+            f"damaged: its content does not match its digest {digest[:12]}…",
             remedy=remedy,
+            subject=path,
         )
     return tensors, metadata, digest
 
@@ -99,10 +100,11 @@ def _size(path: Path, error: type[NvsError]) -> int:
             return path.stat().st_size
     except OSError as cause:
         raise error(
-            f"{path} cannot be read: {cause.strerror}",
+            f"it cannot be read: {reason(cause)}",
             remedy="Check the path, and that you may read it.",
+            subject=path,
         ) from cause
-    raise error(f"there is no file {path}", remedy="Check the path.")
+    raise error("there is no such file", remedy="Check the path.", subject=path)
 
 
 def _sort_header(path: Path) -> None:

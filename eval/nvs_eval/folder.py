@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nvs.errors import DatasetError, ImageError
+from nvs.errors import DatasetError, ImageError, about
 from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.images import read_image
 from nvs.scene.resize import on_white
@@ -154,12 +154,8 @@ def _scene(
                 remedy="Give the truths of a scene one size.",
             )
         size = (truth.shape[0], truth.shape[1])
-        try:
+        with about(renders[frame]):
             values.append(metrics(render, truth))
-        except ImageError as error:
-            raise ImageError(
-                f"{renders[frame]}: {error.problem}", remedy=error.remedy
-            ) from error
         if settings.pictures < 0 or number < settings.pictures:
             _keep(settings, out, scene, frame, truth, render)
             kept.append(picture_name(frame))

@@ -1,7 +1,12 @@
 """Cameras: values, rays, pose normalisation and trajectories."""
 
 from nvs.cameras.camera import Camera
-from nvs.cameras.camera_path import CameraPath, read_camera_path, write_camera_path
+from nvs.cameras.camera_path import (
+    CameraPath,
+    parse_camera_path,
+    read_camera_path,
+    write_camera_path,
+)
 from nvs.cameras.normalisation import PoseNormalisation
 from nvs.cameras.rays import project, rays, unproject
 from nvs.cameras.spline import through
@@ -13,6 +18,7 @@ __all__ = [
     "PoseNormalisation",
     "direction_of",
     "orbit",
+    "parse_camera_path",
     "project",
     "rays",
     "read_camera_path",

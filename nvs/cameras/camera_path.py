@@ -32,7 +32,7 @@ from torch import Tensor
 
 from nvs.cameras.camera import Camera
 from nvs.cameras.json_record import Record
-from nvs.errors import CameraError
+from nvs.errors import CameraError, about, reason
 from nvs.files import write_text
 
 FORMAT = "lact-nvs camera path"
@@ -84,18 +84,37 @@ def read_camera_path(
         CameraError: Naming the file, and the frame and key that is missing or unusable.
     """
     path = Path(path)
-    document = Record.load(path)
+    with about(path):
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise CameraError(
+                f"not a readable JSON file ({reason(error)})",
+                remedy="Export or write the camera path again.",
+            ) from error
+        return parse_camera_path(values, height, width)
+
+
+def parse_camera_path(
+    values: object, height: int | None = None, width: int | None = None
+) -> CameraPath:
+    """The camera path that a JSON document is; otherwise as `read_camera_path`.
+
+    Raises:
+        CameraError: Naming the frame and key that is missing or unusable.
+    """
+    document = Record.of(values)
     if document.values.get("format") == FORMAT:
         camera = _own_camera(document)
     elif "camera_path" in document.values:
         camera = _nerfstudio_camera(document)
     else:
         raise CameraError(
-            f"{path}: not a camera path, its keys are {sorted(document.values)[:8]}",
+            f"not a camera path, its keys are {sorted(document.values)[:8]}",
             remedy=f'Give a file with "format": "{FORMAT}", or the JSON that the '
             "nerfstudio viewer exports.",
         )
-    names = [f"{path}: frame {index}" for index in range(len(camera))]
+    names = [f"frame {index}" for index in range(len(camera))]
     camera.to(dtype=torch.float32).check(names)
     camera = _fitted(camera, height, width).to(dtype=torch.float32)
     return CameraPath(camera=camera, fps=document.positive("fps"))
@@ -130,7 +149,7 @@ def write_camera_path(path: Path | str, camera_path: CameraPath) -> None:
 def _own_camera(document: Record) -> Camera:
     if document.values.get("version") != VERSION:
         raise CameraError(
-            f"{document.where}: version is {document.values.get('version')!r}",
+            f"version is {document.values.get('version')!r}",
             remedy=f"This release reads version {VERSION}.",
         )
     frames = document.records("frames")
@@ -148,7 +167,7 @@ def _nerfstudio_camera(document: Record) -> Camera:
     kind = document.values.get("camera_type", "perspective")
     if kind != "perspective":
         raise CameraError(
-            f"{document.where}: camera_type is {kind!r}",
+            f"camera_type is {kind!r}",
             remedy="Only perspective cameras can be rendered; export the path as such.",
         )
     height, width = document.size("render_height"), document.size("render_width")
@@ -158,7 +177,7 @@ def _nerfstudio_camera(document: Record) -> Camera:
         fov_degrees = frame.positive("fov")
         if fov_degrees >= 180:
             raise CameraError(
-                f"{frame.where}: fov is {fov_degrees:g}",
+                f"{frame.where}fov is {fov_degrees:g}",
                 remedy="Give a vertical field of view below 180 degrees.",
             )
         focal_px = height / (2 * math.tan(math.radians(fov_degrees) / 2))

@@ -6,15 +6,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeGuard
 
 from nvs.errors import CameraError
 
+MAX_SIDE_PX = 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The object, and where it stands: the file, then the frame.
+    """The object, and where it stands in its document, such as `frame 3: `.
 
     Every reader raises CameraError with that place, the key, the value and a remedy.
     """
@@ -23,27 +24,11 @@ class Record:
     where: str
 
     @staticmethod
-    def load(path: Path) -> Record:
-        """The object that makes up a file."""
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise CameraError(
-                f"{path}: the camera path cannot be read: {error.strerror}",
-                remedy="Give the path of a JSON file.",
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise CameraError(
-                f"{path}: not JSON: {error}",
-                remedy="Export or write the camera path again.",
-            ) from error
-        return Record._of(values, str(path))
-
-    @staticmethod
-    def _of(values: object, where: str) -> Record:
+    def of(values: object, where: str = "") -> Record:
+        """A JSON value that must be an object."""
         if not isinstance(values, dict):
             raise CameraError(
-                f"{where}: is {_shown(values)}", remedy="It must be a JSON object."
+                f"{where}it is {_shown(values)}", remedy="It must be a JSON object."
             )
         return Record(values, where)
 
@@ -51,17 +36,10 @@ class Record:
         """Any value that is there."""
         if key not in self.values:
             raise CameraError(
-                f"{self.where}: {key} is missing",
+                f"{self.where}{key} is missing",
                 remedy=f"Its keys are {sorted(self.values)[:8]}; add {key}.",
             )
         return self.values[key]
-
-    def text(self, key: str) -> str:
-        """A text."""
-        value = self.get(key)
-        if not isinstance(value, str):
-            raise self._wrong(key, "It must be a text.")
-        return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
@@ -72,7 +50,7 @@ class Record:
 
     def mapping(self, key: str) -> Mapping[str, object]:
         """An object."""
-        return Record._of(self.get(key), f"{self.where}: {key}").values
+        return Record.of(self.get(key), f"{self.where}{key}: ").values
 
     def records(self, key: str) -> list[Record]:
         """A list of objects, at least one."""
@@ -80,15 +58,19 @@ class Record:
         if not isinstance(values, list) or not values:
             raise self._wrong(key, "It must be a list with at least one frame.")
         return [
-            Record._of(value, f"{self.where}: frame {index}")
+            Record.of(value, f"{self.where}frame {index}: ")
             for index, value in enumerate(values)
         ]
 
-    def number(self, key: str) -> float:
-        """A finite number."""
+    def number(
+        self, key: str, *, default: float | None = None, finite: bool = True
+    ) -> float:
+        """A number; finite, unless that is left to `Camera.check`."""
+        if default is not None and key not in self.values:
+            return default
         value = self.get(key)
-        if not _is_finite(value):
-            raise self._wrong(key, "It must be a finite number.")
+        if not _is_number(value, finite):
+            raise self._wrong(key, f"It must be a {'finite ' * finite}number.")
         return float(value)
 
     def positive(self, key: str) -> float:
@@ -99,40 +81,49 @@ class Record:
         return value
 
     def size(self, key: str) -> int:
-        """A positive whole number, such as 540 or 540.0."""
-        value = self.positive(key)
-        if value != int(value):
+        """A whole number from 1 to 2^20, such as 540 or 540.0."""
+        value = self.number(key)
+        if not 1 <= value <= MAX_SIDE_PX or value != int(value):
             raise self._wrong(key, "It must be a whole number of pixels.")
         return int(value)
 
-    def numbers(self, key: str, *shape: int) -> list[object]:
-        """Nested lists of finite numbers, of this shape."""
+    def text(self, key: str) -> str:
+        """Text that is not empty."""
         value = self.get(key)
-        if not isinstance(value, list) or not _has_shape(value, shape):
+        if not isinstance(value, str) or not value:
+            raise self._wrong(key, "It must be text.")
+        return value
+
+    def numbers(self, key: str, *shape: int, finite: bool = True) -> list[object]:
+        """Nested lists of numbers, of this shape; finite as for `number`."""
+        value = self.get(key)
+        if not isinstance(value, list) or not _has_shape(value, shape, finite):
             size = "×".join(map(str, shape))
-            raise self._wrong(key, f"It must hold {size} finite numbers.")
+            raise self._wrong(key, f"It must hold {size} {'finite ' * finite}numbers.")
         return value
 
     def _wrong(self, key: str, remedy: str) -> CameraError:
         return CameraError(
-            f"{self.where}: {key} is {_shown(self.values[key])}", remedy=remedy
+            f"{self.where}{key} is {_shown(self.values[key])}", remedy=remedy
         )
 
 
-def _is_finite(value: object) -> TypeGuard[int | float]:
-    """Whether a JSON value is a finite number; true and false are none."""
+def _is_number(value: object, finite: bool) -> TypeGuard[int | float]:
+    """Whether a JSON value is a number; true and false are none."""
+    if isinstance(value, float) and not finite:
+        return True
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max
 
 
-def _has_shape(value: object, shape: Sequence[int]) -> bool:
+def _has_shape(value: object, shape: Sequence[int], finite: bool) -> bool:
     if not shape:
-        return _is_finite(value)
+        return _is_number(value, finite)
     return (
         isinstance(value, list)
         and len(value) == shape[0]
-        and all(_has_shape(item, shape[1:]) for item in value)
+        and all(_has_shape(item, shape[1:], finite) for item in value)
     )
 
 

@@ -171,7 +171,7 @@ class PoseNormalisation:
         Raises:
             CameraError: Naming the key that is missing or unusable.
         """
-        record = Record(data, "pose normalisation")
+        record = Record(data, "pose normalisation: ")
         kind, views = record.get("kind"), record.get("views")
         if kind not in get_args(Kind):
             raise CameraError(

@@ -1,10 +1,8 @@
-"""Files and values of datasets that nobody has checked yet."""
+"""Files of datasets that nobody has checked yet."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from nvs.errors import CameraError, DatasetError
+from nvs.errors import CameraError, DatasetError, reason
 from nvs.file_kinds import IMAGE_SUFFIXES
-
-MAX_SIDE_PX = 2**20
 
 
 def read_json(file: Path) -> Any:
@@ -28,8 +24,9 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(
-            f"{file} is not readable JSON ({error})",
+            f"not readable JSON ({reason(error)})",
             remedy="Check that the file is complete.",
+            subject=file,
         ) from error
 
 
@@ -44,12 +41,12 @@ def inside(folder: Path, name: str) -> Path:
         within = path.is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError) as error:
         raise DatasetError(
-            f"{name!r} in {folder} is not a file name ({error})",
+            f"{name!r} is not a file name ({reason(error)})",
             remedy="Name files relative to the dataset folder.",
         ) from error
     if not within:
         raise DatasetError(
-            f"{name!r} leads outside {folder}",
+            f"{name!r} leads outside the folder",
             remedy="Name files relative to the dataset folder, without `..` or links.",
         )
     return path
@@ -74,7 +71,7 @@ def find_image(folder: Path, name: str) -> Path | None:
                 return path
         except OSError as error:
             raise DatasetError(
-                f"{name!r} in {folder} is not a file name ({error.strerror})",
+                f"{name!r} is not a file name ({reason(error)})",
                 remedy="Name files relative to the dataset folder.",
             ) from error
     return None
@@ -86,75 +83,6 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
-
-
-def image_name(entry: Any, where: str) -> str:
-    """The `file_path` of a frame in a JSON file.
-
-    Raises:
-        DatasetError: If the frame is no object or names no file.
-    """
-    if not isinstance(entry, dict):
-        raise DatasetError(f"{where} is {entry!r}", remedy="It must be an object.")
-    name = entry.get("file_path")
-    if not isinstance(name, str) or not name:
-        raise DatasetError(
-            f"{where}: file_path is {name!r}",
-            remedy="Name the image file, relative to the folder.",
-        )
-    return name
-
-
-def number(
-    entry: Mapping[str, Any], key: str, where: str, *, default: float | None = None
-) -> float:
-    """A number of a JSON object; NaN and infinity are left to `Camera.check`.
-
-    Raises:
-        CameraError: If it is missing without a default, or not a number.
-    """
-    value = entry.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise CameraError(f"{where}: {key} is {value!r}", remedy="It must be a number.")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def size_px(entry: Mapping[str, Any], key: str, where: str) -> int:
-    """A side of an image in pixels.
-
-    Raises:
-        CameraError: If it is no whole number from 1 to 2^20.
-    """
-    value = number(entry, key, where)
-    if not 1 <= value <= MAX_SIDE_PX or value != int(value):
-        raise CameraError(
-            f"{where}: {key} is {value:g}",
-            remedy="It must be the image size: a whole number of pixels.",
-        )
-    return int(value)
-
-
-def matrix(
-    value: Any, shape: tuple[int, int], where: str
-) -> Float64[Tensor, "row column"]:
-    """A matrix given as nested lists.
-
-    Raises:
-        CameraError: If it is missing, has another shape or is not numeric.
-    """
-    try:
-        result = torch.tensor(value, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        result = torch.empty(0)
-    if result.shape != shape:
-        raise CameraError(
-            f"{where} is missing or not a matrix of {shape[0]}×{shape[1]} numbers",
-            remedy="Give it as a list of rows.",
-        )
-    return result
 
 
 def inverse(transform: Float64[Tensor, "4 4"], where: str) -> Float64[Tensor, "4 4"]:

@@ -49,14 +49,17 @@ def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
     """
     path = Path(path)
     if not path.exists():
-        raise DatasetError(f"there is nothing at {path}", remedy="Check the path.")
+        raise DatasetError(
+            "there is nothing there", remedy="Check the path.", subject=path
+        )
     dataset = _reader(path, format).read(path)
     missing = dataset.missing
     listed = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
     if not dataset.frames:
         raise DatasetError(
-            f"{path}: none of its {len(missing)} images exists ({listed})",
+            f"none of its {len(missing)} images exists ({listed})",
             remedy="Restore the images beside the cameras.",
+            subject=path,
         )
     if missing:
         total = len(missing) + len(dataset.frames)
@@ -77,8 +80,9 @@ def _reader(path: Path, format: str | None) -> Reader:
             f"there is no dataset format {format!r}", remedy=f"Known: {known}."
         )
     raise DatasetError(
-        f"{path} is in no known dataset layout",
+        "in no known dataset layout",
         remedy=f"Known: {known}; the first is a folder with opencv_cameras.json.",
+        subject=path,
     )
 
 
@@ -113,8 +117,9 @@ def load_views(
         for index in views:
             if not 0 <= index < len(frames):
                 raise DatasetError(
-                    f"{path} has no view {index}",
+                    f"there is no view {index}",
                     remedy=f"Choose from 0 to {len(frames) - 1}.",
+                    subject=path,
                 )
         frames = [frames[index] for index in views]
     for frame in frames:

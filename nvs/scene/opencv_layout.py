@@ -8,18 +8,10 @@ from typing import Any
 import torch
 
 from nvs.cameras import Camera
-from nvs.errors import DatasetError
+from nvs.cameras.json_record import Record
+from nvs.errors import about
 from nvs.images import read_image
-from nvs.scene.dataset_files import (
-    find_image,
-    image_name,
-    inverse,
-    is_file,
-    matrix,
-    number,
-    read_json,
-    size_px,
-)
+from nvs.scene.dataset_files import find_image, inverse, is_file, read_json
 from nvs.scene.frames import Dataset, Frame
 
 
@@ -40,35 +32,33 @@ class OpenCVReader:
     def read(self, path: Path) -> Dataset:
         """The frames in file order."""
         file = path / self.file_name if path.is_dir() else path
-        content = read_json(file)
-        entries = content.get("frames") if isinstance(content, dict) else content
-        if not isinstance(entries, list) or not entries:
-            raise DatasetError(
-                f"{file} lists no frames",
-                remedy="It must be a list of frames, or an object with `frames`.",
-            )
-        frames: list[Frame] = []
-        missing: list[str] = []
-        for index, entry in enumerate(entries):
-            where = f"{file}: frame {index}"
-            name = image_name(entry, where)
-            camera = _camera(entry, where)
-            found = find_image(file.parent, name)
-            if found is None:
-                missing.append(name)
-            else:
-                frames.append(_frame(name, camera, found))
-        return Dataset(frames=tuple(frames), missing=tuple(missing))
+        with about(file):
+            return _dataset(read_json(file), file.parent)
 
 
-def _camera(entry: dict[str, Any], where: str) -> Camera:
-    w2c = matrix(entry.get("w2c"), (4, 4), f"{where}: the pose w2c")
-    values = [number(entry, key, where) for key in ("fx", "fy", "cx", "cy")]
+def _dataset(content: Any, folder: Path) -> Dataset:
+    listed = {"frames": content} if isinstance(content, list) else content
+    frames: list[Frame] = []
+    missing: list[str] = []
+    for entry in Record.of(listed).records("frames"):
+        name = entry.text("file_path")
+        camera = _camera(entry)
+        found = find_image(folder, name)
+        if found is None:
+            missing.append(name)
+        else:
+            frames.append(_frame(name, camera, found))
+    return Dataset(frames=tuple(frames), missing=tuple(missing))
+
+
+def _camera(entry: Record) -> Camera:
+    w2c = torch.tensor(entry.numbers("w2c", 4, 4, finite=False), dtype=torch.float64)
+    values = [entry.number(key, finite=False) for key in ("fx", "fy", "cx", "cy")]
     return Camera(
-        world_from_camera=inverse(w2c, f"{where}: the pose w2c")[None],
+        world_from_camera=inverse(w2c, f"{entry.where}w2c")[None],
         intrinsics=torch.tensor([values], dtype=torch.float64),
-        height=size_px(entry, "h", where),
-        width=size_px(entry, "w", where),
+        height=entry.size("h"),
+        width=entry.size("w"),
     )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 import nvs
 from nvs.cameras import Camera, PoseNormalisation
 from nvs.cameras.json_record import Record
-from nvs.errors import CameraError, SceneFileError
+from nvs.errors import CameraError, SceneFileError, about
 from nvs.model import FastWeights
 from nvs.tensor_file import read_tensors, write_tensors
 
@@ -119,22 +119,22 @@ class Scene:
         tensors, metadata, digest = read_tensors(
             path, error=SceneFileError, remedy=REMEDY
         )
-        if metadata.get("format") != FORMAT or digest is None:
-            raise SceneFileError(
-                f"{path} is not a scene file",
-                remedy="Give a file that `nvs build` wrote.",
-            )
-        record = Record(metadata, "metadata")
-        try:
-            if (version := record.size("version")) > VERSION:
+        with about(Path(path)):
+            if metadata.get("format") != FORMAT or digest is None:
                 raise SceneFileError(
-                    f"{path} has scene format version {version}, "
-                    f"this release reads up to {VERSION}",
-                    remedy="Upgrade lact-nvs.",
+                    "not a scene file", remedy="Give a file that `nvs build` wrote."
                 )
-            return _from_parts(_Parts(tensors, str(path)), record)
-        except CameraError as error:
-            raise SceneFileError(f"{path}: {error.problem}", remedy=REMEDY) from error
+            record = Record(metadata, "metadata: ")
+            try:
+                if (version := record.size("version")) > VERSION:
+                    raise SceneFileError(
+                        f"it has scene format version {version}, "
+                        f"this release reads up to {VERSION}",
+                        remedy="Upgrade lact-nvs.",
+                    )
+                return _from_parts(_Parts(tensors), record)
+            except CameraError as error:
+                raise SceneFileError(error.problem, remedy=REMEDY) from error
 
     def _metadata(self) -> dict[str, Any]:
         hint = {} if self.weights_hint is None else {"weights_hint": self.weights_hint}
@@ -157,7 +157,6 @@ class _Parts:
     """The tensors of a scene file, each checked when it is taken."""
 
     tensors: Mapping[str, Tensor]
-    path: str
 
     def take(self, name: str, *shape: int | None, dtype: torch.dtype | None) -> Tensor:
         """A tensor with sides as given, None for any length.
@@ -172,9 +171,7 @@ class _Parts:
         """
         tensor = self.tensors.get(name)
         if tensor is None:
-            raise SceneFileError(
-                f"{self.path} lacks a part of a scene: {name}", remedy=REMEDY
-            )
+            raise SceneFileError(f"a part of a scene is missing: {name}", remedy=REMEDY)
         is_shape = tensor.ndim == len(shape) and all(
             wanted in (None, side)
             for wanted, side in zip(shape, tensor.shape, strict=True)
@@ -182,7 +179,7 @@ class _Parts:
         is_kind = dtype == tensor.dtype if dtype else tensor.is_floating_point()
         if not (is_shape and is_kind):
             raise SceneFileError(
-                f"{self.path}: {name} is {tensor.dtype} of shape {tuple(tensor.shape)}",
+                f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}",
                 remedy=REMEDY,
             )
         return tensor
@@ -200,7 +197,7 @@ class _Parts:
         ]
         for name in names - {name for block in blocks for name in block}:
             raise SceneFileError(
-                f"{self.path}: {name} belongs to no block of a scene", remedy=REMEDY
+                f"{name} belongs to no block of a scene", remedy=REMEDY
             )
         return tuple(
             tuple(self.take(name, None, None, None, dtype=None) for name in block)

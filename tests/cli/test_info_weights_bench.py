@@ -37,7 +37,7 @@ def test_info_mistakes(nvs, weights, dataset, tmp_path) -> None:
     done = nvs("info", dataset, "--picture", tmp_path / "a.bmp")
     assert (done.code, "Name a .png file" in done.err) == (2, True)
     done = nvs("info", tmp_path / "none")
-    assert (done.code, "there is no file" in done.err) == (2, True)
+    assert (done.code, "there is no such file" in done.err) == (2, True)
 
 
 def test_weights_list_and_info(nvs, weights) -> None:

@@ -113,7 +113,7 @@ def test_a_truncated_image_is_named(
     folder = make_layout(layout, tmp_path / "set")
     image = _image_files(folder)[2]
     image.write_bytes(image.read_bytes()[:-200])
-    with pytest.raises(ImageError, match=rf"{image.name} is truncated"):
+    with pytest.raises(ImageError, match=rf"{image.name}: truncated"):
         load_views(folder, patch_size=4)
 
 

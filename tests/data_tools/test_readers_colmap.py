@@ -182,7 +182,7 @@ def test_a_count_that_promises_too_much(make_layout: Make, tmp_path: Path) -> No
     folder = make_layout("colmap_binary", tmp_path / "set")
     file = folder / "sparse/0/images.bin"
     file.write_bytes((2**60).to_bytes(8, "little") + file.read_bytes()[8:])
-    with pytest.raises(DatasetError, match=r"images\.bin is truncated"):
+    with pytest.raises(DatasetError, match=r"images\.bin: truncated"):
         read_dataset(folder)
 
 

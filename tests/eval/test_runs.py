@@ -122,7 +122,7 @@ def test_corrupt_scenes_are_listed_and_tried_again(settings: RunSettings) -> Non
     record = run(settings, report=lines.append)
     assert {row["scene"] for row in record.rows} == {"ball"}
     failed = {failure["scene"]: failure["error"] for failure in record.failures}
-    assert "0016.png is truncated or damaged" in failed["globe"]
+    assert "0016.png: truncated or damaged" in failed["globe"]
     assert failed["orb"].startswith("DatasetError: ")
     assert "not readable JSON" in failed["orb"]
     assert sum("FAILED" in line for line in lines) == 2

@@ -139,10 +139,10 @@ def test_edited_metadata(saved: Path) -> None:
 
 def test_other_files(tmp_path: Path) -> None:
     path = tmp_path / "x.scene"
-    with pytest.raises(SceneFileError, match="there is no file"):
+    with pytest.raises(SceneFileError, match="there is no such file"):
         Scene.load(path)
     write_tensors(path, {"a": torch.zeros(2)}, {"format": "something"})
-    with pytest.raises(SceneFileError, match="is not a scene file"):
+    with pytest.raises(SceneFileError, match="not a scene file"):
         Scene.load(path)
 
 
@@ -177,7 +177,7 @@ def test_nothing_but_a_scene_file_error_comes_of_any_metadata(
     tensors, metadata, _ = read_tensors(saved, error=SceneFileError, remedy="")
     for junk in JUNK:
         write_tensors(saved, tensors, metadata | {key: junk})
-        if key == "model_id" and isinstance(junk, str):
+        if key == "model_id" and isinstance(junk, str) and junk:
             assert Scene.load(saved).model_id == junk
             continue
         with pytest.raises(SceneFileError, match=rf"a\.scene: .*({key}|input)"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError
+from nvs.errors import CameraError, DatasetError, about
 from nvs.scene.dataset_files import find_image, inverse
 from nvs.scene.frames import Dataset, Frame
 from nvs_data.colmap_run import import_pycolmap
@@ -64,27 +65,34 @@ class ColmapReader:
         folders = (path / folder for folder in MODEL_FOLDERS)
         model = next((folder for folder in folders if has_model(folder)), path)
         cameras, images = read_model(model)
-        if not images:
+        with about(model):
+            return _dataset(cameras, images, path)
+
+
+def _dataset(
+    cameras: Mapping[int, ColmapCamera], images: Sequence[ColmapImage], path: Path
+) -> Dataset:
+    if not images:
+        raise DatasetError(
+            "there are no registered images", remedy="Run the mapper again."
+        )
+    folder = _image_folder(path)
+    frames: list[Frame] = []
+    missing: list[str] = []
+    for image in images:
+        where = f"image {image.name!r}"
+        if image.camera_id not in cameras:
             raise DatasetError(
-                f"{model} has no registered images", remedy="Run the mapper again."
+                f"{where} has camera {image.camera_id}, which is not listed",
+                remedy="Export the sparse model again.",
             )
-        folder = _image_folder(path)
-        frames: list[Frame] = []
-        missing: list[str] = []
-        for image in images:
-            where = f"{model}: image {image.name!r}"
-            if image.camera_id not in cameras:
-                raise DatasetError(
-                    f"{where} has camera {image.camera_id}, which is not listed",
-                    remedy="Export the sparse model again.",
-                )
-            found = find_image(folder, image.name)
-            if found is None:
-                missing.append(image.name)
-            else:
-                camera, lens = _camera_and_lens(cameras[image.camera_id], image, where)
-                frames.append(lens_frame(image.name, found, camera, lens))
-        return Dataset(frames=tuple(frames), missing=tuple(missing))
+        found = find_image(folder, image.name)
+        if found is None:
+            missing.append(image.name)
+        else:
+            camera, lens = _camera_and_lens(cameras[image.camera_id], image, where)
+            frames.append(lens_frame(image.name, found, camera, lens))
+    return Dataset(frames=tuple(frames), missing=tuple(missing))
 
 
 def _image_folder(path: Path) -> Path:
@@ -95,8 +103,9 @@ def _image_folder(path: Path) -> Path:
         if candidate.name not in ("0", "sparse"):
             break
     raise DatasetError(
-        f"{path} has a COLMAP model but no folder `images`",
+        "there is a COLMAP model but no folder `images`",
         remedy="Put the photographs in `images`, beside `sparse`.",
+        subject=path,
     )
 
 

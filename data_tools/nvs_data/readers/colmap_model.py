@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nvs.errors import CameraError, DatasetError
-from nvs.scene.dataset_files import MAX_SIDE_PX, is_file
+from nvs.cameras.json_record import MAX_SIDE_PX
+from nvs.errors import CameraError, DatasetError, reason
+from nvs.scene.dataset_files import is_file
 from nvs_data.colmap_run import import_pycolmap
 
 
@@ -64,8 +65,9 @@ def read_model(folder: Path) -> tuple[dict[int, ColmapCamera], list[ColmapImage]
     suffix = _suffix(folder)
     if suffix is None:
         raise DatasetError(
-            f"there is no COLMAP model in {folder}",
+            "there is no COLMAP model",
             remedy="It needs cameras and images, both .bin or both .txt.",
+            subject=folder,
         )
     kinds = _camera_models()
     binary = suffix == ".bin"
@@ -74,7 +76,7 @@ def read_model(folder: Path) -> tuple[dict[int, ColmapCamera], list[ColmapImage]
         content = file.read_bytes()
         entries = _binary_cameras if binary else _text_cameras
         cameras = {
-            camera_id: _checked_camera(camera, f"{file}: camera {camera_id}")
+            camera_id: _checked_camera(camera, f"camera {camera_id}")
             for camera_id, camera in entries(content, kinds)
         }
         file = folder / f"images{suffix}"
@@ -82,10 +84,12 @@ def read_model(folder: Path) -> tuple[dict[int, ColmapCamera], list[ColmapImage]
         images = dict((_binary_images if binary else _text_images)(content))
     except (OSError, ValueError, LookupError, struct.error) as error:
         if isinstance(error, CameraError):
+            error.subject = file
             raise
         raise DatasetError(
-            f"{file} is truncated or not in COLMAP's format ({error})",
+            f"truncated or not in COLMAP's format ({reason(error)})",
             remedy="Export the sparse model again.",
+            subject=file,
         ) from error
     return cameras, [images[image_id] for image_id in sorted(images)]
 

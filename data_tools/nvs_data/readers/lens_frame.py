@@ -74,8 +74,9 @@ def scaled_to_file(camera: Camera, file: Path) -> Camera:
     )
     if off_px > 1:
         raise CameraError(
-            f"{file} is {height}×{width} pixels, its camera is for "
+            f"{height}×{width} pixels, its camera is for "
             f"{camera.height}×{camera.width}: another aspect ratio",
             remedy="Scale images without cropping or turning them.",
+            subject=file,
         )
     return camera.resized(height, width)

@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Float64
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError
+from nvs.cameras.json_record import MAX_SIDE_PX
+from nvs.errors import CameraError, DatasetError, about, reason
 from nvs.file_kinds import IMAGE_SUFFIXES
-from nvs.scene.dataset_files import MAX_SIDE_PX, inside, is_file
+from nvs.scene.dataset_files import inside, is_file
 from nvs.scene.frames import Dataset
 from nvs_data.readers.lens_frame import lens_frame, scaled_to_file
 
@@ -39,20 +40,22 @@ class LLFFReader:
     def read(self, path: Path) -> Dataset:
         """The frames in the order of their names; cameras are scaled to the images."""
         file = path / self.file_name if path.is_dir() else path
-        rows = _read_rows(file)
-        images = _images(file.parent)
-        if len(images) != len(rows):
-            raise DatasetError(
-                f"{file} has {len(rows)} cameras, its folder {len(images)} images",
-                remedy="Poses belong to images by order: restore the missing images.",
-            )
-        frames = []
-        for row, image in zip(rows, images, strict=True):
-            name = f"{image.parent.name}/{image.name}"
-            inside(file.parent, name)
-            camera = scaled_to_file(_camera(row, f"{file}: {name}"), image)
-            frames.append(lens_frame(name, image, camera, None))
-        return Dataset(frames=tuple(frames))
+        with about(file):
+            rows = _read_rows(file)
+            images = _images(file.parent)
+            if len(images) != len(rows):
+                raise DatasetError(
+                    f"it has {len(rows)} cameras, its folder {len(images)} images",
+                    remedy="Poses belong to images by order: restore the missing "
+                    "images.",
+                )
+            frames = []
+            for row, image in zip(rows, images, strict=True):
+                name = f"{image.parent.name}/{image.name}"
+                inside(file.parent, name)
+                camera = scaled_to_file(_camera(row, name), image)
+                frames.append(lens_frame(name, image, camera, None))
+            return Dataset(frames=tuple(frames))
 
 
 def _read_rows(file: Path) -> Float64[np.ndarray, "view 17"]:
@@ -69,7 +72,7 @@ def _read_rows(file: Path) -> Float64[np.ndarray, "view 17"]:
         *(MemoryError, RecursionError, LookupError, zipfile.BadZipFile, TokenError),
     ) as error:
         raise DatasetError(
-            f"{file} is not a readable array of poses ({error})",
+            f"not a readable array of poses ({reason(error)})",
             remedy="It must be a NumPy file with 17 numbers a view.",
         ) from error
 

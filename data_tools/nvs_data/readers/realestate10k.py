@@ -7,12 +7,13 @@ and the 3×4 camera-from-world matrix (OpenCV axes) row by row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError
+from nvs.errors import CameraError, DatasetError, about, reason
 from nvs.images import image_size
 from nvs.scene.dataset_files import find_image, inverse
 from nvs.scene.frames import Dataset, Frame
@@ -40,8 +41,9 @@ class RealEstate10KReader:
         file = _cameras_file(path)
         if file is None:
             raise DatasetError(
-                f"{path} is not a RealEstate10K clip",
+                "not a RealEstate10K clip",
                 remedy="Name one text file whose second line has 19 numbers.",
+                subject=path,
             )
         folders = [
             folder
@@ -52,23 +54,30 @@ class RealEstate10KReader:
             lines = file.read_text(encoding="utf-8").splitlines()[1:]
         except (OSError, ValueError) as error:
             raise DatasetError(
-                f"cannot read {file} ({error})", remedy="Check that it is a text file."
+                f"it cannot be read ({reason(error)})",
+                remedy="Check that it is a text file.",
+                subject=file,
             ) from error
-        frames: list[Frame] = []
-        missing: list[str] = []
-        for index, line in enumerate(lines):
-            if not line.strip():
-                continue
-            where = f"{file}: line {index + 2}"
-            timestamp, values = _parse(line, where)
-            found = (find_image(folder, timestamp) for folder in folders)
-            image = next((path for path in found if path is not None), None)
-            if image is None:
-                missing.append(timestamp)
-            else:
-                camera = _camera(values, image_size(image), where)
-                frames.append(lens_frame(timestamp, image, camera, None))
-        return Dataset(frames=tuple(frames), missing=tuple(missing))
+        with about(file):
+            return _dataset(lines, folders)
+
+
+def _dataset(lines: Sequence[str], folders: Sequence[Path]) -> Dataset:
+    frames: list[Frame] = []
+    missing: list[str] = []
+    for index, line in enumerate(lines):
+        if not line.strip():
+            continue
+        where = f"line {index + 2}"
+        timestamp, values = _parse(line, where)
+        found = (find_image(folder, timestamp) for folder in folders)
+        image = next((path for path in found if path is not None), None)
+        if image is None:
+            missing.append(timestamp)
+        else:
+            camera = _camera(values, image_size(image), where)
+            frames.append(lens_frame(timestamp, image, camera, None))
+    return Dataset(frames=tuple(frames), missing=tuple(missing))
 
 
 def _cameras_file(path: Path) -> Path | None:

@@ -7,7 +7,8 @@ Every camera field may stand at the top for all frames or in a frame for itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,10 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError
+from nvs.cameras.json_record import Record
+from nvs.errors import CameraError, about
 from nvs.images import image_size
-from nvs.scene.dataset_files import (
-    find_image,
-    image_name,
-    inverse,
-    matrix,
-    number,
-    read_json,
-    size_px,
-)
+from nvs.scene.dataset_files import find_image, inverse, read_json
 from nvs.scene.frames import Dataset, Frame
 from nvs_data.lenses import BrownLens, FisheyeLens, Lens
 from nvs_data.readers.lens_frame import lens_frame, scaled_to_file
@@ -58,69 +52,70 @@ def read_transforms(
     Raises:
         DatasetError, CameraError, ImageError: Naming the frame, field and value.
     """
-    content = read_json(file)
-    entries = content.get("frames") if isinstance(content, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise DatasetError(
-            f"{file} lists no frames", remedy="It must be an object with `frames`."
+    with about(file):
+        return _dataset(
+            read_json(file),
+            find or (lambda name: find_image(file.parent, name)),
+            scaled=find is not None,
         )
-    shared = {key: value for key, value in content.items() if key != "frames"}
-    original_from_file = _undo(shared.get("applied_transform"), file)
+
+
+def _dataset(
+    content: Any, find: Callable[[str], Path | None], *, scaled: bool
+) -> Dataset:
+    document = Record.of(content)
+    shared = {key: value for key, value in document.values.items() if key != "frames"}
+    original_from_file = _undo(shared.get("applied_transform"))
     frames: list[Frame] = []
     missing: list[str] = []
-    for index, entry in enumerate(entries):
-        where = f"{file}: frame {index}"
-        name = image_name(entry, where)
-        found = find(name) if find is not None else find_image(file.parent, name)
+    for entry in document.records("frames"):
+        name = entry.text("file_path")
+        found = find(name)
         if found is None:
             missing.append(name)
             continue
-        fields = shared | entry
-        world_from_gl = matrix(
-            fields.get("transform_matrix"), (4, 4), f"{where}: transform_matrix"
-        )
+        fields = replace(entry, values=shared | dict(entry.values))
+        world_from_gl = _matrix(fields, "transform_matrix", 4)
         camera = _camera(
-            fields,
-            original_from_file @ world_from_gl @ OPENCV_FROM_OPENGL,
-            found,
-            where,
+            fields, original_from_file @ world_from_gl @ OPENCV_FROM_OPENGL, found
         )
-        if find is not None:
+        if scaled:
             camera = scaled_to_file(camera, found)
-        frames.append(lens_frame(name, found, camera, _lens(fields, where)))
+        frames.append(lens_frame(name, found, camera, _lens(fields)))
     return Dataset(frames=tuple(frames), missing=tuple(missing))
 
 
-def _undo(applied: Any, file: Path) -> Float64[Tensor, "4 4"]:
+def _undo(applied: object) -> Float64[Tensor, "4 4"]:
     result = torch.eye(4, dtype=torch.float64)
     if applied is not None:
-        where = f"{file}: applied_transform"
+        key = "applied_transform"
         rows = applied[:3] if isinstance(applied, list) else applied
-        result[:3] = matrix(rows, (3, 4), where)
-        result = inverse(result, where)
+        result[:3] = _matrix(Record({key: rows}, ""), key, 3)
+        result = inverse(result, key)
     return result
 
 
+def _matrix(fields: Record, key: str, rows: int) -> Float64[Tensor, "row 4"]:
+    return torch.tensor(fields.numbers(key, rows, 4, finite=False), dtype=torch.float64)
+
+
 def _camera(
-    fields: Mapping[str, Any],
-    world_from_camera: Float64[Tensor, "4 4"],
-    image: Path,
-    where: str,
+    fields: Record, world_from_camera: Float64[Tensor, "4 4"], image: Path
 ) -> Camera:
-    if "w" in fields and "h" in fields:
-        height, width = size_px(fields, "h", where), size_px(fields, "w", where)
+    if "w" in fields.values and "h" in fields.values:
+        height, width = fields.size("h"), fields.size("w")
     else:
         height, width = image_size(image)
-    fx = _focal_px(fields, "x", width, where)
-    fy = _focal_px(fields, "y", height, where)
+    fx = _focal_px(fields, "x", width)
+    fy = _focal_px(fields, "y", height)
     fx, fy = (fy if fx is None else fx), (fx if fy is None else fy)
     if fx is None or fy is None:
         raise CameraError(
-            f"{where}: there is no focal length",
+            f"{fields.where}there is no focal length",
             remedy="Give fl_x and fl_y in pixels, or camera_angle_x in radians.",
         )
-    cx = number(fields, "cx", where, default=width / 2)
-    cy = number(fields, "cy", where, default=height / 2)
+    cx = _number(fields, "cx", width / 2)
+    cy = _number(fields, "cy", height / 2)
     return Camera(
         world_from_camera=world_from_camera[None],
         intrinsics=torch.tensor([[fx, fy, cx, cy]], dtype=torch.float64),
@@ -129,46 +124,47 @@ def _camera(
     )
 
 
-def _focal_px(
-    fields: Mapping[str, Any], axis: str, side_px: int, where: str
-) -> float | None:
-    if f"fl_{axis}" in fields:
-        return number(fields, f"fl_{axis}", where)
+def _number(fields: Record, key: str, default: float = 0.0) -> float:
+    return fields.number(key, default=default, finite=False)
+
+
+def _focal_px(fields: Record, axis: str, side_px: int) -> float | None:
+    if f"fl_{axis}" in fields.values:
+        return fields.number(f"fl_{axis}", finite=False)
     key = f"camera_angle_{axis}"
-    if key not in fields:
+    if key not in fields.values:
         return None
-    angle = number(fields, key, where)
+    angle = fields.number(key, finite=False)
     if not 0 < angle < math.pi:
         raise CameraError(
-            f"{where}: {key} is {angle:g}",
+            f"{fields.where}{key} is {angle:g}",
             remedy="It must be a field of view in radians, between 0 and π.",
         )
     return side_px / (2 * math.tan(angle / 2))
 
 
-def _lens(fields: Mapping[str, Any], where: str) -> Lens | None:
-    fisheye = bool(fields.get("is_fisheye"))
-    model = fields.get("camera_model", "OPENCV_FISHEYE" if fisheye else "OPENCV")
+def _lens(fields: Record) -> Lens | None:
+    values = fields.values
+    fisheye = bool(values.get("is_fisheye"))
+    model = values.get("camera_model", "OPENCV_FISHEYE" if fisheye else "OPENCV")
     for key in ("is_latlong", "is_equirectangular", "ftheta_p0"):
-        if fields.get(key):
+        if values.get(key):
             model = key
     if model in FISHEYE_MODELS:
         keys = ("k1", "k2", "k3", "k4")
-        return FisheyeLens(
-            **{key: number(fields, key, where, default=0.0) for key in keys}
-        )
+        return FisheyeLens(**{key: _number(fields, key) for key in keys})
     if model not in PERSPECTIVE_MODELS:
         raise CameraError(
-            f"{where}: the camera model is {model!r}",
+            f"{fields.where}the camera model is {model!r}",
             remedy=f"Known: {', '.join((*PERSPECTIVE_MODELS, *FISHEYE_MODELS))}.",
         )
     for key in ("k4", "k5", "k6"):
-        if number(fields, key, where, default=0.0) != 0:
+        if _number(fields, key) != 0:
             raise CameraError(
-                f"{where}: {key} is {fields[key]} for a perspective camera",
+                f"{fields.where}{key} is {values[key]} for a perspective camera",
                 remedy="Tools disagree on what it means; undistort the images first, "
                 "or give the COLMAP model.",
             )
     keys = ("k1", "k2", "p1", "p2", "k3")
-    lens = BrownLens(**{key: number(fields, key, where, default=0.0) for key in keys})
+    lens = BrownLens(**{key: _number(fields, key) for key in keys})
     return None if lens == BrownLens() else lens

@@ -39,7 +39,7 @@ def check_images(capture: Survey) -> list[Finding]:
                     kind="image",
                     severity="error",
                     views=(view,),
-                    message=image.problem,
+                    message=f"{capture.names[view]}: {image.detail}",
                     remedy=image.remedy,
                 )
             )

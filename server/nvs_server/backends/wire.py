@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 import nvs.errors
-from nvs.errors import NvsError
+from nvs.errors import NvsError, restored
 from nvs_server.backends import base
 from nvs_server.backends.base import BackendError
 
@@ -115,18 +115,24 @@ def error_to_json(error: NvsError | BackendError) -> Message:
     """An error by its nearest kind that the other side knows."""
     kinds = (kind.__name__ for kind in type(error).__mro__)
     kind = next(name for name in kinds if name in _error_kinds())
+    if isinstance(error, NvsError):
+        subject = None if error.subject is None else str(error.subject)
+        return {
+            "kind": kind,
+            "problem": error.detail,
+            "remedy": error.remedy,
+            "subject": subject,
+        }
     return {"kind": kind, "problem": error.problem, "remedy": error.remedy}
 
 
-def error_from_json(values: Mapping[str, str]) -> NvsError | BackendError:
+def error_from_json(values: Mapping[str, Any]) -> NvsError | BackendError:
     """The error that `error_to_json` was given."""
     kind = _error_kinds().get(values["kind"], BackendError)
-    error = kind.__new__(kind)
-    if isinstance(error, NvsError):  # some have their own constructor
-        NvsError.__init__(error, values["problem"], remedy=values["remedy"])
-    else:
-        BackendError.__init__(error, values["problem"], remedy=values["remedy"])
-    return error
+    problem, remedy = values["problem"], values["remedy"]
+    if issubclass(kind, NvsError):
+        return restored(kind, problem, remedy, values.get("subject"))
+    return kind(problem, remedy=remedy)
 
 
 @cache

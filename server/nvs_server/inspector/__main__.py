@@ -15,6 +15,7 @@ from nvs_server.backends.pipe import Pipe
 from nvs_server.backends.settings import InspectorConfiguration
 from nvs_server.backends.wire import Message
 from nvs_server.inspector.images import inspect_image
+from nvs_server.jobs.naming import shown_as
 
 
 def main() -> None:
@@ -31,9 +32,10 @@ def main() -> None:
         if request["op"] == "cancel":
             continue  # whoever cancels ends this process
         try:
-            value = _answer(pipe, limits, request)
+            with shown_as(*_called(request)):
+                value = _answer(pipe, limits, request)
         except NvsError as error:
-            pipe.send_error(request["id"], _without_paths(error, request))
+            pipe.send_error(request["id"], error)
         except Exception as error:  # noqa: BLE001 - whoever asked is told
             if _is_shortage(error):
                 error = _too_large(limits, request)
@@ -107,19 +109,14 @@ def _too_large(limits: InspectorConfiguration, request: Message) -> NvsError:
     )
 
 
-def _without_paths(error: NvsError, request: Message) -> NvsError:
-    """The error with files called as the user knows them, not where they lie here."""
-    places = {
-        "image": ("path", "the image"),
-        "scene": ("path", "the scene file"),
-    }
-    key, name = places.get(request["op"], ("folder", "the dataset"))
-    place = request["order"]["folder"] if "order" in request else request[key]
-    problem = error.problem.replace(f"{place}/", "").replace(place, name)
-    values = wire.error_to_json(error) | {"problem": problem}
-    renamed = wire.error_from_json(values)
-    assert isinstance(renamed, NvsError), "it was one before"
-    return renamed
+def _called(request: Message) -> tuple[Path, str]:
+    """Where what a request is about lies, and what its user calls it."""
+    if request["op"] == "image":
+        return Path(request["path"]), "the image"
+    if request["op"] == "scene":
+        return Path(request["path"]), "the scene file"
+    values = request.get("order", request)
+    return Path(values["folder"]), "the dataset"
 
 
 if __name__ == "__main__":

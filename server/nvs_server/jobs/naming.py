@@ -20,19 +20,23 @@ def shown_as(path: Path, name: str) -> Generator[None]:
     try:
         yield
     except NvsError as error:
-        for inner, outer in ((f"{path}/", ""), (str(path), name)):
-            error.problem = error.problem.replace(inner, outer)
-            error.remedy = error.remedy.replace(inner, outer)
-        error.args = (f"{error.problem.rstrip('.')}. {error.remedy}",)
+        if isinstance(error.subject, Path):
+            error.subject = _within(error.subject.resolve(), path.resolve()) or name
         raise
 
 
 @contextmanager
 def about(name: str) -> Generator[None]:
-    """Errors of the block, which concern one file of several, begin with its name."""
+    """Errors of the block concern one file of several, whatever they call it."""
     try:
         yield
     except NvsError as error:
-        error.problem = f"{name}: {error.problem}"
-        error.args = (f"{error.problem.rstrip('.')}. {error.remedy}",)
+        error.subject = name
         raise
+
+
+def _within(file: Path, folder: Path) -> str | None:
+    """The relative path of a file in a folder; None of the folder and all outside."""
+    if file == folder or not file.is_relative_to(folder):
+        return None
+    return file.relative_to(folder).as_posix()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from nvs.cameras import Camera, read_camera_path
-from nvs.errors import CameraError, ConfigError
+from nvs.cameras import Camera, parse_camera_path
+from nvs.errors import ConfigError, about
 from nvs.files import file_sha256
 from nvs.scene import Scene
 from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
@@ -105,15 +102,9 @@ def _follow(scene: Scene, trajectory: Trajectory, order: VideoOrder) -> Camera:
 
 
 def _read_path(path: Mapping[str, Any], order: VideoOrder) -> tuple[Camera, float]:
-    """The cameras of a path, read by the reader of camera-path files."""
+    """The cameras of a path, and its frame rate unless the order has one."""
     if order.fps is not None:
         path = {**path, "fps": order.fps}
-    with tempfile.TemporaryDirectory(prefix="nvs-") as folder:
-        file = Path(folder) / "camera_path.json"
-        file.write_text(json.dumps(path), encoding="utf-8")
-        try:
-            read = read_camera_path(file, height=order.height, width=order.width)
-        except CameraError as error:  # the user knows no such file
-            problem = error.problem.replace(str(file), "the camera path")
-            raise CameraError(problem, remedy=error.remedy) from error
+    with about("the camera path"):
+        read = parse_camera_path(path, height=order.height, width=order.width)
     return read.camera, read.fps

@@ -120,7 +120,10 @@ def test_ctrl_c_leaves_nothing(nvs, dataset, tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("convert", "none", "-o", "out", "--to", "opencv"), "nothing at none"),
+        (
+            ("convert", "none", "-o", "out", "--to", "opencv"),
+            "there is nothing there",
+        ),
         (("convert", "SET", "-o", "out", "--to", "ply"), "--to is 'ply'"),
         (("convert", "SET", "-o", "SET", "--to", "opencv"), "not empty"),
         ((*CONVERT, "--views", "9"), "0 to 7"),
@@ -148,7 +151,7 @@ def test_ctrl_c_leaves_nothing(nvs, dataset, tmp_path, monkeypatch) -> None:
             (*CONVERT, "--select", "random", "--count", "3", "--views", "1"),
             "--views and --select are both given",
         ),
-        (("select", "none", "--count", "3"), "there is nothing at none"),
+        (("select", "none", "--count", "3"), "there is nothing there"),
         (("select", "SET", "--count", "0"), "cannot choose 0 of 8 views"),
         (("select", "SET", "--count", "9"), "cannot choose 9 of 8 views"),
         (("select", "SET", "--count", "3", "--method", "x"), "--method is 'x'"),

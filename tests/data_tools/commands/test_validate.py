@@ -57,7 +57,7 @@ def test_missing_images_are_warned_of_and_damaged_ones_errors(
         "warning: image: 6 of 64 images are missing: 0.png, 1.png, 2.png, 3.png and 2 "
     )
     assert second.startswith("error: image: ")
-    assert "9.png is not a PNG" in second
+    assert "9.png: not a PNG" in second
 
 
 def test_opengl_poses_are_found_and_put_right(nvs, opengl: Path, tmp_path) -> None:
@@ -84,7 +84,7 @@ def test_the_layout_can_be_named(nvs, capture: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("none",), "there is nothing at none"),
+        (("none",), "none: there is nothing there"),
         (("SET", "--for", "room"), "--for is 'room'. Use one of object, scene"),
         (("SET", "--convention", "colmap"), "--convention is 'colmap'"),
         (("SET", "--report", "SET/0.png"), "Name a .html file"),

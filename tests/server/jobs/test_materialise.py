@@ -9,7 +9,6 @@ import pytest
 from nvs.errors import DatasetError
 from nvs.scene.datasets import read_dataset
 from nvs_server.jobs.materialise import materialise, work_folder
-from nvs_server.jobs.naming import about, shown_as
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileKind, FileRecord
 from tests.server.routes.conftest import opencv, picture
@@ -146,22 +145,3 @@ def test_work_folders_are_gone_afterwards(scene: Scene) -> None:
     with work_folder(scene.blobs) as folder:
         (folder / "a").write_text("x")
     assert list(scene.blobs.incoming().iterdir()) == []
-
-
-def test_errors_name_files_as_the_user_does(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError) as caught, shown_as(tmp_path, "the dataset"):
-        raise DatasetError(
-            f"{tmp_path}/a.json: frame 3 of {tmp_path} is odd.",
-            remedy=f"Look at {tmp_path}/a.json.",
-        )
-    assert caught.value.problem == "a.json: frame 3 of the dataset is odd."
-    assert caught.value.remedy == "Look at a.json."
-    assert str(caught.value) == (
-        "a.json: frame 3 of the dataset is odd. Look at a.json."
-    )
-
-
-def test_errors_begin_with_the_file() -> None:
-    with pytest.raises(DatasetError) as caught, about("a.png"):
-        raise DatasetError("the image is odd", remedy="Look at it.")
-    assert str(caught.value) == "a.png: the image is odd. Look at it."

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from nvs.errors import CameraError, DatasetError, ImageError, SceneFileError
+from nvs.errors import CameraError, DatasetError, SceneFileError
 from nvs.images import read_image
 from nvs_server.backends.base import (
     BackendStatus,
@@ -38,6 +38,7 @@ from nvs_server.backends.base import (
     VideoFile,
     VideoOrder,
 )
+from nvs_server.jobs.naming import shown_as
 
 WEIGHTS = "fake"
 MODEL_DIGEST = "ab" * 32
@@ -228,11 +229,8 @@ class FakeBackend:
 
     async def inspect_image(self, path: Path) -> ImageInfo:
         await self._enter("inspect_image")
-        try:
+        with shown_as(path, "the image"):
             pixels = read_image(path)
-        except ImageError as error:
-            problem = error.problem.replace(str(path), "the image")
-            raise ImageError(problem, remedy=error.remedy) from error
         return ImageInfo(height=pixels.shape[0], width=pixels.shape[1], format="png")
 
     async def inspect_cameras(self, folder: Path) -> CamerasInfo:
@@ -247,14 +245,15 @@ class FakeBackend:
             if any(folder.rglob("cameras.txt")):
                 return CamerasInfo(layout="colmap", num_frames=2, missing=())
             raise DatasetError(
-                f"{folder} is in no known dataset layout", remedy="Known: opencv."
+                "in no known dataset layout", remedy="Known: opencv.", subject=folder
             )
         frames = _frames(json.loads((folder / name).read_text()))
         for index, frame in enumerate(frames):
             if "broken" in frame:
                 raise CameraError(
-                    f"{folder / name}: frame {index}: the pose is broken",
+                    f"frame {index}: the pose is broken",
                     remedy="Mend it.",
+                    subject=folder / name,
                 )
         names = [str(frame["file_path"]) for frame in frames]
         return CamerasInfo(
@@ -266,7 +265,7 @@ class FakeBackend:
     async def inspect_scene(self, path: Path, output: Path) -> SceneInfo:
         await self._enter("inspect_scene")
         if not path.read_bytes().startswith(SCENE_MAGIC):
-            raise SceneFileError(f"{path} is not a scene file", remedy="Send one.")
+            raise SceneFileError("not a scene file", remedy="Send one.", subject=path)
         return SceneInfo(
             weights=WEIGHTS,
             model_digest=MODEL_DIGEST,

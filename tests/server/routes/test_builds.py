@@ -333,7 +333,7 @@ def test_a_scene_file_goes_to_another_scene(api: Api) -> None:
     assert document["remedy"] == f"GET /v1/scenes/{other}/inputs/0/thumbnail."
     assert api.call("GET", f"/v1/scenes/{other}/inputs/0/thumbnail").status_code == 200
     document = refused(api.put(other, "file", b"junk", OCTETS), 422, "invalid")
-    assert document["detail"] == "the scene file is not a scene file"
+    assert document["detail"] == "the scene file: not a scene file"
     refused(api.put(other, "file", b"junk", "image/png"), 415, "media-type")
     assert api.scene(other)["state"] == "ready"
 

@@ -114,7 +114,7 @@ def test_the_report_follows_the_images(api: Api) -> None:
             ZIP,
             422,
             "invalid",
-            "the dataset is in no known dataset layout",
+            "the dataset: in no known dataset layout",
         ),
     ],
 )
@@ -181,10 +181,10 @@ def test_a_dataset_in_one_file(api: Api) -> None:
     [
         (
             dataset(**{"chair/bad.png": b"GIF89a"}),
-            "bad.png: the image is not a PNG, JPEG",
+            "bad.png: not a PNG, JPEG",
         ),
         ({"opencv_cameras.json": cameras_json("a.png")}, "the zip file has no images"),
-        ({"a.png": picture()}, "the dataset is in no known dataset layout"),
+        ({"a.png": picture()}, "the dataset: in no known dataset layout"),
         ({"/a.png": picture()}, "'/a.png' is an absolute path"),
         (
             {f"{index}.png": picture() for index in range(5)},

@@ -121,8 +121,8 @@ CASES: list[Case] = [
     ("C:a.png", b"x", {}, 422, "invalid", "begins with a drive letter"),
     ("a" * 256, b"x", {}, 422, "invalid", "has 256 bytes, over the limit of 255"),
     ("a.png", b"", {}, 422, "invalid", "The body is empty."),
-    ("a.png", b"GIF89a", {}, 422, "invalid", "a.png: the image is not a PNG, JPEG"),
-    ("a.png", picture()[:-30], {}, 422, "invalid", "a.png: the image is truncated or"),
+    ("a.png", b"GIF89a", {}, 422, "invalid", "a.png: not a PNG, JPEG"),
+    ("a.png", picture()[:-30], {}, 422, "invalid", "a.png: truncated or"),
     (
         "a.png",
         picture(),
