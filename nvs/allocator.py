@@ -19,7 +19,7 @@ def keep_freed_memory() -> None:
     Without it, large tensors are mapped and unmapped by every operation, and each page
     of them is cleared by the kernel again. Peak memory hardly changes.
     """
-    with suppress(AttributeError, OSError):
+    with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, LARGEST_THRESHOLD)
         mallopt(M_TRIM_THRESHOLD, NEVER)

@@ -74,10 +74,12 @@ class ModelConfig:
                     f"dim = {self.dim}",
                     remedy="Choose a divisor of dim.",
                 )
-        if self.fast_position == "ray_point" and self.fast_head_dim % 2:
+        too_narrow = self.fast_head_dim < 12 or self.fast_head_dim % 2
+        if self.fast_position == "ray_point" and too_narrow:
             raise ConfigError(
-                f"fast_head_dim is {self.fast_head_dim}, which has no pairs to turn",
-                remedy="Choose an even one, or fast_position = none.",
+                f"fast_head_dim is {self.fast_head_dim}: too few pairs to turn about "
+                "six axes, or half a pair",
+                remedy="Choose an even one from 12 on, or fast_position = none.",
             )
 
     @property

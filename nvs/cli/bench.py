@@ -118,8 +118,8 @@ def data(
 def train(
     preset: Annotated[str, typer.Option(help="A training preset.")] = "tiny",
     data: Annotated[
-        str, typer.Option(help="The source of scenes.")
-    ] = "synthetic:object=1",
+        str | None, typer.Option(help="The source of scenes, such as synthetic:room=1.")
+    ] = None,
     inputs: Annotated[int, typer.Option(min=1, help="Input views of a scene.")] = 8,
     targets: Annotated[int, typer.Option(min=1, help="Its target views.")] = 12,
     size: Annotated[int, typer.Option(min=1, help="Image side in pixels.")] = 64,
@@ -142,7 +142,8 @@ def train(
 
     keep_freed_memory()
     values = {"steps": 1000, "lpips_weight": 0} | parse_overrides(settings or [])
-    config = training_preset(preset, values | {"data": data})
+    values |= {} if data is None else {"data": data}
+    config = training_preset(preset, values)
     mixture = parse_mixture(
         config.data, framing=config.framing, photographs=config.photographs
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import re
 import tempfile
@@ -96,9 +97,10 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
         found = infer_config(state, path)
     if config is not None and found != config:
         wrong = [
-            f"{key} is {value}, not {config.to_json()[key]}"
-            for key, value in found.to_json().items()
-            if value != config.to_json()[key]
+            f"{field.name} is {getattr(found, field.name)}, "
+            f"not {getattr(config, field.name)}"
+            for field in dataclasses.fields(ModelConfig)
+            if getattr(found, field.name) != getattr(config, field.name)
         ]
         raise CheckpointError(
             f"{path} holds another network: {'; '.join(wrong)}",

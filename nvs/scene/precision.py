@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 NATIVE_GAIN = 1.3
 """How many times float32's rate bfloat16 must reach to be taken."""
 PROBE_SHAPE = (1024, 256, 768)
-PROBE_REPEATS = 5
+PROBE_REPEATS = 15
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,31 +72,33 @@ class Precision:
 
 @functools.cache
 def bfloat16_gain(device: torch.device) -> float:
-    """How many times as fast as in float32 a product is in bfloat16, measured.
+    """How many times as fast as in float32 a product is in bfloat16.
 
-    A product of a network's shape, a few milliseconds, once a process. Processors with
-    matrix or dot-product instructions for bfloat16 reach 2 to 12; those that only
-    emulate it are slower than in float32.
+    On a processor it is measured, once a process, by products of a network's shape:
+    ten milliseconds or so. Those with matrix or dot-product instructions for bfloat16
+    reach 2 to 12, those that only emulate it stay below 1. An accelerator is asked
+    instead: infinity if it has bfloat16, else 0.
     """
+    if device.type != "cpu":
+        supported = device.type == "cuda" and torch.cuda.is_bf16_supported(
+            including_emulation=False
+        )
+        return math.inf if supported else 0.0
     rows, inner, columns = PROBE_SHAPE
-    seconds: dict[torch.dtype, float] = {}
-    for dtype in DTYPES.values():
-        a = torch.ones(rows, inner, dtype=dtype, device=device)
-        b = torch.ones(inner, columns, dtype=dtype, device=device)
-        times: list[float] = []
-        for _ in range(PROBE_REPEATS + 1):
+    seconds = dict.fromkeys(DTYPES, math.inf)
+    for _ in range(PROBE_REPEATS):
+        for name, dtype in DTYPES.items():
+            a = torch.ones(rows, inner, dtype=dtype)
+            b = torch.ones(inner, columns, dtype=dtype)
             start = time.perf_counter()
-            product = a @ b
-            product[0, 0].item()
-            times.append(time.perf_counter() - start)
-        seconds[dtype] = min(times[1:])
-    return seconds[torch.float32] / seconds[torch.bfloat16]
+            torch.mm(a, b)
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds["float32"] / seconds["bfloat16"]
 
 
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device multiplies natively in it, float32 elsewhere."""
-    native = bfloat16_gain(device) >= NATIVE_GAIN
-    return torch.bfloat16 if native else torch.float32
+def faster_dtype(gain: float) -> torch.dtype:
+    """bfloat16 where it gains enough over float32 to be native."""
+    return torch.bfloat16 if gain >= NATIVE_GAIN else torch.float32
 
 
 def pick_device(name: str | None) -> torch.device:

@@ -134,6 +134,7 @@ class Batch:
     def cat(batches: Sequence[Batch]) -> Batch:
         """All scenes of batches with the same views, size and kind of poses."""
         pivots = [b.pivot for b in batches if b.pivot is not None]
+        assert len(pivots) in (0, len(batches)), "one kind of poses in a run"
         return Batch(
             image=torch.cat([b.image for b in batches]),
             world_from_camera=torch.cat([b.world_from_camera for b in batches]),

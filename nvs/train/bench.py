@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from nvs.errors import ConfigError
 from nvs.model import cost
 from nvs.scene.bench import device_name, matmul_flops_per_second
 from nvs.scene.peak_memory import peak_memory
@@ -18,7 +19,7 @@ from nvs.train.batch import Batch, Order
 from nvs.train.config import Stage, TrainConfig
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
-from nvs.train.mixture import Mixture
+from nvs.train.mixture import Mixture, check_view_counts
 from nvs.train.sources import load
 
 NUM_SETTLING = 2
@@ -43,13 +44,21 @@ def bench_training(
 
     Args:
         config: The run; its stages do not count.
-        mixture: Where scenes come from.
+        mixture: Where scenes come from: one source.
         num_inputs: Input views of a scene.
         num_targets: Target views of a scene.
         size: Image side in pixels.
         repeats: Timed steps.
         processes: This process among those that train together.
+
+    Raises:
+        ConfigError: If there are several sources.
+        DatasetError: If a posed set has fewer views.
     """
+    if len(mixture.sources) != 1:
+        raise ConfigError(
+            f"data is {config.data}", remedy="Give one source: one is measured."
+        )
     device, world = processes.device, processes.world
     num_scenes = config.scenes_per_group
     stage = Stage(
@@ -60,7 +69,8 @@ def bench_training(
         targets=(num_targets,),
         lpips=config.lpips_weight > 0,
     )
-    config = dataclasses.replace(config, stages=(stage,))
+    config = dataclasses.replace(config, stages=(stage,), lpips_from=0)
+    check_view_counts(config, mixture)
     learner = Learner(config, processes)
     seconds: dict[str, list[float]] = {
         part: [] for part in ("data", "forward", "backward", "step")
@@ -92,7 +102,7 @@ def bench_training(
             width=size,
         )
     )
-    precision = runtime.dtype(config.precision, device)
+    precision = runtime.dtype(config.precision, processes)
     ceiling = world * matmul_flops_per_second(device, precision)
     whole = median["data"] + median["step"]
     return {

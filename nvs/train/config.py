@@ -178,9 +178,9 @@ class TrainConfig:
     activation_checkpointing: bool = False
     """Recompute each block's activations in the backward pass, always; on a CPU they
     are where they would not fit 2.5 GiB."""
-    workers: int | None = None
+    workers: int | None = 0
     """Processes that make data ahead, for each that trains; 0 makes it between the
-    steps. If absent, one where a core is free for it."""
+    steps, null has one where a core is free for it."""
 
     log_every: int = 10
     """Steps between lines of progress."""

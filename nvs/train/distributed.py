@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.distributed as dist
+
+from nvs.scene.precision import bfloat16_gain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +23,9 @@ class Processes:
     """Number of processes."""
     device: torch.device
     """What this process trains on."""
+    bfloat16_gain: float = 0.0
+    """How many times as fast as in float32 a product is in bfloat16, as the first
+    process found it: all must compute alike. 0 has `auto` take float32."""
 
     @property
     def is_first(self) -> bool:
@@ -49,13 +54,15 @@ def processes(device: torch.device) -> Generator[Processes]:
     """Join the group that `torchrun` describes in the environment, if there is one."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Processes(device=device)
+        yield Processes(device=device, bfloat16_gain=bfloat16_gain(device))
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(rank=dist.get_rank(), world=world, device=device)
+        group = Processes(rank=dist.get_rank(), world=world, device=device)
+        (gain,) = group.of_first([bfloat16_gain(device)])
+        yield replace(group, bfloat16_gain=gain)
     finally:
         dist.destroy_process_group()

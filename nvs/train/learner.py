@@ -48,7 +48,7 @@ class Learner:
         self.processes = processes
         network = runtime.build_network(config)
         network.set_newton_schulz_dtype(
-            runtime.dtype(config.newton_schulz_dtype, processes.device)
+            runtime.dtype(config.newton_schulz_dtype, processes)
         )
         if initial is not None:
             network.load_state_dict(dict(initial))
@@ -64,7 +64,7 @@ class Learner:
             self.num_skipped = resumed.num_skipped
             self.num_skipped_in_row = resumed.num_skipped_in_row
         self.perceptual: Perceptual | None = None
-        if config.lpips_weight > 0:
+        if config.lpips_weight > 0 and any(s.lpips for s in config.stages):
             self.perceptual = Perceptual(config.lpips_backbone).to(processes.device)
         self.forward: nn.Module = runtime.prepare(self.network, config, processes)
 
@@ -134,7 +134,7 @@ class Learner:
     def loss(self, batch: Batch, lpips_weight: float = 0.0) -> Loss:
         """The loss of the weights as they are."""
         posed, split = batch.posed(), batch.num_inputs
-        with runtime.autocast(self.config, self.processes.device):
+        with runtime.autocast(self.config, self.processes):
             rendered = self.forward(
                 posed[:, :split], batch.image[:, :split], posed[:, split:], batch.pivot
             )

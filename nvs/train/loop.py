@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from nvs.errors import NvsError
+from nvs.model.trained_on import TrainedOn
 from nvs.train import heldout, runtime, schedule
 from nvs.train.batch import Batch
 from nvs.train.clock import Clock
@@ -61,7 +63,7 @@ class Trainer:
         quiet: bool = False,
     ) -> None:
         check_dealing(config, processes.world)
-        self.trained_on = trained_on(config, mixture)
+        trained_on(config, mixture)  # refuses sources that do not mix
         self.config = config
         self.folder = folder
         self.mixture = mixture
@@ -140,6 +142,13 @@ class Trainer:
             random=random_state(),
         )
 
+    @property
+    def trained_on(self) -> TrainedOn:
+        """What the weights were trained on: the stages that have been reached."""
+        reached, _ = schedule.stage_at(self.config, self.clock.progress(self.step))
+        stages = self.config.stages[: reached + 1]
+        return trained_on(replace(self.config, stages=stages), self.mixture)
+
     def about(self) -> dict[str, Any]:
         """What is known about the weights, for an export."""
         return {
@@ -212,7 +221,7 @@ class Trainer:
         results = heldout.evaluate(
             self.learner.mean.network,
             self.heldout,
-            runtime.autocast(self.config, self.processes.device),
+            runtime.autocast(self.config, self.processes),
         )
         self.report.heldout(self.step, index, self.clock.now(), results)
 

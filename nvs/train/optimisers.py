@@ -64,7 +64,7 @@ class Optimisers:
                     lr=peak,
                     weight_decay=config.weight_decay,
                     orthogonalise_dtype=runtime.dtype(
-                        config.newton_schulz_dtype, processes.device
+                        config.newton_schulz_dtype, processes
                     ),
                     rank=processes.rank,
                     world=processes.world,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nvs.config import ModelConfig
 from nvs.config import preset as model_preset
 from nvs.errors import ConfigError
 from nvs.train.config import TrainConfig
@@ -58,6 +59,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": RECIPE
     | {
         "model": "lact_tiny",
+        "workers": None,
         "checkpoint_every": 200,
         "heldout_every": 300,
         "stages": (
@@ -186,8 +188,12 @@ def with_model(values: Mapping[str, Any]) -> dict[str, Any]:
     model = plain["model"]
     if isinstance(model, str):
         model = model_preset(model)
-    if not isinstance(model, Mapping):
+    if isinstance(model, ModelConfig):
         model = model.to_json()
+    if not isinstance(model, Mapping):
+        raise ConfigError(
+            f"model is {model!r}", remedy="Name a network or give its configuration."
+        )
     changes = {
         k.removeprefix("model."): v for k, v in values.items() if k.startswith("model.")
     }
@@ -211,6 +217,10 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
             )
         try:
             values[key] = json.loads(text)
-        except ValueError:
+        except ValueError as error:
+            if text.lstrip()[:1] in ("[", "{"):
+                raise ConfigError(
+                    f"{key} is no JSON: {error}", remedy="Correct it there."
+                ) from error
             values[key] = text
     return values

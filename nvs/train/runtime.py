@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from nvs.model import LaCTNetwork
-from nvs.scene.precision import DTYPES, bfloat16_gain, fastest_dtype
+from nvs.scene.precision import DTYPES, faster_dtype
 from nvs.train.config import Precision, TrainConfig
 from nvs.train.distributed import Processes
 
@@ -78,25 +79,34 @@ def _recomputing(
 
 
 def compiler(config: TrainConfig, device: torch.device) -> str | None:
-    """What compiles the block: a C++ compiler for a CPU; None to run it eagerly."""
+    """The compiler that compiling the block needs; None to run it eagerly.
+
+    A C++ compiler for a CPU, a C compiler for a CUDA device that Triton knows.
+    """
     if not config.compile:
         return None
-    if device.type != "cpu":
-        return "triton"
-    return shutil.which(os.environ.get("CXX", "g++"))
+    if device.type == "cpu":
+        names = shlex.split(os.environ.get("CXX", "g++"))[:1]
+    elif device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
+        names = [*shlex.split(os.environ.get("CC", "gcc"))[:1], "cc", "clang"]
+    else:
+        names = []
+    return next((found for name in names if (found := shutil.which(name))), None)
 
 
-def dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The precision of a name on a device."""
-    return fastest_dtype(device) if precision == "auto" else DTYPES[precision]
+def dtype(precision: Precision, processes: Processes) -> torch.dtype:
+    """The precision of a name, the same for all processes."""
+    if precision == "auto":
+        return faster_dtype(processes.bfloat16_gain)
+    return DTYPES[precision]
 
 
-def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
+def autocast(config: TrainConfig, processes: Processes) -> torch.autocast:
     """The context in which the network and the loss are computed."""
     return torch.autocast(
-        device.type,
+        processes.device.type,
         dtype=torch.bfloat16,
-        enabled=dtype(config.precision, device) == torch.bfloat16,
+        enabled=dtype(config.precision, processes) == torch.bfloat16,
     )
 
 
@@ -104,22 +114,30 @@ def num_workers(config: TrainConfig, processes: Processes) -> int:
     """Processes that make data ahead for this one."""
     if config.workers is not None:
         return config.workers
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes.world))
     computing = torch.get_num_threads() if processes.device.type == "cpu" else 1
-    free = (os.cpu_count() or 1) - computing * processes.world
-    return int(free >= processes.world)
+    return int(num_cores() - computing * here >= here)
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def describe(config: TrainConfig, processes: Processes) -> str:
     """How the run computes on this machine, in a line."""
-    device = processes.device
-    name = str(dtype(config.precision, device)).removeprefix("torch.")
+    device, gain = processes.device, processes.bfloat16_gain
+    name = str(dtype(config.precision, processes)).removeprefix("torch.")
     words = [machine(device), name]
-    if config.precision == "auto":
-        words[-1] += f" (bfloat16 is {bfloat16_gain(device):.1f} times as fast)"
+    if config.precision == "auto" and device.type == "cpu":
+        words[-1] += f" (bfloat16 is {gain:.1f} times as fast)"
     if compiler(config, device) is not None:
         words.append("compiled")
     elif config.compile:
-        words.append("not compiled: no C++ compiler, install g++")
+        needed = "g++" if device.type == "cpu" else "gcc"
+        words.append(f"not compiled: no compiler found, install {needed}")
     words.append(f"{processes.world} processes" if processes.world > 1 else "1 process")
     return ", ".join(words)
 

@@ -169,5 +169,21 @@ def test_another_configuration_than_expected(saved: Path) -> None:
 
 def test_missing_file(tmp_path: Path) -> None:
     for name in ("none.safetensors", "none.pt"):
-        with pytest.raises(CheckpointError, match="there is no file"):
+        with pytest.raises(CheckpointError, match="there is no such file"):
             load_checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize("held", ["none", "ray_point"])
+def test_networks_that_differ_in_positions_are_told_apart(
+    tmp_path: Path, held: str
+) -> None:
+    values = {"dim": 32, "num_blocks": 1, "fast_head_dim": 32}
+    values |= {"attention_head_dim": 16}
+    other = {"none": "ray_point", "ray_point": "none"}[held]
+    config = ModelConfig(**values, fast_position=held)
+    made = random_checkpoint(config)
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, config, made.state, about={})
+    assert load_checkpoint(path, config).config == config
+    with pytest.raises(CheckpointError, match=f"fast_position is {held}, not {other}"):
+        load_checkpoint(path, ModelConfig(**values, fast_position=other))

@@ -155,15 +155,13 @@ def test_pivot_is_always_defined_and_near(
     assert pivot.norm() < 2
 
 
-def test_odd_heads_have_no_pairs() -> None:
-    with pytest.raises(ConfigError, match="no pairs"):
-        ModelConfig(
-            dim=9,
-            num_blocks=1,
-            fast_head_dim=9,
-            attention_head_dim=9,
-            fast_position="ray_point",
-        )
+@pytest.mark.parametrize("width", [10, 15])
+def test_heads_too_narrow_or_odd_are_refused(width: int) -> None:
+    values = {"dim": width, "num_blocks": 1, "attention_head_dim": width}
+    values |= {"fast_head_dim": width}
+    assert ModelConfig(**values).fast_head_dim == width
+    with pytest.raises(ConfigError, match=f"fast_head_dim is {width}: too few pairs"):
+        ModelConfig(**values, fast_position="ray_point")
 
 
 def test_a_network_without_positions_is_described_as_before() -> None:

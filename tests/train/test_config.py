@@ -31,9 +31,16 @@ def test_overrides_reach_the_network_and_the_stages() -> None:
     assert config.data == "synthetic:room=1"
 
 
+def test_broken_json_of_an_override_is_shown() -> None:
+    with pytest.raises(ConfigError, match="stages is no JSON: Expecting"):
+        parse_overrides(["stages=[{]"])
+    assert parse_overrides(["data=sets=1"]) == {"data": "sets=1"}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"model": 5}, "model is 5. Name a network"),
         ({"stepz": 3}, "unknown training key 'stepz'. Known keys: model, preset"),
         ({"steps": 0}, "steps is 0. It must be positive."),
         ({"steps": 2.5}, "steps is 2.5. It must be a whole number."),

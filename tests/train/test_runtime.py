@@ -17,33 +17,30 @@ from nvs.train.distributed import Processes
 
 MakeConfig = Callable[..., TrainConfig]
 CPU = torch.device("cpu")
+ALONE = Processes(device=CPU)
 
 
 @pytest.mark.parametrize(
     ("gain", "dtype"), [(2.0, torch.bfloat16), (0.3, torch.float32)]
 )
 def test_auto_takes_bfloat16_where_it_is_measured_to_be_faster(
-    make_config: MakeConfig,
-    monkeypatch: pytest.MonkeyPatch,
-    gain: float,
-    dtype: torch.dtype,
+    make_config: MakeConfig, gain: float, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr(precision, "bfloat16_gain", lambda device: gain)
-    monkeypatch.setattr(runtime, "bfloat16_gain", lambda device: gain)
-    assert runtime.dtype("auto", CPU) == dtype
+    alone = Processes(device=CPU, bfloat16_gain=gain)
+    assert runtime.dtype("auto", alone) == dtype
     config = make_config(precision="auto")
-    words = runtime.describe(config, Processes(device=CPU))
+    words = runtime.describe(config, alone)
     assert str(dtype).removeprefix("torch.") in words
     assert f"{gain} times as fast" in words
     assert torch.is_autocast_enabled("cpu") is False
-    with runtime.autocast(config, CPU):
+    with runtime.autocast(config, alone):
         assert torch.is_autocast_enabled("cpu") == (dtype == torch.bfloat16)
 
 
 def test_a_named_precision_is_not_measured(make_config: MakeConfig) -> None:
     for name, dtype in precision.DTYPES.items():
-        assert runtime.dtype(name, CPU) == dtype
-        words = runtime.describe(make_config(precision=name), Processes(device=CPU))
+        assert runtime.dtype(name, ALONE) == dtype
+        words = runtime.describe(make_config(precision=name), ALONE)
         assert name in words
         assert "times" not in words
 
@@ -60,7 +57,14 @@ def test_without_a_compiler_the_run_is_eager_and_says_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     assert runtime.compiler(config, CPU) is None
-    assert "no C++ compiler" in runtime.describe(config, Processes(device=CPU))
+    assert "no compiler found, install g++" in runtime.describe(
+        config, Processes(device=CPU)
+    )
+    monkeypatch.setenv("CXX", "ccache g++")
+    assert runtime.compiler(config, CPU) is None
+    (tmp_path / "ccache").touch(0o755)
+    assert runtime.compiler(config, CPU) == str(tmp_path / "ccache")
+    monkeypatch.delenv("CXX")
     network = runtime.build_network(config)
     posed, image = torch.rand(1, 2, 9, 16, 16), torch.rand(1, 2, 3, 16, 16)
     prepared = runtime.prepare(network, config, Processes(device=CPU))
@@ -73,7 +77,7 @@ def test_data_is_made_ahead_where_a_core_is_free(
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     two = Processes(device=CPU, rank=1, world=2)
     for cores, alone, together in ((1, 0, 0), (2, 1, 0), (3, 1, 0), (4, 1, 1)):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(runtime, "num_cores", lambda cores=cores: cores)
         config = make_config(workers=None)
         assert runtime.num_workers(config, Processes(device=CPU)) == alone
         assert runtime.num_workers(config, two) == together

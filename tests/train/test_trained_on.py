@@ -168,5 +168,5 @@ def test_names_to_begin_from_are_checked(
     options: dict[str, Any] = {"values": values, "mixture": painted, "quiet": True}
     with pytest.raises(WeightsUnavailableError, match=r"'lact_tony'.*lact_tiny"):
         session.train(tmp_path / "run", init="lact_tony", **options)
-    with pytest.raises(CheckpointError, match="holds another network: dim is 128"):
+    with pytest.raises(CheckpointError, match="holds another network: dim is "):
         session.train(tmp_path / "run", init="lact_tiny", **options)
