@@ -184,7 +184,9 @@ def infer_config(state: Mapping[str, Tensor], path: Path | str) -> ModelConfig:
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise CheckpointError(f"there is no file {path}", remedy="Check the path.")
+        raise CheckpointError(
+            "there is no such file", remedy="Check the path.", subject=path
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
