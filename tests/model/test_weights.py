@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nvs.config import ModelConfig
+from nvs.config import ModelConfig, preset
 from nvs.errors import CheckpointError, WeightsUnavailableError
 from nvs.model import weights
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
@@ -196,12 +196,11 @@ def test_default_weights_ship_with_the_package() -> None:
     assert found.name == weights.DEFAULT_WEIGHTS
     assert found.path is None
     about = found.checkpoint.about
-    assert about["steps"] > 0
-    assert about["training"]["data"] == "synthetic:object=1"
-    assert about["training"]["photographs"] is None
+    assert about["data"] == "synthetic:object=1"
+    assert about["history"]
     assert found.trained_on.poses == "object"
     assert found.trained_on.background == "white"
-    assert found.trained_on.default_size == (128, 128)
+    assert found.checkpoint.config == preset("lact_tiny")
     for field in dataclasses.fields(found.trained_on):
         assert getattr(found.trained_on, field.name) is not None
 
@@ -217,7 +216,7 @@ def test_cached_file_is_used_and_knows_its_poses(
     assert found.path == path
     save_checkpoint(path, config, made.state, about={"poses": "sideways"})
     with pytest.raises(
-        CheckpointError, match=r"mine.*poses is 'sideways'\. It must be"
+        CheckpointError, match=r"mine.*poses is 'sideways'\. Use one of object, scene"
     ):
         weights.load_weights(str(path))
 
@@ -242,7 +241,7 @@ def test_the_record_of_a_file_counts_before_what_its_name_says(tmp_path: Path) -
     save_checkpoint(path, SMALL, made.state, about={"trained_on": {"distance": [3, 2]}})
     with pytest.raises(
         CheckpointError,
-        match=r"obj_res512\.safetensors: trained_on\.distance is \[3, 2\]",
+        match=r"obj_res512\.safetensors: trained_on\.distance is \(3\.0, 2\.0\)",
     ):
         weights.load_weights(str(path))
 
