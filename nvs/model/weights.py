@@ -75,6 +75,13 @@ def _scene(height: int, width: int) -> NamedWeights:
     )
 
 
+def _packaged(name: str) -> NamedWeights:
+    """Weights in the package, whose files say what they were trained on."""
+    return NamedWeights(
+        name=name, file=f"{name}.safetensors", repository=None, trained_on=None
+    )
+
+
 def _released(file: str, trained_on: TrainedOn) -> NamedWeights:
     return NamedWeights(
         name=file.removesuffix(".pt"),
@@ -87,12 +94,8 @@ def _released(file: str, trained_on: TrainedOn) -> NamedWeights:
 REGISTRY: Mapping[str, NamedWeights] = {
     weights.name: weights
     for weights in (
-        NamedWeights(
-            name="lact_tiny",
-            file="lact_tiny.safetensors",
-            repository=None,
-            trained_on=None,
-        ),
+        _packaged("lact_tiny"),
+        _packaged("lact_room"),
         _object(256),
         _object(512),
         _object(1024),
