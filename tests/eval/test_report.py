@@ -113,7 +113,7 @@ def test_the_command_line_runs_and_reports(nvs, make_object, weights, tmp_path) 
     assert code == 0
     assert (tmp_path / "out" / "report.html").is_file()
     for wrong, message in (
-        (["gso", tmp_path], "have no out"),
+        (["gso", tmp_path], "setting 'out' is missing"),
         (["gso", "--config", config, "--views", "four"], "--views is 'four'"),
         (["gso", "--config", config, "--size", "1x2x3"], "--size has '1x2x3'"),
         (["gso", "--config", config, "--require-lpips"], "no backbone here"),

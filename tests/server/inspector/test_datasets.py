@@ -87,10 +87,10 @@ def assert_same(one: PosedViews, other: PosedViews) -> None:
     "size", [16, (16, 24), (17, 31)], ids=["side", "wide", "rounded"]
 )
 def test_prepared_views_are_those_of_load_views_bit_by_bit(
-    prepare: Callable[..., PreparedViews], size: Any
+    prepare: Callable[..., PreparedViews], renderer: Renderer, size: Any
 ) -> None:
     prepared = prepare(size=size)
-    views = load_views(SAMPLE, size=size)
+    views = load_views(SAMPLE, size=size, patch_size=renderer.config.patch_size)
     assert_same(read_views(prepared.views), views)
     assert (prepared.height, prepared.width) == tuple(views.image.shape[-2:])
 

@@ -13,7 +13,7 @@ from tests.server.load.service import Service, service
 
 NUM_CLIENTS = 20
 VIEWS = {"indices": [0, 4, 8, 12, 16, 20]}
-PATCH_PX = 8
+PATCH_PX = 4
 
 
 @dataclass(frozen=True, slots=True)
