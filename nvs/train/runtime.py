@@ -11,13 +11,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from nvs.model import LaCTNetwork
 from nvs.scene.precision import DTYPES, faster_dtype
+from nvs.train.compile_cache import keep_compiled
 from nvs.train.config import Precision, TrainConfig
 from nvs.train.distributed import Processes
 
@@ -40,8 +40,7 @@ def prepare(
     """The network as it is called in training; its weights and names stay the same."""
     compiles = compiler(config, processes.device) is not None
     if compiles:
-        cache = user_cache_path("lact-nvs") / "compiled"
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+        keep_compiled()
     for block in network.blocks:
         forward = block.forward
         if compiles:
