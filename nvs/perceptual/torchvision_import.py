@@ -20,17 +20,20 @@ SCHEMAS = {
 _libraries: list[torch.library.Library] = []
 
 
-def import_torchvision(*, extra: str) -> ModuleType:
+def import_torchvision(*, extra: str, otherwise: str) -> ModuleType:
     """The module `torchvision`.
 
     Raises:
-        MissingExtraError: If it is not installed; `extra` installs it.
+        MissingExtraError: If it is not installed; `extra` installs it, and `otherwise`
+            says how to do without.
     """
     for _ in range(len(SCHEMAS) + 1):
         try:
             return importlib.import_module("torchvision")
         except ImportError as error:
-            raise MissingExtraError("torchvision", extra) from error
+            raise MissingExtraError(
+                "torchvision", extra, otherwise=otherwise
+            ) from error
         except RuntimeError as error:
             missing = re.search(
                 r"operator torchvision::(\w+) does not exist", str(error)

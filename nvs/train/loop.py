@@ -99,6 +99,7 @@ class Trainer:
             TrainingError: If the loss is no longer finite; the last checkpoint stays.
             OutputError: If the disk is full; the last checkpoint stays.
         """
+        begun_step = self.step
         stream = batches(
             self.config,
             self.mixture,
@@ -124,6 +125,11 @@ class Trainer:
                     upkeep = time.monotonic()
                     self._keep_up()
                     window_started += time.monotonic() - upkeep
+            if self.step == begun_step and not stop.is_set():
+                self.report.say(
+                    f"step {self.step}  nothing was left to train: give more --steps "
+                    "or a longer --time-budget"
+                )
             self._keep_up(last=True)
         finally:
             self.report.close()

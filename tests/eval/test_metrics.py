@@ -215,7 +215,7 @@ def _torchvision() -> bool:
     from nvs.perceptual.torchvision_import import import_torchvision
 
     try:
-        import_torchvision(extra="eval")
+        import_torchvision(extra="eval", otherwise="")
     except MissingExtraError:
         return False
     return True
