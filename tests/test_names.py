@@ -102,7 +102,7 @@ def test_no_page_uses_the_name_of_a_folder_as_a_module() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "server.schemas.{}",
+        "server.routes.{}",
         "server.",
         "server.{}",
         "import eval.complexity",

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from nvs_server.schemas.system import Problem
+from nvs.api.system import Problem
 
 TITLE = "lact-nvs"
 VERSION = version("lact-nvs")

@@ -11,8 +11,8 @@ from platformdirs import user_data_path
 from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from nvs.api.values import MAX_SIDE_PX
 from nvs.errors import ConfigError
-from nvs_server.backends.settings import MAX_SIDE_PX
 
 PREFIX = "NVS_"
 CLIENT_VARIABLES = frozenset({"NVS_SERVER", "NVS_KEY"})

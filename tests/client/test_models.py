@@ -154,17 +154,17 @@ def test_both_clients_offer_the_same() -> None:
         (models.Job, "jobs", "Job"),
         (models.Me, "system", "Me"),
         (models.Quotas, "system", "Quotas"),
-        (models.Usage, "system", "UsageReport"),
+        (models.Usage, "system", "Usage"),
         (models.Model, "system", "Model"),
         (models.Capacity, "system", "Capacity"),
-        (models.Worker, "system", "WorkerReport"),
-        (models.Queue, "system", "QueueReport"),
+        (models.Worker, "system", "Worker"),
+        (models.Queue, "system", "Queue"),
         (models.CacheTier, "system", "CacheTier"),
         (models.Ticket, "system", "Ticket"),
     ],
 )
 def test_models_have_the_fields_of_the_service(kind: type, module: str, name: str):
-    schemas = pytest.importorskip(f"nvs_server.schemas.{module}")
+    schemas = pytest.importorskip(f"nvs.api.{module}")
     fields = {field.name for field in dataclasses.fields(kind)}
     assert fields == set(getattr(schemas, name).model_fields)
 

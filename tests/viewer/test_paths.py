@@ -12,9 +12,9 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from nvs.api.renders import VideoRequest
 from nvs.cameras import read_camera_path, through
 from nvs.cameras.camera import Camera
-from nvs_server.schemas.renders import VideoRequest
 from tests.viewer.conftest import Fake, after, settled
 
 

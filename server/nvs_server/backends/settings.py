@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nvs.api.values import MAX_SIDE_PX
+
 PrecisionName = Literal["auto", "float32", "bfloat16"]
 
 GIB = 2**30
-MAX_SIDE_PX = 2048
-"""Longest side of an image that is built from or rendered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

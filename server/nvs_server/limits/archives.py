@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nvs.api.names import check_file_name
 from nvs.errors import DatasetError
-from nvs_server.schemas.names import check_file_name
 
 MAX_DIRECTORY_BYTES = 8 * 2**20
 """Most that is read at once; above all of the archive's list of entries."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.jobs import BuildRequest, CountedViews, Job, ListedViews
 from nvs_server.access.dependencies import BackendDep, Jobs, Scenes, SettingsDep, Writer
 from nvs_server.backends.base import Backend, ModelInfo
 from nvs_server.jobs.parameters import build_key
@@ -22,7 +23,6 @@ from nvs_server.routes.dependencies import (
     find_scene,
 )
 from nvs_server.routes.records import job_body
-from nvs_server.schemas.jobs import BuildRequest, CountedViews, Job, ListedViews
 
 DEFAULTS = BuildRequest()
 

@@ -12,6 +12,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.names import check_file_name
+from nvs.api.scenes import CamerasReport
 from nvs.errors import CameraError, DatasetError
 from nvs.file_kinds import CAMERA_SUFFIXES, is_camera_name
 from nvs_server.access.dependencies import BackendDep, BlobStore, Reader, Scenes, Writer
@@ -30,8 +32,6 @@ from nvs_server.problems import Problem, not_found
 from nvs_server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
 from nvs_server.routes.receive import Received, check_room, media_type, received
 from nvs_server.routes.records import cameras_body
-from nvs_server.schemas.names import check_file_name
-from nvs_server.schemas.scenes import CamerasReport
 from nvs_server.settings import MAX_CAMERAS_BYTES
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.scenes import DatasetReport, Finding, Validation
 from nvs.errors import DatasetError
 from nvs.file_kinds import IMAGE_SUFFIXES, is_camera_name, is_image_name
 from nvs_server.access.dependencies import (
@@ -39,7 +40,6 @@ from nvs_server.routes.dependencies import (
 )
 from nvs_server.routes.receive import check_room, media_type, received
 from nvs_server.routes.records import cameras_values
-from nvs_server.schemas.scenes import DatasetReport, Finding, Validation
 from nvs_server.settings import Settings
 from nvs_server.storage.records import FileRecord, SceneRecord
 

@@ -9,12 +9,12 @@ from fastapi import Depends, Header, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from nvs.api.values import ID_PATTERN
 from nvs_server.access.principal import Principal
 from nvs_server.backends.base import Backend, ModelInfo, SceneRef
 from nvs_server.jobs.parameters import scene_ref
 from nvs_server.jobs.runner import JobRunner
 from nvs_server.problems import Problem, documented, not_found
-from nvs_server.schemas.base import ID_PATTERN
 from nvs_server.storage.records import SceneRecord
 from nvs_server.storage.scenes import SceneStore
 

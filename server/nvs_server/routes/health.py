@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
+from nvs.api.values import Schema, examples
 from nvs_server.access.dependencies import (
     AdmissionDep,
     BackendDep,
@@ -15,7 +16,6 @@ from nvs_server.access.dependencies import (
     MetricsReader,
 )
 from nvs_server.problems import Problem, documented
-from nvs_server.schemas.base import Schema, examples
 
 EXAMPLE = """# HELP nvs_renders Renders in the house.
 # TYPE nvs_renders gauge

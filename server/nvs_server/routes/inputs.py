@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.cameras import PosedCamera
+from nvs.api.scenes import Input, Inputs
 from nvs_server.access.dependencies import BlobStore, Reader, Scenes
 from nvs_server.access.principal import Principal
 from nvs_server.problems import not_found
 from nvs_server.routes.dependencies import SceneId, built_file, errors, find_scene
 from nvs_server.routes.downloads import blob_response
-from nvs_server.schemas.cameras import PosedCamera
-from nvs_server.schemas.scenes import Input, Inputs
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import InputRecord
 from nvs_server.storage.scenes import SceneStore

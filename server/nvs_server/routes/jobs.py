@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.jobs import JOB_EXAMPLE, Job, JobPage, JobState
 from nvs_server.access.dependencies import AdmissionDep, BlobStore, Jobs, Reader, Writer
 from nvs_server.access.principal import Principal
 from nvs_server.jobs.events import job_changes
@@ -19,7 +20,6 @@ from nvs_server.routes.dependencies import JobId, Runner, errors, is_id
 from nvs_server.routes.downloads import blob_response
 from nvs_server.routes.records import job_body
 from nvs_server.routes.scenes import Cursor, Limit
-from nvs_server.schemas.jobs import JOB_EXAMPLE, Job, JobPage, JobState
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import JobRecord
 

@@ -7,6 +7,18 @@ from dataclasses import asdict
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.system import (
+    CacheTier,
+    Capacity,
+    Me,
+    Model,
+    Models,
+    Queue,
+    Quotas,
+    Ticket,
+    Usage,
+    Worker,
+)
 from nvs_server.access.dependencies import (
     AdmissionDep,
     BackendDep,
@@ -19,18 +31,6 @@ from nvs_server.access.dependencies import (
     TicketsDep,
 )
 from nvs_server.routes.dependencies import errors
-from nvs_server.schemas.system import (
-    CacheTier,
-    Capacity,
-    Me,
-    Model,
-    Models,
-    QueueReport,
-    Quotas,
-    Ticket,
-    UsageReport,
-    WorkerReport,
-)
 from nvs_server.storage.tickets import LIFETIME_SECONDS
 
 router = APIRouter(prefix="/v1", tags=["service"])
@@ -51,7 +51,7 @@ def me(caller: Caller, scenes: Scenes) -> Me:
         key_name=caller.key_name,
         scopes=sorted(caller.scopes),
         quotas=Quotas(**asdict(caller.quotas)),
-        usage=UsageReport(**asdict(usage)),
+        usage=Usage(**asdict(usage)),
         auth=caller.auth,
     )
 
@@ -87,14 +87,14 @@ async def capacity(
     counts = await run_in_threadpool(jobs.counts)
     return Capacity(
         workers=[
-            WorkerReport(
+            Worker(
                 device=worker.device,
                 state=worker.state,
                 num_restarts=worker.num_restarts,
             )
             for worker in status.workers
         ],
-        queue=QueueReport(
+        queue=Queue(
             renders=admission.num_renders,
             renders_limit=admission.max_renders,
             jobs=counts.queued + counts.running,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.cameras import LookAt, PosedCamera, PosedCameraFov
+from nvs.api.renders import PictureOptions
 from nvs_server.backends.base import (
     Backend,
     CameraRecord,
@@ -17,8 +19,6 @@ from nvs_server.jobs.rebuild import rebuild
 from nvs_server.jobs.runner import JobRunner
 from nvs_server.problems import Problem, invalid
 from nvs_server.routes.dependencies import built_file, find_model
-from nvs_server.schemas.cameras import LookAt, PosedCamera, PosedCameraFov
-from nvs_server.schemas.renders import PictureOptions
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from nvs.api.jobs import Job, JobStage
+from nvs.api.scenes import CamerasReport, Failure, ImageFile, Scene
 from nvs_server.backends.base import CamerasInfo
-from nvs_server.schemas.jobs import Job, JobStage
-from nvs_server.schemas.scenes import CamerasReport, ImageFile, Scene, StoredError
 from nvs_server.storage.records import ErrorRecord, FileRecord, JobRecord, SceneRecord
 
 MAX_MISSING_LISTED = 20
@@ -84,7 +84,7 @@ def cameras_body(cameras: CamerasInfo) -> CamerasReport:
     return CamerasReport(**cameras_values(cameras))
 
 
-def _error(error: ErrorRecord | None) -> StoredError | None:
+def _error(error: ErrorRecord | None) -> Failure | None:
     if error is None:
         return None
-    return StoredError(problem=error.problem, remedy=error.remedy)
+    return Failure(problem=error.problem, remedy=error.remedy)

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
+from nvs.api.renders import RenderRequest, RendersRequest
 from nvs_server.access.dependencies import (
     BlobStore,
     MetricsDep,
@@ -26,7 +27,6 @@ from nvs_server.problems import Problem, invalid
 from nvs_server.routes.dependencies import JSON_BODY, SceneId, errors, find_scene
 from nvs_server.routes.packing import PACKINGS, Packing
 from nvs_server.routes.pictures import Pictures
-from nvs_server.schemas.renders import RenderRequest, RendersRequest
 from nvs_server.storage.blobs import Blobs
 
 GROUP = 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.scenes import Scene
 from nvs_server.access.dependencies import BackendDep, BlobStore, Reader, Scenes, Writer
 from nvs_server.jobs.materialise import work_folder
 from nvs_server.jobs.naming import shown_as
@@ -21,7 +22,6 @@ from nvs_server.routes.dependencies import (
 from nvs_server.routes.downloads import blob_response
 from nvs_server.routes.receive import check_room, media_type, received
 from nvs_server.routes.records import scene_body
-from nvs_server.schemas.scenes import Scene
 from nvs_server.storage.records import BuiltScene
 
 SCENE_TYPE = "application/octet-stream"

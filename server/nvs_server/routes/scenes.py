@@ -9,6 +9,14 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.scenes import (
+    Scene,
+    SceneCreate,
+    ScenePage,
+    SceneState,
+    SceneUpdate,
+    Tag,
+)
 from nvs_server.access.dependencies import Jobs, Reader, Scenes, Writer
 from nvs_server.problems import invalid, not_found
 from nvs_server.routes import inputs
@@ -21,14 +29,6 @@ from nvs_server.routes.dependencies import (
     find_scene,
 )
 from nvs_server.routes.records import scene_body
-from nvs_server.schemas.scenes import (
-    Scene,
-    SceneCreate,
-    ScenePage,
-    SceneState,
-    SceneUpdate,
-    Tag,
-)
 from nvs_server.storage.records import KEEP
 
 MAX_PAGE = 200

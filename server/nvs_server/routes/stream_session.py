@@ -18,14 +18,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from nvs_server.access.principal import Principal
-from nvs_server.backends.base import Frame
-from nvs_server.limits.admission import Admission
-from nvs_server.problems import Problem, as_problem
-from nvs_server.routes.dependencies import find_scene
-from nvs_server.routes.pictures import Pictures
-from nvs_server.routes.records import scene_body
-from nvs_server.schemas.stream import (
+from nvs.api.stream import (
     FrameHeader,
     Ping,
     Pong,
@@ -34,6 +27,13 @@ from nvs_server.schemas.stream import (
     StreamRender,
     Timings,
 )
+from nvs_server.access.principal import Principal
+from nvs_server.backends.base import Frame
+from nvs_server.limits.admission import Admission
+from nvs_server.problems import Problem, as_problem
+from nvs_server.routes.dependencies import find_scene
+from nvs_server.routes.pictures import Pictures
+from nvs_server.routes.records import scene_body
 from nvs_server.storage.keys import KeyStore
 from nvs_server.storage.records import SceneRecord
 from nvs_server.storage.scenes import SceneStore

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.names import check_file_name
+from nvs.api.scenes import ImageFile, ImageFiles
 from nvs.file_kinds import IMAGE_TYPES, image_type
 from nvs_server.access.dependencies import (
     BackendDep,
@@ -28,8 +30,6 @@ from nvs_server.routes.receive import (
     received,
 )
 from nvs_server.routes.records import image_body
-from nvs_server.schemas.names import check_file_name
-from nvs_server.schemas.scenes import ImageFile, ImageFiles
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
 from nvs_server.storage.records import FileRecord

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.jobs import Job
+from nvs.api.renders import VideoRequest
 from nvs_server.access.dependencies import Jobs, RenderCaller, Scenes, SettingsDep
 from nvs_server.jobs.parameters import video_key
 from nvs_server.problems import invalid
@@ -19,8 +21,6 @@ from nvs_server.routes.dependencies import (
 )
 from nvs_server.routes.records import job_body
 from nvs_server.routes.renders import PicturesDep
-from nvs_server.schemas.jobs import Job
-from nvs_server.schemas.renders import VideoRequest
 
 router = APIRouter(prefix="/v1/scenes", tags=["videos"])
 

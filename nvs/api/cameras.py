@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.functional_validators import field_validator, model_validator
 
+from nvs.api.values import Matrix4x4, Number, Schema, Vector3, examples
 from nvs.errors import CameraError
-from nvs_server.schemas.base import Matrix4x4, Number, Schema, Vector3, examples
 
 ORTHONORMAL_TOLERANCE = 1e-3
 MIN_FLOAT32, MAX_FLOAT32 = 2.0**-149, 2.0**128 - 2.0**104

@@ -12,11 +12,11 @@ from pydantic import (
     model_validator,
 )
 
+from nvs.api.camera_paths import CameraPath
+from nvs.api.cameras import Camera
+from nvs.api.jobs import Side
+from nvs.api.values import Integer, Number, Schema, examples
 from nvs.errors import ConfigError
-from nvs_server.schemas.base import Integer, Number, Schema, examples
-from nvs_server.schemas.camera_paths import CameraPath
-from nvs_server.schemas.cameras import Camera
-from nvs_server.schemas.jobs import Side
 
 ImageFormat = Literal["png", "jpeg", "webp", "float32"]
 Quality = Annotated[Integer, Field(ge=1, le=100)]

@@ -14,10 +14,9 @@ from pydantic import (
     field_validator,
 )
 
+from nvs.api.scenes import Failure
+from nvs.api.values import MAX_SIDE_PX, Integer, ObjectId, Schema, examples
 from nvs.errors import ConfigError
-from nvs_server.backends.settings import MAX_SIDE_PX
-from nvs_server.schemas.base import Integer, ObjectId, Schema, examples
-from nvs_server.schemas.scenes import StoredError
 
 JobKind = Literal["build", "video"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -155,7 +154,7 @@ class Job(Schema):
     """When it reached a final state."""
     parameters: dict[str, Any]
     """What was asked for."""
-    error: StoredError | None
+    error: Failure | None
     """Why it failed."""
     result: dict[str, Any] | None
     """What came of it: `num_bytes`, `height`, `width` and more."""

@@ -13,9 +13,9 @@ from pydantic import (
     StringConstraints,
 )
 
+from nvs.api.cameras import IDENTITY, PosedCamera
+from nvs.api.values import ObjectId, Schema, Sha256, examples
 from nvs.errors import ConfigError
-from nvs_server.schemas.base import ObjectId, Schema, Sha256, examples
-from nvs_server.schemas.cameras import IDENTITY, PosedCamera
 
 SceneState = Literal["empty", "uploading", "building", "ready", "failed"]
 Name = Annotated[
@@ -110,7 +110,7 @@ class SceneUpdate(Schema):
     """A new time to delete it, or null for never."""
 
 
-class StoredError(Schema):
+class Failure(Schema):
     """Why a build, a video or a scene failed."""
 
     problem: str
@@ -156,7 +156,7 @@ class Scene(Schema):
     """Input views of the build."""
     job_id: ObjectId | None
     """The latest build."""
-    error: StoredError | None
+    error: Failure | None
     """Why it failed."""
 
 

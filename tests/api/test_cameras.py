@@ -9,16 +9,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from nvs.cameras import Camera as TorchCamera
-from nvs.errors import CameraError, NvsError
-from nvs_server.schemas.cameras import (
+from nvs.api.cameras import (
     IDENTITY,
     Camera,
     LookAt,
     PosedCamera,
     PosedCameraFov,
 )
-from nvs_server.schemas.renders import RenderRequest
+from nvs.api.renders import RenderRequest
+from nvs.cameras import Camera as TorchCamera
+from nvs.errors import CameraError, NvsError
 
 CAMERA: TypeAdapter[Any] = TypeAdapter(Camera)
 INTRINSICS = {"fx": 100.0, "fy": 100.0, "cx": 32.0, "cy": 32.0}

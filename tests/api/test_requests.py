@@ -8,11 +8,11 @@ import pytest
 import torch
 from pydantic import BaseModel, ValidationError
 
+from nvs.api import cameras, jobs, renders, scenes, stream, system
+from nvs.api.names import check_file_name
+from nvs.api.values import Schema
 from nvs.cameras import CameraPath, orbit, write_camera_path
 from nvs.errors import DatasetError
-from nvs_server.schemas import cameras, jobs, renders, scenes, stream, system
-from nvs_server.schemas.base import Schema
-from nvs_server.schemas.names import check_file_name
 
 LOOK_AT = renders.LOOK_AT
 RENDER = {"camera": LOOK_AT, "height": 64, "width": 64}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from nvs_server.schemas.base import Schema, examples
+from nvs.api.values import Schema, examples
 
 
 class FieldProblem(Schema):
@@ -62,7 +62,7 @@ class Quotas(Schema):
     """Builds within 24 hours."""
 
 
-class UsageReport(Schema):
+class Usage(Schema):
     """What an owner has."""
 
     scenes: int
@@ -95,7 +95,7 @@ class Me(Schema):
     """What the key may do."""
     quotas: Quotas
     """Limits."""
-    usage: UsageReport
+    usage: Usage
     """What counts towards them."""
     auth: Literal["open", "key"]
     """Whether the service asks for keys."""
@@ -157,7 +157,7 @@ class Models(Schema):
     """The default first."""
 
 
-class WorkerReport(Schema):
+class Worker(Schema):
     """One device's worker process."""
 
     device: str
@@ -168,7 +168,7 @@ class WorkerReport(Schema):
     """How often it had to be started again."""
 
 
-class QueueReport(Schema):
+class Queue(Schema):
     """What waits."""
 
     renders: int
@@ -218,9 +218,9 @@ class Capacity(Schema):
         }
     )
 
-    workers: list[WorkerReport]
+    workers: list[Worker]
     """One a device."""
-    queue: QueueReport
+    queue: Queue
     """Waiting work."""
     cache: list[CacheTier]
     """The scene cache, fastest tier first."""

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nvs_server.schemas.base import Integer, Schema, examples
-from nvs_server.schemas.renders import LOOK_AT, ImageFormat, Quality, RenderRequest
-from nvs_server.schemas.scenes import Scene
-from nvs_server.schemas.system import Problem
+from nvs.api.renders import LOOK_AT, ImageFormat, Quality, RenderRequest
+from nvs.api.scenes import Scene
+from nvs.api.system import Problem
+from nvs.api.values import Integer, Schema, examples
 
 Sequence = Annotated[Integer, Field(ge=0, lt=2**53)]
 """The client's number of a request; the answer carries it."""

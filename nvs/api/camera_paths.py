@@ -12,9 +12,9 @@ from pydantic import (
     field_validator,
 )
 
+from nvs.api.cameras import PosedCamera, check_rigid
+from nvs.api.values import Number, Schema
 from nvs.errors import CameraError
-from nvs_server.schemas.base import Number, Schema
-from nvs_server.schemas.cameras import PosedCamera, check_rigid
 
 Pixels = Annotated[Number, Field(ge=1, le=16384)]
 FramesPerSecond = Annotated[Number, Field(gt=0)]

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 ID_PATTERN = r"^[a-z2-7]{26}$"
 """Ids of scenes and jobs: the base-32 of a random UUID, lower case."""
 
+MAX_SIDE_PX = 2048
+"""Longest side of an image that is built from or rendered."""
+
 Number = Annotated[float, Strict()]
 """A finite JSON number; strings and booleans are refused."""
 Integer = Annotated[int, Strict()]
@@ -33,6 +36,7 @@ class Schema(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        from_attributes=True,
         use_attribute_docstrings=True,
     )
 

@@ -1,1 +1,0 @@
-"""What goes over HTTP: pydantic models of every request and answer body."""
