@@ -8,25 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nvs.config import ModelConfig
-
-PLAIN_TOKENS = 256
-"""Most tokens a window for which plain products are faster on a CPU, measured."""
-
-
-def attend(
-    q: Float[Tensor, "window head token dim"],
-    k: Float[Tensor, "window head token dim"],
-    v: Float[Tensor, "window head token dim"],
-) -> Float[Tensor, "window head token dim"]:
-    """Scaled dot-product attention, by what is fastest for the size of the windows.
-
-    The processor's fused kernel works through rows of keys in blocks, which pays only
-    where the scores of a window no longer fit its caches.
-    """
-    if q.device.type != "cpu" or q.shape[-2] > PLAIN_TOKENS:
-        return F.scaled_dot_product_attention(q, k, v)
-    scores = (q * q.shape[-1] ** -0.5) @ k.mT
-    return scores.float().softmax(dim=-1).to(v.dtype) @ v
+from nvs.model.attention import attend
 
 
 class WindowAttention(nn.Module):
