@@ -89,8 +89,8 @@ def data(
     """Measure how fast synthetic training scenes are made."""
     from nvs.errors import ConfigError
     from nvs.scene.precision import pick_device
+    from nvs.train.bench import bench_scenes
     from nvs.train.synthetic import load_photographs
-    from nvs.train.synthetic.bench import bench_scenes
 
     parsed = options.parse_size(size)
     if not isinstance(parsed, tuple):

@@ -92,14 +92,14 @@ def bench(
         repeats=repeats,
         ceiling_flops_per_second=ceiling,
         prefill_seconds=prefill_seconds,
-        prefill_spread=_spread(prefill),
+        prefill_spread=spread(prefill),
         prefill_tokens_per_second=tokens / prefill_seconds,
         prefill_flops_per_second=prefill_rate,
         prefill_share_of_ceiling=prefill_rate / ceiling,
         prefill_peak_bytes=prefill_memory.added_bytes,
         residual_bytes=num_views * cost.residual_bytes_per_view(config, height, width),
         render_milliseconds=1000 * render_seconds,
-        render_spread=_spread(render),
+        render_spread=spread(render),
         render_flops_per_second=render_rate,
         render_share_of_ceiling=render_rate / ceiling,
         render_peak_bytes=render_memory.added_bytes,
@@ -152,5 +152,6 @@ def time_repeats(
     return times[1:]
 
 
-def _spread(times: list[float]) -> float:
+def spread(times: list[float]) -> float:
+    """How far apart times are, as a share of their median."""
     return (max(times) - min(times)) / statistics.median(times)

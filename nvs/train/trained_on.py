@@ -8,17 +8,17 @@ from nvs.train.config import TrainConfig
 from nvs.train.mixture import Mixture
 from nvs.train.sets import SetSource
 from nvs.train.sources import Source, SyntheticSource
-from nvs.train.synthetic import captures, rigs
+from nvs.train.synthetic import rigs
 
 OBJECTS = TrainedOn(
     poses="object",
     distance=rigs.RADIUS_RANGE,
     elevation_degrees=rigs.ELEVATION_RANGE_DEGREES,
-    hfov_degrees=rigs.HFOV_RANGE_DEGREES,
+    hfov_degrees=rigs.ORBIT_HFOV_RANGE_DEGREES,
     background="white",
 )
 ROOMS = TrainedOn(
-    poses="scene", hfov_degrees=captures.HFOV_RANGE_DEGREES, background="any"
+    poses="scene", hfov_degrees=rigs.HAND_HFOV_RANGE_DEGREES, background="any"
 )
 
 

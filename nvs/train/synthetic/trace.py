@@ -24,6 +24,7 @@ from torch import Tensor
 from nvs.train.synthetic import shapes
 from nvs.train.synthetic.solids import Parts, Solids
 from nvs.train.synthetic.vectors import gather
+from nvs.train.tensors import Tensors
 
 NEAR = 1e-3
 _KINDS = 8
@@ -38,7 +39,7 @@ _EDGES = torch.tensor(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Views:
+class Views(Tensors):
     """Cameras of several scenes in one list, and the grid of samples of each."""
 
     world_from_camera: Float[Tensor, "view 4 4"]

@@ -9,13 +9,13 @@ from torch import Tensor
 from nvs.cameras import Camera, project, unproject
 from nvs.train.synthetic import shapes, textures
 from nvs.train.synthetic.batch import DrawnBatch, draw_room_batch
-from nvs.train.synthetic.centrepiece import draw_centrepiece
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import MAX_PARTS
 from nvs.train.synthetic.places import RING, Place, draw_places
 from nvs.train.synthetic.render import SceneBatch, render_depth
 from nvs.train.synthetic.rooms import draw_rooms
 from nvs.train.synthetic.solids import Parts
+from nvs.train.synthetic.things import draw_centrepiece
 
 NUM_SCENES, NUM_VIEWS, SIDE = 60, 6, 24
 CORNERS = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from nvs.cameras import Camera, project, unproject
-from nvs.train.synthetic.captures import capture
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import draw_objects
 from nvs.train.synthetic.render import SceneBatch, render, render_depth
-from nvs.train.synthetic.rigs import orbit
+from nvs.train.synthetic.rigs import capture, orbit
 from nvs.train.synthetic.rooms import draw_rooms
 
 HEIGHT, WIDTH = 48, 64
