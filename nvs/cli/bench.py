@@ -135,8 +135,8 @@ def train(
     from nvs.allocator import keep_freed_memory
     from nvs.scene.precision import pick_device
     from nvs.train.bench import bench_training
+    from nvs.train.data import parse_mixture
     from nvs.train.distributed import processes
-    from nvs.train.mixture import parse_mixture
     from nvs.train.presets import parse_overrides
     from nvs.train.presets import preset as training_preset
 

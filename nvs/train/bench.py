@@ -22,9 +22,9 @@ from nvs.scene.peak_memory import peak_memory
 from nvs.train import runtime
 from nvs.train.batch import Batch, Order
 from nvs.train.config import Stage, TrainConfig
+from nvs.train.data import Mixture, check_view_counts
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
-from nvs.train.mixture import Mixture, check_view_counts
 from nvs.train.sources import load
 from nvs.train.synthetic import Photographs, draw_object_batch, draw_room_batch
 

@@ -14,10 +14,8 @@ from nvs.train import runtime, schedule
 from nvs.train.batch import Batch
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
-from nvs.train.ema import RunningMean
-from nvs.train.losses import Loss, loss_of
-from nvs.train.optimisers import Optimisers
-from nvs.train.perceptual import Perceptual
+from nvs.train.losses import Loss, Perceptual, loss_of
+from nvs.train.optimisers import Optimisers, RunningMean
 from nvs.train.state import TrainState
 
 MAX_SKIPPED_IN_ROW = 50

@@ -14,14 +14,15 @@ import pytest
 import torch
 
 from nvs.errors import CheckpointError, ImageError, OutputError, TrainingError
+from nvs.model.trained_on import TrainedOn
 from nvs.scene.quality import psnr_db
-from nvs.train import clock, loop, runtime, session
+from nvs.train import loop, runtime, schedule, session
 from nvs.train.batch import Batch, Order
 from nvs.train.config import TrainConfig
+from nvs.train.data import Mixture, parse_mixture
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
 from nvs.train.loop import Trainer
-from nvs.train.mixture import Mixture, parse_mixture
 from nvs.train.presets import preset
 from nvs.train.sources import load
 from nvs.train.state import list_states, load_state
@@ -224,6 +225,7 @@ class Broken:
     """A source whose colours turn into NaN."""
 
     name = "broken"
+    shows = TrainedOn()
 
     def __init__(self, mixture: Mixture, healthy: int) -> None:
         self.source = mixture.sources[0]
@@ -304,7 +306,7 @@ def test_a_time_budget_ends_the_run_in_time(
 
         return call
 
-    for module in (loop, clock):
+    for module in (loop, schedule):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(loop, "save_state", slowed(loop.save_state, [2.0]))
     config = make_config(steps=None, time_budget_seconds=24.0)
