@@ -1,23 +1,26 @@
-"""How fast prefill and render are, beside the floor of this machine."""
+"""How fast prefill and render are, and in what memory, beside the machine's floor."""
 
 from __future__ import annotations
 
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from nvs.cameras import orbit
 from nvs.model import cost
-from nvs.scene.peak_memory import peak_memory
 from nvs.scene.renderer import Renderer
 from nvs.scene.views import PosedViews
 
 MATMUL_SIZE = {"cpu": 2048, "cuda": 8192}
+MEMORY_STATUS = Path("/proc/self/status")
+MEMORY_RESET = Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,3 +158,48 @@ def time_repeats(
 def spread(times: list[float]) -> float:
     """How far apart times are, as a share of their median."""
     return (max(times) - min(times)) / statistics.median(times)
+
+
+@dataclass(slots=True)
+class PeakMemory:
+    """What `peak_memory` measured; None where the system cannot tell."""
+
+    before_bytes: int | None = None
+    """In use when the work began."""
+    peak_bytes: int | None = None
+    """The most in use during the work."""
+
+    @property
+    def added_bytes(self) -> int | None:
+        """How much the work needed on top."""
+        if self.peak_bytes is None or self.before_bytes is None:
+            return None
+        return self.peak_bytes - self.before_bytes
+
+
+@contextmanager
+def peak_memory(device: torch.device) -> Generator[PeakMemory]:
+    """Measure allocated CUDA memory, or the process's resident memory on Linux."""
+    result = PeakMemory()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        result.before_bytes = torch.cuda.memory_allocated(device)
+        yield result
+        result.peak_bytes = torch.cuda.max_memory_allocated(device)
+        return
+    try:
+        MEMORY_RESET.write_text("5")
+        result.before_bytes = _resident("VmRSS")
+    except OSError:
+        yield result
+        return
+    yield result
+    result.peak_bytes = _resident("VmHWM")
+
+
+def _resident(key: str) -> int:
+    for line in MEMORY_STATUS.read_text().splitlines():
+        if line.startswith(key):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"{MEMORY_STATUS} has no {key}")

@@ -15,10 +15,10 @@ from nvs.model import cost
 from nvs.scene.bench import (
     device_name,
     matmul_flops_per_second,
+    peak_memory,
     spread,
     time_repeats,
 )
-from nvs.scene.peak_memory import peak_memory
 from nvs.train import runtime
 from nvs.train.batch import Batch, Order
 from nvs.train.config import Stage, TrainConfig
