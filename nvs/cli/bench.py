@@ -69,7 +69,7 @@ def bench(
         width=width or 256,
         repeats=repeats,
     )
-    output.print_result(result.to_json(), as_json=json, title="nvs bench")
+    output.print_result(result, as_json=json, title="nvs bench")
 
 
 @app.command("data")

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,41 +23,9 @@ MEMORY_STATUS = Path("/proc/self/status")
 MEMORY_RESET = Path("/proc/self/clear_refs")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BenchResult:
-    """Measured times, with what is needed to read them."""
-
-    device: str
-    torch: str
-    threads: int
-    precision: str
-    model: str
-    num_views: int
-    height: int
-    width: int
-    repeats: int
-    ceiling_flops_per_second: float
-    prefill_seconds: float
-    prefill_spread: float
-    prefill_tokens_per_second: float
-    prefill_flops_per_second: float
-    prefill_share_of_ceiling: float
-    prefill_peak_bytes: int | None
-    residual_bytes: int
-    render_milliseconds: float
-    render_spread: float
-    render_flops_per_second: float
-    render_share_of_ceiling: float
-    render_peak_bytes: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields as a plain dictionary."""
-        return asdict(self)
-
-
 def bench(
     renderer: Renderer, *, num_views: int, height: int, width: int, repeats: int
-) -> BenchResult:
+) -> dict[str, Any]:
     """Measure one size on the renderer's device, on random images.
 
     The ceiling is the rate of one large square matrix product in the same precision,
@@ -77,36 +45,35 @@ def bench(
     )
     prefill_seconds = statistics.median(prefill)
     render_seconds = statistics.median(render)
-    prefill_rate = (
-        cost.prefill_flops(config, num_views=num_views, height=height, width=width)
-        / prefill_seconds
-    )
-    render_rate = cost.render_flops(config, height=height, width=width) / render_seconds
+    size = {"height": height, "width": width}
+    prefill_rate = cost.prefill_flops(config, num_views=num_views, **size)
+    prefill_rate /= prefill_seconds
+    render_rate = cost.render_flops(config, **size) / render_seconds
     tokens = num_views * cost.num_tokens(config, height, width)
-    return BenchResult(
-        device=device_name(device),
-        torch=torch.__version__,
-        threads=torch.get_num_threads(),
-        precision=renderer.precision.name,
-        model=renderer.model_id,
-        num_views=num_views,
-        height=height,
-        width=width,
-        repeats=repeats,
-        ceiling_flops_per_second=ceiling,
-        prefill_seconds=prefill_seconds,
-        prefill_spread=spread(prefill),
-        prefill_tokens_per_second=tokens / prefill_seconds,
-        prefill_flops_per_second=prefill_rate,
-        prefill_share_of_ceiling=prefill_rate / ceiling,
-        prefill_peak_bytes=prefill_memory.added_bytes,
-        residual_bytes=num_views * cost.residual_bytes_per_view(config, height, width),
-        render_milliseconds=1000 * render_seconds,
-        render_spread=spread(render),
-        render_flops_per_second=render_rate,
-        render_share_of_ceiling=render_rate / ceiling,
-        render_peak_bytes=render_memory.added_bytes,
-    )
+    return {
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "precision": renderer.precision.name,
+        "model": renderer.model_id,
+        "num_views": num_views,
+        **size,
+        "repeats": repeats,
+        "ceiling_flops_per_second": ceiling,
+        "prefill_seconds": prefill_seconds,
+        "prefill_spread": spread(prefill),
+        "prefill_tokens_per_second": tokens / prefill_seconds,
+        "prefill_flops_per_second": prefill_rate,
+        "prefill_share_of_ceiling": prefill_rate / ceiling,
+        "prefill_peak_bytes": prefill_memory.added_bytes,
+        "residual_bytes": num_views
+        * cost.residual_bytes_per_view(config, height, width),
+        "render_milliseconds": 1000 * render_seconds,
+        "render_spread": spread(render),
+        "render_flops_per_second": render_rate,
+        "render_share_of_ceiling": render_rate / ceiling,
+        "render_peak_bytes": render_memory.added_bytes,
+    }
 
 
 def random_views(num_views: int, *, height: int, width: int) -> PosedViews:

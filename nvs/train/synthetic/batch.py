@@ -112,8 +112,8 @@ def draw_object_batch(
         seed: Seed of the batch; use another for each training step.
         photographs: Whether some parts wear photographs.
     """
-    draws = Draws(seed, batch, stream=_OBJECT)
-    scenes = draw_objects(draws, photographs=photographs)
+    draws = Draws(seed, batch, stream=_OBJECT, photographs=photographs)
+    scenes = draw_objects(draws)
     rig = Draws(seed, batch, stream=_OBJECT_RIG)
     poses, intrinsics = orbit(rig, views, height=height, width=width)
     return DrawnBatch(
@@ -155,8 +155,8 @@ def draw_room_batch(
         framing_views: How many of the first views define the frame: the inputs, where
             targets must not leak into it. All of them if absent.
     """
-    draws = Draws(seed, batch, stream=_ROOM)
-    scenes, places = draw_rooms(draws, photographs=photographs)
+    draws = Draws(seed, batch, stream=_ROOM, photographs=photographs)
+    scenes, places = draw_rooms(draws)
     rig = Draws(seed, batch, stream=_ROOM_RIG)
     poses, intrinsics = capture(rig, views, places, height=height, width=width)
     framed, scales = [], []

@@ -37,10 +37,14 @@ class Draws:
         seed: Seed of the batch.
         batch: Number of scenes.
         stream: Keeps draws for different purposes apart.
+        photographs: Whether there are photographs for surfaces to wear.
     """
 
-    def __init__(self, seed: int, batch: int, *, stream: int) -> None:
+    def __init__(
+        self, seed: int, batch: int, *, stream: int, photographs: bool = False
+    ) -> None:
         self.batch = batch
+        self.photographs = photographs
         self._generators = [
             torch.Generator().manual_seed(mix(seed, index, stream))
             for index in range(batch)

@@ -67,7 +67,7 @@ class Pieces:
     """Where small things can stand: the middle and half the extent of a level."""
 
 
-def draw_furnishing(draws: Draws, place: Place, *, photographs: bool) -> Group:
+def draw_furnishing(draws: Draws, place: Place) -> Group:
     """Pieces of furniture with small things on them and on the floor."""
     extent = _draw_extent(draws, place)
     pieces = draw_pieces(draws, extent)
@@ -76,10 +76,8 @@ def draw_furnishing(draws: Draws, place: Place, *, photographs: bool) -> Group:
     present = present | ~place.outdoors[:, None]
     present[:, 0] &= place.rig == WALK
     present = present & ~_in_the_way(place, frame, extent)
-    things = _wear(draws, pieces, frame, photographs)
-    small = draw_clutter(
-        draws, place, frame, pieces.top, present, photographs=photographs
-    )
+    things = _wear(draws, pieces, frame)
+    small = draw_clutter(draws, place, frame, pieces.top, present)
     return join([things.only(present.repeat_interleave(PARTS, dim=1)), small])
 
 
@@ -109,14 +107,14 @@ def _draw_frames(
     return frame
 
 
-def _wear(draws: Draws, pieces: Pieces, frame: Tensor, photographs: bool) -> Group:
+def _wear(draws: Draws, pieces: Pieces, frame: Tensor) -> Group:
     """All parts in the room, with their surfaces."""
     affine = compose(frame[:, :, None].expand_as(pieces.affine), pieces.affine)
     affine = affine.flatten(1, 2)
     front = compose(affine, OPEN_FRONT.expand_as(affine))
     cut = torch.where(pieces.open_front.flatten(1), shapes.BOX, shapes.NONE)
     size = affine[..., :3].norm(dim=-2)
-    surfaces = draw_surfaces(draws, size, materials.FURNITURE, photographs=photographs)
+    surfaces = draw_surfaces(draws, size, materials.FURNITURE)
     whole = draws.chance(size.shape[1], probability=0.4)
     ratio = pieces.ratio.flatten(1)
     solids = Solids(

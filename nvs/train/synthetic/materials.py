@@ -90,14 +90,11 @@ def draw_surfaces(
     draws: Draws,
     size: Float[Tensor, "batch slot 3"],
     style: Style,
-    *,
-    photographs: bool,
 ) -> Textures:
     """Textures in a style; the other arguments are those of `draw_textures`."""
     drawn = draw_textures(
         draws,
         size,
-        photographs=photographs,
         photograph_share=style.photographs,
         kind_weights=style.kinds,
         frequency_scale=style.frequency,
@@ -118,7 +115,6 @@ def draw_textures(
     draws: Draws,
     size: Float[Tensor, "batch slot 3"],
     *,
-    photographs: bool,
     photograph_share: float = 0.45,
     kind_weights: tuple[float, ...] = KIND_WEIGHTS,
     frequency_scale: float = 1.0,
@@ -129,7 +125,6 @@ def draw_textures(
         draws: Random numbers.
         size: Lengths of the axes of each slot's part, so that patterns have the same
             scale along each.
-        photographs: Whether some textures shall be photographs.
         photograph_share: How many of them.
         kind_weights: How often each kind of pattern occurs among the others.
         frequency_scale: Multiplies the frequencies meant for objects two units wide.
@@ -137,7 +132,7 @@ def draw_textures(
     slots = size.shape[1]
     kind = draws.choice(slots, weights=list(kind_weights))
     photograph = draws.chance(slots, probability=photograph_share)
-    if photographs:
+    if draws.photographs:
         kind = torch.where(photograph, textures.PHOTOGRAPH, kind)
     low, high = _FREQUENCY_RANGES[kind].log().unbind(-1)
     frequency = (low + (high - low) * draws.uniform(slots)).exp() * frequency_scale

@@ -22,7 +22,7 @@ _KIND_WEIGHTS = [0.3, 0.2, 0.36, 0.14]
 _CUT_SHARE = 0.3
 
 
-def draw_objects(draws: Draws, *, photographs: bool) -> SceneBatch:
+def draw_objects(draws: Draws) -> SceneBatch:
     """One object a scene, inside the cube [−1, 1]³, z up, before white."""
     kind, ratio = _draw_shapes(draws)
     layout = draws.choice(weights=[0.35, 0.2, 0.25, 0.2])
@@ -34,7 +34,7 @@ def draw_objects(draws: Draws, *, photographs: bool) -> SceneBatch:
     cut = _draw_cuts(draws, kind, ratio, affine, twin)
     size = affine[..., :3].norm(dim=-2)
     matching = draws.chance(1, probability=0.6)
-    surfaces = draw_textures(draws, size, photographs=photographs).take(
+    surfaces = draw_textures(draws, size).take(
         torch.where(matching, twin, torch.arange(MAX_PARTS))
     )
     white = torch.ones(draws.batch, 3)

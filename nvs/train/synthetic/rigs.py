@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.cameras import direction_of
-from nvs.cameras.se3 import so3_looking
+from nvs.cameras.se3 import rigid, so3_looking
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.places import MAX_SIDEWAYS, RING, WALK, Place, wall_frames
 
@@ -210,10 +210,8 @@ def look(
     """Poses of cameras with z up, turned about their own axis by a roll."""
     x, y, z = so3_looking(forward, forward.new_tensor([0.0, 0.0, 1.0])).unbind(-1)
     cosine, sine = roll_radians.cos()[..., None], roll_radians.sin()[..., None]
-    axes = [cosine * x + sine * y, cosine * y - sine * x, z, eye]
-    top = torch.stack(axes, dim=-1)
-    bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:2], 1, 4)
-    return torch.cat([top, bottom], dim=-2)
+    turned = [cosine * x + sine * y, cosine * y - sine * x, z]
+    return rigid(torch.stack(turned, dim=-1), eye)
 
 
 def intrinsics_of(

@@ -41,18 +41,18 @@ _BEFORE_WINDOW = 3
 _CLEARANCE = 0.5
 
 
-def draw_rooms(draws: Draws, *, photographs: bool) -> tuple[SceneBatch, Place]:
+def draw_rooms(draws: Draws) -> tuple[SceneBatch, Place]:
     """One room or yard a scene, floor at z = 0, in metres."""
     place = draw_places(draws)
-    faces = _draw_faces(draws, place, photographs)
+    faces = _draw_faces(draws, place)
     wall = faces.take(torch.full((draws.batch, 1), 3))
-    windows, open_side = _draw_windows(draws, place, wall, photographs)
+    windows, open_side = _draw_windows(draws, place, wall)
     things = join(
         [
-            draw_furnishing(draws, place, photographs=photographs),
-            draw_fittings(draws, place, photographs=photographs),
-            draw_centrepiece(draws, place, photographs=photographs),
-            _draw_backdrop(draws, place, open_side, photographs),
+            draw_furnishing(draws, place),
+            draw_fittings(draws, place),
+            draw_centrepiece(draws, place),
+            _draw_backdrop(draws, place, open_side),
             windows,
             _shell(place, open_side, faces),
         ]
@@ -76,15 +76,15 @@ def _shell(place: Place, open_side: Tensor, faces: Textures) -> Group:
     return Group.place(kind, ratio[:, None], affine, faces)
 
 
-def _draw_faces(draws: Draws, place: Place, photographs: bool) -> Textures:
+def _draw_faces(draws: Draws, place: Place) -> Textures:
     """Floor, ceiling and walls, the walls mostly alike."""
     lengths = (place.enclosure / 2)[:, None].expand(-1, _FACES, -1)
     floor, ground = (
-        draw_surfaces(draws, lengths[:, :1], style, photographs=photographs)
+        draw_surfaces(draws, lengths[:, :1], style)
         for style in (materials.FLOOR, materials.GROUND)
     )
     walls, far = (
-        draw_surfaces(draws, lengths[:, 1:], style, photographs=photographs)
+        draw_surfaces(draws, lengths[:, 1:], style)
         for style in (materials.WALL, materials.ENCLOSURE)
     )
     outside = place.outdoors[:, None]
@@ -95,7 +95,7 @@ def _draw_faces(draws: Draws, place: Place, photographs: bool) -> Textures:
 
 
 def _draw_windows(
-    draws: Draws, place: Place, wall: Textures, photographs: bool
+    draws: Draws, place: Place, wall: Textures
 ) -> tuple[Group, Bool[Tensor, "batch"]]:
     """The wall where x is largest, an opening in it and two bars across the opening.
 
@@ -103,7 +103,6 @@ def _draw_windows(
         draws: Random numbers.
         place: The rooms.
         wall: What that wall of each room wears, in one slot.
-        photographs: Whether bars may wear photographs.
 
     Returns:
         Three parts, and which rooms have them.
@@ -120,9 +119,7 @@ def _draw_windows(
     body, cut = Parts.place(box, ones, outer), Parts.place(box, ones, opening)
     group = Group(solids=Solids(body=body, cut=cut), textures=wall)
     bars = _draw_bars(draws, opening[:, 0])
-    surfaces = draw_surfaces(
-        draws, bars[..., :3].norm(dim=-2), materials.FURNITURE, photographs=photographs
-    )
+    surfaces = draw_surfaces(draws, bars[..., :3].norm(dim=-2), materials.FURNITURE)
     frame = Group.place(box.expand(-1, 2), ones.expand(-1, 2), bars, surfaces)
     barred = present[:, None] & draws.chance(2, probability=0.6)
     return join([group.only(present[:, None]), frame.only(barred)]), present
@@ -150,9 +147,7 @@ def _draw_bars(
     return upright(half, opening[:, None, :, 3] + off)
 
 
-def _draw_backdrop(
-    draws: Draws, place: Place, window: Bool[Tensor, "batch"], photographs: bool
-) -> Group:
+def _draw_backdrop(draws: Draws, place: Place, window: Bool[Tensor, "batch"]) -> Group:
     """What stands beyond where the cameras go, two parts each.
 
     A tree has a trunk and a crown, a bush is two balls, a house has a flat roof.
@@ -193,7 +188,7 @@ def _draw_backdrop(
     ratio = torch.full((draws.batch, 2 * NUM_STANDING), 0.7)
     extent = affine[..., :3].norm(dim=-2)
     leaves, walls = (
-        draw_surfaces(draws, extent, style, photographs=photographs)
+        draw_surfaces(draws, extent, style)
         for style in (materials.FOLIAGE, materials.ENCLOSURE)
     )
     built = (form == HOUSE).repeat_interleave(2, dim=1)

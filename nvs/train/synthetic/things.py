@@ -45,12 +45,12 @@ _WALK_SHARE = 0.4
 _PANE_SHARE = 0.15
 
 
-def draw_centrepiece(draws: Draws, place: Place, *, photographs: bool) -> Group:
+def draw_centrepiece(draws: Draws, place: Place) -> Group:
     """An object, and a stand below it where it has one.
 
     Where cameras walk about it is there in two scenes of five.
     """
-    scene = draw_objects(draws, photographs=photographs)
+    scene = draw_objects(draws)
     scale = place.scale
     standing = (place.rig == RING) | place.outdoors
     bottom = place.stand - _lowest(scene.solids.body) * scale
@@ -63,17 +63,17 @@ def draw_centrepiece(draws: Draws, place: Place, *, photographs: bool) -> Group:
     surfaces = replace(scene.textures, frequency=frequency)
     thing = Group(solids=scene.solids, textures=surfaces).moved(frame)
     present = draws.chance(probability=_WALK_SHARE) | (place.rig != WALK)
-    return join([thing.only(present[:, None]), _draw_stand(draws, place, photographs)])
+    return join([thing.only(present[:, None]), _draw_stand(draws, place)])
 
 
-def _draw_stand(draws: Draws, place: Place, photographs: bool) -> Group:
+def _draw_stand(draws: Draws, place: Place) -> Group:
     width = draws.uniform(low=0.55, high=0.95) * place.scale
     high = place.stand.clamp_min(0.01) / 2
     half = vector(width, width, high)[:, None]
     center = vector(*place.focus[:, :2].unbind(-1), high)[:, None]
     kind = torch.tensor([shapes.BOX, shapes.FRUSTUM])[draws.integer(1, count=2)]
     ratio = draws.uniform(1, low=0.7, high=1.0)
-    surfaces = draw_surfaces(draws, half, materials.FURNITURE, photographs=photographs)
+    surfaces = draw_surfaces(draws, half, materials.FURNITURE)
     group = Group.place(kind, ratio, upright(half, center), surfaces)
     return group.only(place.stand[:, None] > 0)
 
@@ -93,8 +93,6 @@ def draw_clutter(
     frame: Float[Tensor, "batch level 3 4"],
     top: Float[Tensor, "batch level 2 3"],
     usable: Bool[Tensor, "batch level"],
-    *,
-    photographs: bool,
 ) -> Group:
     """Two things on each level, most levels having some, and others on the floor.
 
@@ -104,7 +102,6 @@ def draw_clutter(
         frame: Of each piece of furniture.
         top: Middle and half-extent of a level on top of each piece, in its frame.
         usable: Which pieces are there.
-        photographs: Whether some things wear photographs.
     """
     levels = frame.shape[1]
     count = 2 * levels + NUM_ON_FLOOR
@@ -134,7 +131,7 @@ def draw_clutter(
     ratio = torch.where(
         draws.chance(count, probability=0.6), 1.0, draws.uniform(count, low=0.3)
     )
-    surfaces = draw_surfaces(draws, half, materials.CLUTTER, photographs=photographs)
+    surfaces = draw_surfaces(draws, half, materials.CLUTTER)
     whole = draws.chance(count, probability=0.6)
     present = draws.chance(count, probability=0.6)
     present[:, : 2 * levels] &= fits
@@ -142,13 +139,13 @@ def draw_clutter(
     return group.only(present)
 
 
-def draw_fittings(draws: Draws, place: Place, *, photographs: bool) -> Group:
+def draw_fittings(draws: Draws, place: Place) -> Group:
     """Pictures and bright panes on the walls, a standing and a ceiling lamp."""
-    pictures = _draw_pictures(draws, place, photographs)
-    return join([pictures, _draw_lamps(draws, place, photographs)])
+    pictures = _draw_pictures(draws, place)
+    return join([pictures, _draw_lamps(draws, place)])
 
 
-def _draw_pictures(draws: Draws, place: Place, photographs: bool) -> Group:
+def _draw_pictures(draws: Draws, place: Place) -> Group:
     """Thin upright boxes at the height of the eyes; indoors some are windows' panes."""
     pane = draws.chance(NUM_PICTURES, probability=_PANE_SHARE)
     pane = pane & ~place.outdoors[:, None]
@@ -160,7 +157,7 @@ def _draw_pictures(draws: Draws, place: Place, photographs: bool) -> Group:
     )
     height = draws.uniform(NUM_PICTURES, low=0.35, high=0.75) * place.enclosure[:, 2:]
     affine = compose(frame, upright(half, vector(0.0, 0.0, height)))
-    surfaces = draw_surfaces(draws, half, materials.CLUTTER, photographs=photographs)
+    surfaces = draw_surfaces(draws, half, materials.CLUTTER)
     whole = draws.chance(NUM_PICTURES, probability=0.7)
     surfaces = fitted(surfaces, half, whole)
     surfaces = shining(surfaces, pane, draw_sky(draws, NUM_PICTURES) * 1.1, upward=True)
@@ -168,7 +165,7 @@ def _draw_pictures(draws: Draws, place: Place, photographs: bool) -> Group:
     return Group.place(kind, torch.ones(half.shape[:2]), affine, surfaces)
 
 
-def _draw_lamps(draws: Draws, place: Place, photographs: bool) -> Group:
+def _draw_lamps(draws: Draws, place: Place) -> Group:
     """Stem and shade at a wall, and a flat lamp below the ceiling."""
     stem = draws.uniform(1, low=0.9, high=1.4)
     wide, flat = draws.uniform(2, low=0.12, high=0.24).split(1, dim=1)
@@ -192,7 +189,7 @@ def _draw_lamps(draws: Draws, place: Place, photographs: bool) -> Group:
     ratio = torch.ones(draws.batch, 3, dtype=torch.float64)
     ratio[:, 1:2] = draws.uniform(1, low=0.4, high=1.0)
     size = affine[..., :3].norm(dim=-2)
-    surfaces = draw_surfaces(draws, size, materials.CLUTTER, photographs=photographs)
+    surfaces = draw_surfaces(draws, size, materials.CLUTTER)
     warm = torch.tensor([1.0, 0.9, 0.72], dtype=torch.float64)
     glow = draws.uniform(3, 2, 1, low=1.1, high=1.6) * warm
     lit = torch.tensor([False, True, True]).expand(draws.batch, 3)

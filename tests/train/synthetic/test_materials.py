@@ -20,7 +20,7 @@ ALL = torch.ones(20, 6, dtype=torch.bool)
 def drawn(
     style: materials.Style = materials.CLUTTER, seed: int = 0
 ) -> textures.Textures:
-    return draw_surfaces(Draws(seed, 20, stream=0), SIZE, style, photographs=True)
+    return draw_surfaces(Draws(seed, 20, stream=0, photographs=True), SIZE, style)
 
 
 def test_fitted_photographs_are_shown_once_and_whole() -> None:

@@ -40,7 +40,7 @@ def depth(drawn: DrawnBatch) -> Tensor:
 
 
 def drawn_rooms(photographs: bool = False) -> tuple[SceneBatch, Place]:
-    return draw_rooms(Draws(0, NUM_SCENES, stream=0), photographs=photographs)
+    return draw_rooms(Draws(0, NUM_SCENES, stream=0, photographs=photographs))
 
 
 def inside(parts: Parts, points: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def test_pictures_are_neither_black_nor_white_nor_blank(drawn: DrawnBatch) -> No
 
 def test_things_stand_on_the_ground_or_a_stand() -> None:
     place = draw_places(Draws(0, NUM_SCENES, stream=0))
-    things = draw_centrepiece(Draws(0, NUM_SCENES, stream=1), place, photographs=False)
+    things = draw_centrepiece(Draws(0, NUM_SCENES, stream=1), place)
     body = things.solids.body
     corner = CORNERS * body.half_extent[:, :, None]
     corner = corner @ body.world_from_local[..., :3].transpose(-2, -1)

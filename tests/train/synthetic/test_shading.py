@@ -21,7 +21,7 @@ def picture(scene: SceneBatch, poses: Tensor, intrinsics: Tensor) -> Tensor:
 
 
 def test_the_sky_blends_from_the_horizon_to_overhead() -> None:
-    scene = draw_objects(Draws(0, 1, stream=0), photographs=False)
+    scene = draw_objects(Draws(0, 1, stream=0))
     low, high = torch.tensor([[1.0, 0.8, 0.6]]), torch.tensor([[0.0, 0.2, 0.4]])
     scene = replace(scene, light=replace(scene.light, background=low, zenith=high))
     ahead = torch.tensor([[[1.0, 0.0, 1e-3], [1e-3, 0.0, 1.0], [1.0, 0.0, -0.5]]])
@@ -35,7 +35,7 @@ def test_the_sky_blends_from_the_horizon_to_overhead() -> None:
 
 
 def test_a_near_lamp_lights_most_what_is_below_it() -> None:
-    scene = draw_objects(Draws(0, 1, stream=0), photographs=False)
+    scene = draw_objects(Draws(0, 1, stream=0))
     # One white tile whose upper side goes through the origin, and a lamp above.
     body = scene.solids.body
     kind = torch.full_like(body.kind, shapes.NONE)

@@ -25,10 +25,10 @@ def world(kind: str, seed: int) -> tuple[SceneBatch, Tensor, Tensor]:
     draws, rig = Draws(seed, 1, stream=0), Draws(seed, 1, stream=1)
     size = {"height": HEIGHT, "width": WIDTH}
     if kind == "object":
-        scene = draw_objects(draws, photographs=False)
+        scene = draw_objects(draws)
         poses, intrinsics = orbit(rig, NUM_VIEWS, **size)
     else:
-        scene, place = draw_rooms(draws, photographs=False)
+        scene, place = draw_rooms(draws)
         poses, intrinsics = capture(rig, NUM_VIEWS, place, **size)
     matte = replace(scene.textures, gloss=torch.zeros_like(scene.textures.gloss))
     return replace(scene, textures=matte), poses.float(), intrinsics.float()
