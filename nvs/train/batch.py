@@ -83,9 +83,18 @@ class Batch(Tensors):
             width=width,
         )
 
-    def posed(self) -> Float[Tensor, "batch view 9 height width"]:
-        """Rays of every pixel."""
-        return posed_rays(self.camera(), len(self.image))
+    def network_inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """What a network renders the targets from, in the order of its arguments.
+
+        Rays and images of the inputs, rays of the targets, the pivot.
+        """
+        posed, split = posed_rays(self.camera(), len(self.image)), self.num_inputs
+        return posed[:, :split], self.image[:, :split], posed[:, split:], self.pivot
+
+    @property
+    def truth(self) -> Float[Tensor, "batch target 3 height width"]:
+        """Images of the target views."""
+        return self.image[:, self.num_inputs :]
 
     def repeating(self, count: int) -> Batch:
         """The batch with its first `count` input views once more, as targets."""

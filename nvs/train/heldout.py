@@ -164,21 +164,15 @@ def evaluate(
     """Render the target views of held-out scenes."""
     results: list[HeldOutResult] = []
     for scene in scenes:
-        posed, split = scene.batch.posed(), scene.batch.num_inputs
+        inputs = scene.batch.network_inputs()
         with autocast:
-            rendered = network(
-                posed[:, :split],
-                scene.batch.image[:, :split],
-                posed[:, split:],
-                scene.batch.pivot,
-            )
-        truth = scene.batch.image[:, split:]
+            rendered = network(*inputs)[0].float()
         results.append(
             HeldOutResult(
                 name=scene.name,
-                psnr_db=mean_psnr_db(rendered[0].float(), truth[0]),
+                psnr_db=mean_psnr_db(rendered, scene.batch.truth[0]),
                 batch=scene.batch,
-                rendered=rendered[0].float().cpu(),
+                rendered=rendered.cpu(),
             )
         )
     return results
@@ -195,12 +189,11 @@ def picture_grid(
 
 
 def _row(result: HeldOutResult) -> Float[Tensor, "3 height width"]:
-    split = result.batch.num_inputs
-    image = result.batch.image[0].cpu()
+    image, truths = result.batch.image[0].cpu(), result.batch.truth[0].cpu()
+    num_inputs = min(result.batch.num_inputs, NUM_SHOWN)
     gap = torch.ones(3, image.shape[-2] + GAP_PX, 2 * GAP_PX)
-    tiles = [_framed(view) for view in image[:split][:NUM_SHOWN]]
-    targets = image[split:][:NUM_SHOWN]
-    for truth, rendered in zip(targets, result.rendered, strict=False):
+    tiles = [_framed(view) for view in image[:num_inputs]]
+    for truth, rendered in zip(truths[:NUM_SHOWN], result.rendered, strict=False):
         tiles += [gap, _framed(truth), _framed(rendered)]
     return torch.cat(tiles, dim=2)
 

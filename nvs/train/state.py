@@ -96,8 +96,7 @@ def load_state(path: Path) -> TrainState:
         ) from error
     if not content.startswith(MAGIC):
         raise CheckpointError(
-            f"{path} is not a training checkpoint ({len(content)} bytes)",
-            remedy=remedy,
+            f"{path} is not a training checkpoint ({len(content)} bytes)", remedy=remedy
         )
     start = len(MAGIC) + DIGEST_BYTES
     digest, payload = content[len(MAGIC) : start], memoryview(content)[start:]

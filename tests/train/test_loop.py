@@ -118,10 +118,9 @@ def test_it_learns(make_config: MakeConfig, painted: Mixture) -> None:
     psnr = [learner.train_step(batch, t, t / 80)["psnr_db"] for t in range(80)]
     assert psnr[0] < 17
     assert psnr[-1] > psnr[0] + 12
-    posed = batch.posed()
     with torch.no_grad():
-        rendered = learner.mean.network(posed[:, :3], batch.image[:, :3], posed[:, 3:])
-    error = (rendered - batch.image[:, 3:]).square().mean().item()
+        rendered = learner.mean.network(*batch.network_inputs())
+    error = (rendered - batch.truth).square().mean().item()
     assert psnr_db(error) > psnr[0] + 12, "the running mean has learned too"
 
 
@@ -143,16 +142,14 @@ def test_joint_gradients_equal_those_through_prefill_and_render(
 ) -> None:
     config = make_config(stages=FIXED)
     batch = one_batch(config, painted)
-    posed = batch.posed()
     network = runtime.build_network(config)
-    joint = network(posed[:, :3], batch.image[:, :3], posed[:, 3:])
-    scene = network.prefill(posed[:, :3], batch.image[:, :3])
-    parts = network.render(scene, posed[:, 3:])
+    inputs, image, targets, _ = batch.network_inputs()
+    joint = network(inputs, image, targets)
+    parts = network.render(network.prefill(inputs, image), targets)
     torch.testing.assert_close(joint, parts)
     weights = list(network.parameters())
-    truth = batch.image[:, 3:]
-    left = torch.autograd.grad((joint - truth).square().mean(), weights)
-    right = torch.autograd.grad((parts - truth).square().mean(), weights)
+    left = torch.autograd.grad((joint - batch.truth).square().mean(), weights)
+    right = torch.autograd.grad((parts - batch.truth).square().mean(), weights)
     largest = max(gradient.abs().max().item() for gradient in left)
     for (name, _), one, other in zip(
         network.named_parameters(), left, right, strict=True

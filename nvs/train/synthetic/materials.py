@@ -87,9 +87,7 @@ CLUTTER = Style(frequency=3.0, saturation=1.2)
 
 
 def draw_surfaces(
-    draws: Draws,
-    size: Float[Tensor, "batch slot 3"],
-    style: Style,
+    draws: Draws, size: Float[Tensor, "batch slot 3"], style: Style
 ) -> Textures:
     """Textures in a style; the other arguments are those of `draw_textures`."""
     drawn = draw_textures(
