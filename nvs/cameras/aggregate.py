@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.cameras.camera import Camera
+from nvs.cameras.se3 import rigid
 from nvs.errors import CameraError
 
 CANCELLED = 1e-5
@@ -42,9 +43,7 @@ def mean_pose(camera: Camera) -> Float[Tensor, "4 4"]:
             remedy="Choose views that look the same way, or use object framing.",
         )
     x = right / right.norm()
-    pose = torch.eye(4, dtype=poses.dtype, device=poses.device)
-    pose[:3] = torch.stack([x, torch.linalg.cross(z, x), z, center], dim=-1)
-    return pose
+    return rigid(torch.stack([x, torch.linalg.cross(z, x), z], dim=-1), center)
 
 
 def look_at_point(camera: Camera) -> Float[Tensor, "3"]:

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nvs.cameras.se3 import so3_looking
+from nvs.cameras.se3 import rigid, so3_looking
 from nvs.errors import CameraError
 
 ORTHONORMAL_TOLERANCE = 1e-3
@@ -162,13 +162,10 @@ class Camera:
                 "a camera looks straight along its up axis or sits on its target",
                 remedy="Move the camera, the target or the up axis apart.",
             )
-        pose = torch.eye(4, dtype=eye.dtype, device=eye.device).repeat(len(eye), 1, 1)
-        pose[:, :3, :3] = so3_looking(forward, up)
-        pose[:, :3, 3] = eye
         focal_px = width / (2 * math.tan(hfov_radians / 2))
         intrinsics = eye.new_tensor([focal_px, focal_px, width / 2, height / 2])
         return Camera(
-            world_from_camera=pose,
+            world_from_camera=rigid(so3_looking(forward, up), eye),
             intrinsics=intrinsics.expand(len(eye), 4).clone(),
             height=height,
             width=width,

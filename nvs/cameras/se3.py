@@ -94,10 +94,18 @@ def so3_looking(
     return torch.stack([x, torch.linalg.cross(z, x), z], dim=-1)
 
 
+def rigid(
+    R: Float[Tensor, "*batch 3 3"], p: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 4 4"]:
+    """The rigid motion that rotates by R, then moves by p: [R, p; 0, 1]."""
+    last = R.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*R.shape[:-2], 1, 4)
+    return torch.cat([torch.cat([R, p[..., None]], dim=-1), last], dim=-2)
+
+
 def se3_inverse(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
     """Inverse of a rigid motion: [Rᵀ, −Rᵀp; 0, 1]."""
     R_transposed = T[..., :3, :3].mT
-    return _rigid(R_transposed, -(R_transposed @ T[..., :3, 3:])[..., 0])
+    return rigid(R_transposed, -(R_transposed @ T[..., :3, 3:])[..., 0])
 
 
 def se3_exp(twist: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 4 4"]:
@@ -111,7 +119,7 @@ def se3_exp(twist: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 4 4"]:
         (1 / 6, -1 / 120, 1 / 5040, -1 / 362880),
     )
     G = _polynomial(W, first, second)
-    return _rigid(so3_exp(w), (G @ v[..., None])[..., 0])
+    return rigid(so3_exp(w), (G @ v[..., None])[..., 0])
 
 
 def se3_log(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 6"]:
@@ -139,7 +147,7 @@ def se3_interpolate(
 
 def nearest_rigid(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
     """The pose with its rotation made orthonormal to rounding."""
-    return _rigid(so3_exp(so3_log(T[..., :3, :3])), T[..., :3, 3])
+    return rigid(so3_exp(so3_log(T[..., :3, :3])), T[..., :3, 3])
 
 
 def _polynomial(
@@ -163,13 +171,6 @@ def _series_near_zero(
     for coefficient in reversed(coefficients):
         series = series * angle**2 + coefficient
     return torch.where(near, series, formula(torch.where(near, 1.0, angle)))
-
-
-def _rigid(
-    R: Float[Tensor, "*batch 3 3"], p: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch 4 4"]:
-    last = R.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*R.shape[:-2], 1, 4)
-    return torch.cat([torch.cat([R, p[..., None]], dim=-1), last], dim=-2)
 
 
 def _quaternion(R: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:

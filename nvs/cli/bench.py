@@ -69,7 +69,7 @@ def bench(
         width=width or 256,
         repeats=repeats,
     )
-    output.print_result(result.to_json(), as_json=json, title="nvs bench")
+    output.print_result(result, as_json=json, title="nvs bench")
 
 
 @app.command("data")
@@ -89,8 +89,8 @@ def data(
     """Measure how fast synthetic training scenes are made."""
     from nvs.errors import ConfigError
     from nvs.scene.precision import pick_device
+    from nvs.train.bench import bench_scenes
     from nvs.train.synthetic import load_photographs
-    from nvs.train.synthetic.bench import bench_scenes
 
     parsed = options.parse_size(size)
     if not isinstance(parsed, tuple):
@@ -135,8 +135,8 @@ def train(
     from nvs.allocator import keep_freed_memory
     from nvs.scene.precision import pick_device
     from nvs.train.bench import bench_training
+    from nvs.train.data import parse_mixture
     from nvs.train.distributed import processes
-    from nvs.train.mixture import parse_mixture
     from nvs.train.presets import parse_overrides
     from nvs.train.presets import preset as training_preset
 

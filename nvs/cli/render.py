@@ -52,8 +52,8 @@ def render(
     import time
 
     from nvs.scene import Renderer, Scene
-    from nvs.scene.built_with import built_with
     from nvs.scene.pictures import to_uint8
+    from nvs.scene.scene import built_with
     from nvs.scene.video import check_output, write_output
 
     check_output(destination)

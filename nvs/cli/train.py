@@ -70,9 +70,9 @@ def train(
 
     from nvs.scene.precision import pick_device
     from nvs.train import session
-    from nvs.train.clock import parse_duration
     from nvs.train.heldout import HeldOutSet
     from nvs.train.presets import parse_overrides
+    from nvs.train.schedule import parse_duration
 
     if nice:
         os.nice(nice)

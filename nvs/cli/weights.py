@@ -48,8 +48,7 @@ def get(
     """Download named weights (resumes), record their hash and print where they are."""
     from nvs.errors import CheckpointError
     from nvs.files import file_sha256
-    from nvs.model.download import recorded_hash_path
-    from nvs.model.weights import get_weights
+    from nvs.model.weights import get_weights, recorded_hash_path
 
     path = get_weights(name)
     found = file_sha256(path)

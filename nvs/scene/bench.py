@@ -1,60 +1,31 @@
-"""How fast prefill and render are, beside the floor of this machine."""
+"""How fast prefill and render are, and in what memory, beside the machine's floor."""
 
 from __future__ import annotations
 
 import platform
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from nvs.cameras import orbit
 from nvs.model import cost
-from nvs.scene.peak_memory import peak_memory
 from nvs.scene.renderer import Renderer
 from nvs.scene.views import PosedViews
 
 MATMUL_SIZE = {"cpu": 2048, "cuda": 8192}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BenchResult:
-    """Measured times, with what is needed to read them."""
-
-    device: str
-    torch: str
-    threads: int
-    precision: str
-    model: str
-    num_views: int
-    height: int
-    width: int
-    repeats: int
-    ceiling_flops_per_second: float
-    prefill_seconds: float
-    prefill_spread: float
-    prefill_tokens_per_second: float
-    prefill_flops_per_second: float
-    prefill_share_of_ceiling: float
-    prefill_peak_bytes: int | None
-    residual_bytes: int
-    render_milliseconds: float
-    render_spread: float
-    render_flops_per_second: float
-    render_share_of_ceiling: float
-    render_peak_bytes: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields as a plain dictionary."""
-        return asdict(self)
+MEMORY_STATUS = Path("/proc/self/status")
+MEMORY_RESET = Path("/proc/self/clear_refs")
 
 
 def bench(
     renderer: Renderer, *, num_views: int, height: int, width: int, repeats: int
-) -> BenchResult:
+) -> dict[str, Any]:
     """Measure one size on the renderer's device, on random images.
 
     The ceiling is the rate of one large square matrix product in the same precision,
@@ -74,36 +45,35 @@ def bench(
     )
     prefill_seconds = statistics.median(prefill)
     render_seconds = statistics.median(render)
-    prefill_rate = (
-        cost.prefill_flops(config, num_views=num_views, height=height, width=width)
-        / prefill_seconds
-    )
-    render_rate = cost.render_flops(config, height=height, width=width) / render_seconds
+    size = {"height": height, "width": width}
+    prefill_rate = cost.prefill_flops(config, num_views=num_views, **size)
+    prefill_rate /= prefill_seconds
+    render_rate = cost.render_flops(config, **size) / render_seconds
     tokens = num_views * cost.num_tokens(config, height, width)
-    return BenchResult(
-        device=device_name(device),
-        torch=torch.__version__,
-        threads=torch.get_num_threads(),
-        precision=renderer.precision.name,
-        model=renderer.model_id,
-        num_views=num_views,
-        height=height,
-        width=width,
-        repeats=repeats,
-        ceiling_flops_per_second=ceiling,
-        prefill_seconds=prefill_seconds,
-        prefill_spread=_spread(prefill),
-        prefill_tokens_per_second=tokens / prefill_seconds,
-        prefill_flops_per_second=prefill_rate,
-        prefill_share_of_ceiling=prefill_rate / ceiling,
-        prefill_peak_bytes=prefill_memory.added_bytes,
-        residual_bytes=num_views * cost.residual_bytes_per_view(config, height, width),
-        render_milliseconds=1000 * render_seconds,
-        render_spread=_spread(render),
-        render_flops_per_second=render_rate,
-        render_share_of_ceiling=render_rate / ceiling,
-        render_peak_bytes=render_memory.added_bytes,
-    )
+    return {
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "precision": renderer.precision.name,
+        "model": renderer.model_id,
+        "num_views": num_views,
+        **size,
+        "repeats": repeats,
+        "ceiling_flops_per_second": ceiling,
+        "prefill_seconds": prefill_seconds,
+        "prefill_spread": spread(prefill),
+        "prefill_tokens_per_second": tokens / prefill_seconds,
+        "prefill_flops_per_second": prefill_rate,
+        "prefill_share_of_ceiling": prefill_rate / ceiling,
+        "prefill_peak_bytes": prefill_memory.added_bytes,
+        "residual_bytes": num_views
+        * cost.residual_bytes_per_view(config, height, width),
+        "render_milliseconds": 1000 * render_seconds,
+        "render_spread": spread(render),
+        "render_flops_per_second": render_rate,
+        "render_share_of_ceiling": render_rate / ceiling,
+        "render_peak_bytes": render_memory.added_bytes,
+    }
 
 
 def random_views(num_views: int, *, height: int, width: int) -> PosedViews:
@@ -152,5 +122,51 @@ def time_repeats(
     return times[1:]
 
 
-def _spread(times: list[float]) -> float:
+def spread(times: list[float]) -> float:
+    """How far apart times are, as a share of their median."""
     return (max(times) - min(times)) / statistics.median(times)
+
+
+@dataclass(slots=True)
+class PeakMemory:
+    """What `peak_memory` measured; None where the system cannot tell."""
+
+    before_bytes: int | None = None
+    """In use when the work began."""
+    peak_bytes: int | None = None
+    """The most in use during the work."""
+
+    @property
+    def added_bytes(self) -> int | None:
+        """How much the work needed on top."""
+        if self.peak_bytes is None or self.before_bytes is None:
+            return None
+        return self.peak_bytes - self.before_bytes
+
+
+@contextmanager
+def peak_memory(device: torch.device) -> Generator[PeakMemory]:
+    """Measure allocated CUDA memory, or the process's resident memory on Linux."""
+    result = PeakMemory()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        result.before_bytes = torch.cuda.memory_allocated(device)
+        yield result
+        result.peak_bytes = torch.cuda.max_memory_allocated(device)
+        return
+    try:
+        MEMORY_RESET.write_text("5")
+        result.before_bytes = _resident("VmRSS")
+    except OSError:
+        yield result
+        return
+    yield result
+    result.peak_bytes = _resident("VmHWM")
+
+
+def _resident(key: str) -> int:
+    for line in MEMORY_STATUS.read_text().splitlines():
+        if line.startswith(key):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"{MEMORY_STATUS} has no {key}")

@@ -8,6 +8,7 @@ import torch
 
 from nvs.cameras import Camera, orbit, spiral, through
 from nvs.cameras.aggregate import look_at_point
+from nvs.scene.resize import CoverCrop
 from nvs.scene.scene import Scene
 
 
@@ -80,7 +81,5 @@ def _median_hfov(scene: Scene, height: int, width: int) -> float:
 
 def _at_size(camera: Camera, height: int, width: int) -> Camera:
     """The cameras for another image size, covering it as images are resized."""
-    scale = max(height / camera.height, width / camera.width)
-    scaled = camera.resized(round(camera.height * scale), round(camera.width * scale))
-    top, left = (scaled.height - height) // 2, (scaled.width - width) // 2
-    return scaled.cropped(top, left, height, width)
+    plan = CoverCrop.plan((camera.height, camera.width), (height, width))
+    return plan.camera(camera)

@@ -13,6 +13,7 @@ from torch import Tensor
 from nvs.cameras import Camera
 from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
+from nvs.train.tensors import Tensors, combine
 
 NUM_TRAINING_SEEDS = 2**30
 """Scenes to train on have seeds below this; held-out ones have seeds from it on."""
@@ -48,7 +49,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Batch:
+class Batch(Tensors):
     """Scenes in the model's frame; their input views come first."""
 
     image: Float[Tensor, "batch view 3 height width"]
@@ -82,9 +83,18 @@ class Batch:
             width=width,
         )
 
-    def posed(self) -> Float[Tensor, "batch view 9 height width"]:
-        """Rays of every pixel."""
-        return posed_rays(self.camera(), len(self.image))
+    def network_inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """What a network renders the targets from, in the order of its arguments.
+
+        Rays and images of the inputs, rays of the targets, the pivot.
+        """
+        posed, split = posed_rays(self.camera(), len(self.image)), self.num_inputs
+        return posed[:, :split], self.image[:, :split], posed[:, split:], self.pivot
+
+    @property
+    def truth(self) -> Float[Tensor, "batch target 3 height width"]:
+        """Images of the target views."""
+        return self.image[:, self.num_inputs :]
 
     def repeating(self, count: int) -> Batch:
         """The batch with its first `count` input views once more, as targets."""
@@ -100,48 +110,19 @@ class Batch:
     def split(self, num_scenes: int) -> list[Batch]:
         """Batches of that many scenes each, the last maybe of fewer."""
         return [
-            replace(
-                self,
-                image=self.image[part],
-                world_from_camera=self.world_from_camera[part],
-                intrinsics=self.intrinsics[part],
-                pivot=None if self.pivot is None else self.pivot[part],
-            )
+            self.map(lambda tensor, start=start: tensor[start : start + num_scenes])
             for start in range(0, len(self.image), num_scenes)
-            for part in [slice(start, start + num_scenes)]
         ]
-
-    def to(self, device: torch.device) -> Batch:
-        """The batch on another device."""
-        return replace(
-            self,
-            image=self.image.to(device, non_blocking=True),
-            world_from_camera=self.world_from_camera.to(device, non_blocking=True),
-            intrinsics=self.intrinsics.to(device, non_blocking=True),
-            pivot=None if self.pivot is None else self.pivot.to(device),
-        )
 
     def pinned(self) -> Batch:
         """The batch in memory that copies to a CUDA device without waiting."""
-        return replace(
-            self,
-            image=self.image.pin_memory(),
-            world_from_camera=self.world_from_camera.pin_memory(),
-            intrinsics=self.intrinsics.pin_memory(),
-        )
+        return self.map(Tensor.pin_memory)
 
     @staticmethod
     def cat(batches: Sequence[Batch]) -> Batch:
         """All scenes of batches with the same views, size and kind of poses."""
-        pivots = [b.pivot for b in batches if b.pivot is not None]
-        assert len(pivots) in (0, len(batches)), "one kind of poses in a run"
-        return Batch(
-            image=torch.cat([b.image for b in batches]),
-            world_from_camera=torch.cat([b.world_from_camera for b in batches]),
-            intrinsics=torch.cat([b.intrinsics for b in batches]),
-            num_inputs=batches[0].num_inputs,
-            pivot=torch.cat(pivots) if pivots else None,
-        )
+        assert len({b.pivot is None for b in batches}) == 1, "one kind of poses"
+        return combine(lambda *tensors: torch.cat(tensors), *batches)
 
 
 def training_seed(*parts: int | str) -> int:

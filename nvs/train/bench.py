@@ -1,4 +1,4 @@
-"""How fast a network trains: a step by part, and its share of the processor's rate."""
+"""How fast scenes are made, and how fast a network trains on them, part by part."""
 
 from __future__ import annotations
 
@@ -12,18 +12,72 @@ import torch
 
 from nvs.errors import ConfigError
 from nvs.model import cost
-from nvs.scene.bench import device_name, matmul_flops_per_second
-from nvs.scene.peak_memory import peak_memory
+from nvs.scene.bench import (
+    device_name,
+    matmul_flops_per_second,
+    peak_memory,
+    spread,
+    time_repeats,
+)
 from nvs.train import runtime
 from nvs.train.batch import Batch, Order
 from nvs.train.config import Stage, TrainConfig
+from nvs.train.data import Mixture, check_view_counts
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
-from nvs.train.mixture import Mixture, check_view_counts
 from nvs.train.sources import load
+from nvs.train.synthetic import Photographs, draw_object_batch, draw_room_batch
 
 NUM_SETTLING = 2
 """First steps, which compile."""
+
+
+def bench_scenes(
+    kind: str,
+    *,
+    scenes: int,
+    views: int,
+    height: int,
+    width: int,
+    repeats: int,
+    device: torch.device,
+    photographs: Photographs | None = None,
+) -> dict[str, Any]:
+    """Median views a second over some batches, each of new scenes.
+
+    Sizes are in pixels; the spread is (slowest - fastest) / median; the scenes wear
+    photographs where some are given.
+    """
+    draw = draw_object_batch if kind == "object" else draw_room_batch
+    seeds = iter(range(repeats + 1))
+
+    def make() -> object:
+        drawn = draw(
+            batch=scenes,
+            views=views,
+            height=height,
+            width=width,
+            seed=next(seeds),
+            photographs=photographs is not None,
+        )
+        return drawn.render(device, photographs=photographs)
+
+    times = time_repeats(device, make, repeats)
+    seconds = statistics.median(times)
+    return {
+        "kind": kind,
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "photographs": 0 if photographs is None else len(photographs),
+        "scenes": scenes,
+        "views": views,
+        "height": height,
+        "width": width,
+        "seconds": seconds,
+        "spread": spread(times),
+        "milliseconds_per_scene": 1000 * seconds / scenes,
+        "views_per_second": scenes * views / seconds,
+    }
 
 
 def bench_training(
@@ -119,7 +173,7 @@ def bench_training(
         "share_of_ceiling": flops / whole / ceiling,
         **{f"{part}_seconds": value for part, value in median.items()},
         "update_seconds": median["step"] - median["forward"] - median["backward"],
-        "spread": (max(seconds["step"]) - min(seconds["step"])) / median["step"],
+        "spread": spread(seconds["step"]),
         "peak_bytes": memory.peak_bytes,
     }
 

@@ -1,26 +1,158 @@
-"""Batches for one step after another, made ahead of time.
+"""The data of a run: sources with weights, dealt to devices, made ahead of time.
 
-Step t of a device is a function of (configuration, t, progress at t, device number):
-nothing has to be remembered to resume. Worker processes prepare what can be done ahead
-on a CPU; the rest is done on the training device, or by them too if that is a CPU.
+Each group of scenes comes from one source. Step t of a device is a function of
+(configuration, t, progress at t, device number): nothing has to be remembered to
+resume. Worker processes prepare what can be done ahead on a CPU; the rest is done on
+the training device, or by them too if that is a CPU.
 """
 
 from __future__ import annotations
 
+import math
+import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from nvs.errors import NvsError
+from nvs.cameras.normalisation import Kind
+from nvs.errors import ConfigError, NvsError
+from nvs.model.trained_on import Poses, TrainedOn
 from nvs.train import runtime
-from nvs.train.batch import Batch, Order
+from nvs.train.batch import Batch, Order, training_seed
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
-from nvs.train.mixture import Mixture
+from nvs.train.schedule import baseline_at, stage_at, view_counts
+from nvs.train.sets import SetSource
+from nvs.train.sources import Source, named_source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixture:
+    """Sources and their weights."""
+
+    sources: Sequence[Source]
+    """Where scenes come from."""
+    weights: Sequence[float]
+    """How often each is drawn, in proportion."""
+
+    def orders(
+        self, config: TrainConfig, step: int, progress: float, *, rank: int, world: int
+    ) -> list[tuple[int, Order]]:
+        """What a device needs for a step, as (index of the source, order).
+
+        The groups of a step are numbered; a device takes every `world`-th, so that all
+        devices together always train on the same scenes. `check_dealing` has made sure
+        that every device gets the same number.
+        """
+        index, within = stage_at(config, progress)
+        stage = config.stages[index]
+        num_groups = stage.batch // config.scenes_per_group
+        num_inputs, num_targets = view_counts(config, step, stage)
+        orders: list[tuple[int, Order]] = []
+        for group in range(rank, num_groups, world):
+            seed = training_seed(config.seed, step, group)
+            draw = random.Random(f"source {seed}")
+            (source,) = draw.choices(range(len(self.sources)), self.weights)
+            order = Order(
+                seed=seed,
+                num_scenes=config.scenes_per_group,
+                num_inputs=num_inputs,
+                num_targets=num_targets,
+                height=stage.height,
+                width=stage.width,
+                field_of_view=stage.field_of_view,
+                baseline=baseline_at(stage, within),
+                num_repeated=min(stage.repeated, num_inputs),
+            )
+            orders.append((source, order))
+        return orders
+
+
+def check_dealing(config: TrainConfig, world: int) -> None:
+    """Refuse a run that one of its stages could not share out among the devices.
+
+    Raises:
+        ConfigError: Naming the stage.
+    """
+    for index, stage in enumerate(config.stages):
+        num_groups = stage.batch // config.scenes_per_group
+        if num_groups % world:
+            raise ConfigError(
+                f"stages[{index}]: {num_groups} groups of {config.scenes_per_group} "
+                f"scenes cannot be dealt evenly to {world} devices",
+                remedy="Choose stages[].batch and scenes_per_group so that the number "
+                "of groups is a multiple of the number of devices.",
+            )
+
+
+def check_view_counts(config: TrainConfig, mixture: Mixture) -> None:
+    """Refuse posed sets that are too small for one of the stages.
+
+    Raises:
+        DatasetError: Naming the set, how many views it has and how many it needs.
+    """
+    num_inputs, num_targets = max(
+        (counts for stage in config.stages for counts in stage.view_counts), key=sum
+    )
+    for source in mixture.sources:
+        if isinstance(source, SetSource):
+            source.check(num_inputs, num_targets)
+
+
+def parse_mixture(
+    text: str, *, framing: Kind, photographs: str | None = None
+) -> Mixture:
+    """The mixture that `source=weight,source=weight` describes.
+
+    Sources and the other arguments are those of `named_source`.
+
+    Raises:
+        ConfigError: If a source is unknown or a weight is not a positive number.
+        DatasetError: If a path holds no posed sets.
+    """
+    sources: list[Source] = []
+    weights: list[float] = []
+    for part in text.split(","):
+        name, _, weight = part.strip().rpartition("=")
+        try:
+            value = float(weight)
+        except ValueError:
+            value = math.nan
+        if not name or not 0 < value < math.inf:
+            raise ConfigError(
+                f"the data source {part.strip()!r} has no positive weight",
+                remedy="Write it as source=weight, such as synthetic:object=1.",
+            )
+        sources.append(named_source(name, framing=framing, photographs=photographs))
+        weights.append(value)
+    return Mixture(sources=sources, weights=weights)
+
+
+def trained_on(config: TrainConfig, mixture: Mixture) -> TrainedOn:
+    """The record for the weights of a run, from its stages and its sources.
+
+    Raises:
+        ConfigError: If some sources have object poses and others scene poses.
+    """
+    seen = [source.shows for source in mixture.sources]
+    names: dict[Poses | None, str] = {
+        record.poses: source.name
+        for record, source in zip(seen, mixture.sources, strict=True)
+    }
+    if "object" in names and "scene" in names:
+        raise ConfigError(
+            f"{names['object']} has object poses and {names['scene']} scene poses",
+            remedy="Train on one kind, with framing mean_camera for posed sets beside "
+            "synthetic:room, and none or object beside synthetic:object.",
+        )
+    return TrainedOn.union(seen).with_stages(
+        [(stage.height, stage.width) for stage in config.stages],
+        [count for stage in config.stages for count in stage.inputs],
+    )
 
 
 @dataclass(frozen=True, slots=True)

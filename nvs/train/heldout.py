@@ -7,17 +7,25 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import pad
 
 from nvs.errors import DatasetError
 from nvs.model import LaCTNetwork
 from nvs.scene.datasets import read_dataset
+from nvs.scene.pictures import to_uint8
 from nvs.scene.quality import mean_psnr_db
 from nvs.train.batch import Batch, Order, heldout_seed
 from nvs.train.config import Stage, TrainConfig
-from nvs.train.mixture import Mixture
+from nvs.train.data import Mixture
 from nvs.train.sets import SetSource, read_batch
 from nvs.train.sources import SyntheticSource, load
+
+NUM_SHOWN, GAP_PX = 4, 4
+"""Of a picture: most inputs and targets of a scene, and the space between them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,8 +60,8 @@ class HeldOutResult:
     """Mean over its target views of the PSNR of each."""
     batch: Batch
     """Its views."""
-    rendered: torch.Tensor
-    """The target views as rendered, (view, 3, height, width), on the CPU."""
+    rendered: Float[Tensor, "view 3 height width"]
+    """The target views as rendered, on the CPU."""
 
 
 def heldout_scenes(
@@ -156,24 +164,42 @@ def evaluate(
     """Render the target views of held-out scenes."""
     results: list[HeldOutResult] = []
     for scene in scenes:
-        posed, split = scene.batch.posed(), scene.batch.num_inputs
+        inputs = scene.batch.network_inputs()
         with autocast:
-            rendered = network(
-                posed[:, :split],
-                scene.batch.image[:, :split],
-                posed[:, split:],
-                scene.batch.pivot,
-            )
-        truth = scene.batch.image[:, split:]
+            rendered = network(*inputs)[0].float()
         results.append(
             HeldOutResult(
                 name=scene.name,
-                psnr_db=mean_psnr_db(rendered[0].float(), truth[0]),
+                psnr_db=mean_psnr_db(rendered, scene.batch.truth[0]),
                 batch=scene.batch,
-                rendered=rendered[0].float().cpu(),
+                rendered=rendered.cpu(),
             )
         )
     return results
+
+
+def picture_grid(
+    results: Sequence[HeldOutResult],
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Rows of input views, then pairs of truth and render of target views."""
+    rows = [_row(result) for result in results]
+    width = max(row.shape[-1] for row in rows)
+    padded = [pad(row, (0, width - row.shape[-1]), value=1.0) for row in rows]
+    return to_uint8(torch.cat(padded, dim=1).permute(1, 2, 0))
+
+
+def _row(result: HeldOutResult) -> Float[Tensor, "3 height width"]:
+    image, truths = result.batch.image[0].cpu(), result.batch.truth[0].cpu()
+    num_inputs = min(result.batch.num_inputs, NUM_SHOWN)
+    gap = torch.ones(3, image.shape[-2] + GAP_PX, 2 * GAP_PX)
+    tiles = [_framed(view) for view in image[:num_inputs]]
+    for truth, rendered in zip(truths[:NUM_SHOWN], result.rendered, strict=False):
+        tiles += [gap, _framed(truth), _framed(rendered)]
+    return torch.cat(tiles, dim=2)
+
+
+def _framed(view: Tensor) -> Tensor:
+    return pad(view, (GAP_PX // 2,) * 4, value=1.0)
 
 
 def _others(num_views: int, chosen: list[int] | None) -> list[int]:

@@ -14,10 +14,8 @@ from nvs.train import runtime, schedule
 from nvs.train.batch import Batch
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
-from nvs.train.ema import RunningMean
-from nvs.train.losses import Loss, loss_of
-from nvs.train.optimisers import Optimisers
-from nvs.train.perceptual import Perceptual
+from nvs.train.losses import Loss, Perceptual, loss_of
+from nvs.train.optimisers import Optimisers, RunningMean
 from nvs.train.state import TrainState
 
 MAX_SKIPPED_IN_ROW = 50
@@ -133,14 +131,11 @@ class Learner:
 
     def loss(self, batch: Batch, lpips_weight: float = 0.0) -> Loss:
         """The loss of the weights as they are."""
-        posed, split = batch.posed(), batch.num_inputs
+        inputs = batch.network_inputs()
         with runtime.autocast(self.config, self.processes):
-            rendered = self.forward(
-                posed[:, :split], batch.image[:, :split], posed[:, split:], batch.pivot
-            )
             return loss_of(
-                rendered,
-                batch.image[:, split:],
+                self.forward(*inputs),
+                batch.truth,
                 chroma_weight=self.config.chroma_weight,
                 lpips_weight=lpips_weight,
                 perceptual=self.perceptual,

@@ -18,15 +18,13 @@ from nvs.errors import NvsError
 from nvs.model.trained_on import TrainedOn
 from nvs.train import heldout, runtime, schedule
 from nvs.train.batch import Batch
-from nvs.train.clock import Clock
 from nvs.train.config import TrainConfig
-from nvs.train.data import batches
+from nvs.train.data import Mixture, batches, check_dealing, trained_on
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
-from nvs.train.mixture import Mixture, check_dealing
 from nvs.train.report import Report
+from nvs.train.schedule import Clock
 from nvs.train.state import TrainState, random_state, restore_random_state, save_state
-from nvs.train.trained_on import trained_on
 
 
 class Trainer:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
 
-from nvs.train.perceptual import Perceptual
+from nvs.perceptual import Lpips
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -41,3 +42,29 @@ def loss_of(
     lpips = perceptual(rendered.flatten(0, 1), truth.flatten(0, 1))
     total = total + lpips_weight * lpips
     return Loss(total=total, squared_error=squared_error, lpips=lpips)
+
+
+class Perceptual(Lpips):
+    """Mean LPIPS between images in [0, 1].
+
+    Raises:
+        MissingExtraError: If the package `lpips` is not installed.
+        WeightsUnavailableError: If the backbone's weights cannot be had.
+    """
+
+    def __init__(self, backbone: Path | str | None = None) -> None:
+        super().__init__(
+            "vgg",
+            backbone=backbone,
+            option="--set lpips_backbone=FILE",
+            otherwise="or train without: --set lpips_weight=0",
+            extra="train",
+        )
+
+    def forward(
+        self,
+        rendered: Float[Tensor, "image 3 height width"],
+        truth: Float[Tensor, "image 3 height width"],
+    ) -> Float[Tensor, ""]:
+        """Mean distance over the images."""
+        return super().forward(rendered, truth).mean()

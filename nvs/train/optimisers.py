@@ -1,7 +1,8 @@
-"""AdamW, and Muon for the matrices."""
+"""AdamW, Muon for the matrices, and the running mean of the weights."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from nvs.errors import CheckpointError
+from nvs.model import LaCTNetwork
 from nvs.train import runtime
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
@@ -126,3 +128,17 @@ def is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
         and parameter.ndim == 2
         and not name.endswith(".learning_rate.weight")
     )
+
+
+class RunningMean:
+    """The network whose weights are the mean of another's over its last steps."""
+
+    def __init__(self, network: LaCTNetwork) -> None:
+        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def update(self, network: LaCTNetwork, decay: float) -> None:
+        """Mean ← decay · mean + (1 − decay) · weights."""
+        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
+        for mean, weight in pairs:
+            mean.lerp_(weight, 1 - decay)

@@ -41,18 +41,19 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def _stage(size: int, batch: int, share: float, **values: Any) -> dict[str, Any]:
+def _stage(
+    share: float, height: int, width: int, batch: int, **values: Any
+) -> dict[str, Any]:
+    size = {"height": height, "width": width}
+    return {"share": share, **size, "batch": batch, "targets": (8,), **values}
+
+
+def _small(
+    share: float, size: int, batch: int, *, lpips: bool = False
+) -> dict[str, Any]:
     """A stage of the recipe: 4 to 12 inputs of 20 views, the rest targets."""
-    return {
-        "share": share,
-        "height": size,
-        "width": size,
-        "batch": batch,
-        "inputs": tuple(range(4, 13)),
-        "views": 20,
-        "lpips": False,
-        **values,
-    }
+    views = {"inputs": tuple(range(4, 13)), "views": 20, "targets": ()}
+    return _stage(share, size, size, batch, **views, lpips=lpips)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -63,11 +64,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "checkpoint_every": 200,
         "heldout_every": 300,
         "stages": (
-            _stage(32, 2, 0.05),
-            _stage(32, 4, 0.15),
-            _stage(64, 4, 0.4),
-            _stage(128, 4, 0.3),
-            _stage(128, 4, 0.1, lpips=True),
+            _small(0.05, 32, 2),
+            _small(0.15, 32, 4),
+            _small(0.4, 64, 4),
+            _small(0.3, 128, 4),
+            _small(0.1, 128, 4, lpips=True),
         ),
     },
     "small": RECIPE
@@ -76,40 +77,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "workers": 8,
         "scenes_per_group": 4,
         "stages": (
-            _stage(32, 16, 0.1),
-            _stage(64, 32, 0.4),
-            _stage(128, 32, 0.4),
-            _stage(128, 32, 0.1, lpips=True),
+            _small(0.1, 32, 16),
+            _small(0.4, 64, 32),
+            _small(0.4, 128, 32),
+            _small(0.1, 128, 32, lpips=True),
         ),
     },
     "object": PAPER
     | {
         "model": "lact_l24_d768_ttt2x",
         "stages": (
-            {
-                "share": 0.8,
-                "height": 256,
-                "width": 256,
-                "batch": 256,
-                "inputs": (8,),
-                "targets": (8,),
-            },
-            {
-                "share": 0.15,
-                "height": 512,
-                "width": 512,
-                "batch": 64,
-                "inputs": (8, 12, 16, 24),
-                "targets": (8,),
-            },
-            {
-                "share": 0.05,
-                "height": 1024,
-                "width": 1024,
-                "batch": 32,
-                "inputs": (8, 16, 32, 48),
-                "targets": (8,),
-            },
+            _stage(0.8, 256, 256, 256, inputs=(8,)),
+            _stage(0.15, 512, 512, 64, inputs=(8, 12, 16, 24)),
+            _stage(0.05, 1024, 1024, 32, inputs=(8, 16, 32, 48)),
         ),
     },
     "scene": PAPER
@@ -118,41 +98,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "framing": "mean_camera",
         "data": "sets=1",
         "stages": (
-            {
-                "share": 0.5,
-                "height": 128,
-                "width": 128,
-                "batch": 256,
-                "inputs": (8, 12, 16),
-                "targets": (8,),
-                "field_of_view": 0.6,
-                "baseline": (0.2, 0.5),
-            },
-            {
-                "share": 0.25,
-                "height": 144,
-                "width": 256,
-                "batch": 128,
-                "inputs": (16, 24, 32),
-                "targets": (8,),
-                "baseline": (0.5, 1.0),
-            },
-            {
-                "share": 0.15,
-                "height": 288,
-                "width": 512,
-                "batch": 64,
-                "inputs": (16, 32, 48, 64),
-                "targets": (8,),
-            },
-            {
-                "share": 0.1,
-                "height": 536,
-                "width": 960,
-                "batch": 64,
-                "inputs": (16, 32, 64, 128),
-                "targets": (8,),
-            },
+            _stage(
+                *(0.5, 128, 128, 256),
+                inputs=(8, 12, 16),
+                field_of_view=0.6,
+                baseline=(0.2, 0.5),
+            ),
+            _stage(0.25, 144, 256, 128, inputs=(16, 24, 32), baseline=(0.5, 1.0)),
+            _stage(0.15, 288, 512, 64, inputs=(16, 32, 48, 64)),
+            _stage(0.1, 536, 960, 64, inputs=(16, 32, 64, 128)),
         ),
     },
 }

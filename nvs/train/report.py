@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
+import os
+import socket
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from nvs.errors import OutputError
-from nvs.train.events import EventFile
-from nvs.train.heldout import HeldOutResult
-from nvs.train.pictures import write_grid
-from nvs.train.rows import append_row, keep_rows
+from nvs.files import write_text
+from nvs.scene.pictures import write_png
+from nvs.train.heldout import HeldOutResult, picture_grid
 
 METRICS = "metrics.csv"
 HELDOUT = "heldout.csv"
+EVENT_VERSION = "brain.Event:2"
 
 
 class Report:
@@ -100,7 +106,8 @@ class Report:
             self._append(HELDOUT, row)
         self._add_events(step, {f"heldout/{r.name}": r.psnr_db for r in results})
         if self.writes:
-            write_grid(self.folder / "pictures" / f"step-{step:08d}.png", results)
+            picture = self.folder / "pictures" / f"step-{step:08d}.png"
+            write_png(picture, picture_grid(results))
         shown = ", ".join(f"{r.name} {r.psnr_db:.2f} dB" for r in results)
         self.say(f"step {step}  held out: {shown}")
 
@@ -132,3 +139,105 @@ def _writing(what: Path | str) -> Generator[None]:
             remedy="Free some space or check the permissions, then go on with "
             "--resume.",
         ) from error
+
+
+class EventFile:
+    """Events for TensorBoard, on disk when a call returns; needs its package.
+
+    TensorBoard's own writer has a thread, whose failure on a full disk shows late or
+    never.
+
+    Args:
+        folder: Where event files lie.
+        start: Steps done; what earlier files say of later steps is hidden.
+    """
+
+    def __init__(self, folder: Path, *, start: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import (
+            SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+
+        place = f"{socket.gethostname()}.{os.getpid()}"
+        self.path = folder / f"events.out.tfevents.{int(time.time()):010d}.{place}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._append(file_version=EVENT_VERSION)
+        self._append(step=start + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Append numbers of a step."""
+        from tensorboard.compat.proto.summary_pb2 import (
+            Summary,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+
+        scalars = [Summary.Value(tag=k, simple_value=v) for k, v in values.items()]
+        self._append(step=step, summary=Summary(value=scalars))
+
+    def _append(self, **fields: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import (
+            Event,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        record = BytesIO()
+        event = Event(wall_time=time.time(), **fields)
+        RecordWriter(record).write(event.SerializeToString())
+        with self.path.open("ab") as file:
+            file.write(record.getvalue())
+
+
+def append_row(path: Path, row: Mapping[str, int | float | str]) -> None:
+    """Append a row under the columns that the file has; a new one gets the row's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = _columns(path)
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(
+            file,
+            columns or list(row),
+            restval="",
+            extrasaction="ignore",
+            lineterminator="\n",
+        )
+        if not columns:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def keep_rows(path: Path, last_step: int) -> None:
+    """Drop rows of later steps, and rows that were cut off by a full disk or a kill.
+
+    The first column is the step. A file without a whole header is removed.
+    """
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        lines = list(file)
+    whole = [line for line in lines if line.endswith("\n")]
+    num_columns = len(_fields(whole[0])) if whole else 0
+    if num_columns == 0:
+        path.unlink()
+        return
+    kept = [line for line in whole[1:] if _is_kept(line, num_columns, last_step)]
+    if len(kept) < len(lines) - 1:
+        write_text(path, "".join([whole[0], *kept]))
+
+
+def _columns(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return _fields(file.readline())
+
+
+def _is_kept(line: str, num_columns: int, last_step: int) -> bool:
+    fields = _fields(line)
+    try:
+        return len(fields) == num_columns and int(fields[0]) <= last_step
+    except ValueError:
+        return False
+
+
+def _fields(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []

@@ -6,11 +6,16 @@ import os
 import platform
 import shlex
 import shutil
+import struct
+import sys
+import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
+from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 from torch.nn.parallel import DistributedDataParallel
@@ -18,10 +23,15 @@ from torch.utils.checkpoint import checkpoint
 
 from nvs.model import LaCTNetwork
 from nvs.scene.precision import DTYPES, faster_dtype
-from nvs.train.compile_cache import keep_compiled
 from nvs.train.config import Precision, TrainConfig
 from nvs.train.distributed import Processes
 
+CACHE_SETTING = "TORCHINDUCTOR_CACHE_DIR"
+SETTLED_SECONDS = 10.0
+"""A library that was written to since then may still be linked by another process."""
+ELF = b"\x7fELF\x02\x01"
+SECTIONS_AT = 40
+"""Where a 64-bit ELF header says where its table of sections, the last part, begins."""
 BYTES_A_CHANNEL = {True: 72, False: 128}
 """What a block, compiled or not, keeps for its gradient, for each channel of a token;
 measured."""
@@ -101,6 +111,42 @@ def compiler(config: TrainConfig, device: torch.device) -> str | None:
     else:
         names = []
     return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def keep_compiled() -> Path:
+    """Have torch keep compiled code in the user's cache, unless the environment says.
+
+    Libraries that are cut short, because the linker was killed, are removed: torch
+    would load them for ever after, and fail.
+
+    Returns:
+        The folder.
+    """
+    usual = user_cache_path("lact-nvs") / "compiled"
+    folder = Path(os.environ.setdefault(CACHE_SETTING, str(usual)))
+    for library in folder.rglob("*.so"):
+        with suppress(OSError):
+            settled = time.time() - library.stat().st_mtime > SETTLED_SECONDS
+            if settled and is_cut_short(library):
+                library.unlink()
+    return folder
+
+
+def is_cut_short(library: Path) -> bool:
+    """Whether a shared library ends before its table of sections does.
+
+    Where libraries are not 64-bit ELF files, only empty ones are.
+    """
+    with library.open("rb") as file:
+        header = file.read(64)
+        size = file.seek(0, os.SEEK_END)
+    if not header.startswith(ELF):
+        return size == 0 or sys.platform == "linux"
+    if len(header) < 64:
+        return True
+    (start,) = struct.unpack_from("<Q", header, SECTIONS_AT)
+    entry_size, count = struct.unpack_from("<HH", header, 58)
+    return size < start + entry_size * count
 
 
 def dtype(precision: Precision, processes: Processes) -> torch.dtype:

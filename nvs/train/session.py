@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nvs.allocator import keep_freed_memory
+from nvs.config import ModelConfig
 from nvs.errors import CheckpointError, OutputError
-from nvs.files import remove_leftovers, write_text
-from nvs.model.checkpoint import load_checkpoint
+from nvs.files import atomic_output, remove_file, remove_leftovers, write_text
+from nvs.model.checkpoint import load_checkpoint, save_checkpoint
+from nvs.model.shards import MANIFEST, WEIGHTS, remove_shards, split_file
 from nvs.model.weights import get_weights
 from nvs.train import runtime
 from nvs.train.config import TrainConfig
+from nvs.train.data import Mixture, check_view_counts, parse_mixture
 from nvs.train.distributed import Processes, processes
-from nvs.train.export import export_weights
 from nvs.train.heldout import HeldOutSet, check_not_trained_on, choose_views
 from nvs.train.loop import Trainer
-from nvs.train.mixture import Mixture, check_view_counts, parse_mixture
 from nvs.train.presets import preset, with_model
 from nvs.train.state import TrainState, list_states, load_state
 
@@ -117,6 +119,50 @@ def train(
     return trainer
 
 
+def export_weights(
+    folder: Path,
+    config: ModelConfig,
+    state: Mapping[str, Tensor],
+    *,
+    about: Mapping[str, Any],
+    shard_bytes: int | None,
+    dtype: torch.dtype = torch.bfloat16,
+) -> list[Path]:
+    """Write weights to a folder and check that they read back.
+
+    They take the place of what was exported there before, in either form. Whenever
+    this is interrupted, the folder gives the old weights or the new ones.
+
+    Args:
+        folder: Where to write `weights.safetensors`, or its shards and their manifest.
+        config: The network.
+        state: Its weights.
+        about: What is known about them.
+        shard_bytes: Largest size of a file; one file whatever its size if absent.
+        dtype: Precision of the weights.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OutputError: If a file cannot be written.
+        CheckpointError: If what was written does not read back the same.
+    """
+    remove_leftovers(folder, ".weights")
+    whole = folder / WEIGHTS
+    with atomic_output(whole) as temporary:
+        digest = save_checkpoint(temporary, config, state, about=about, dtype=dtype)
+        _expect(load_checkpoint(temporary, config).digest, digest, whole)
+    remove_shards(folder)
+    paths = [whole]
+    if shard_bytes is not None and whole.stat().st_size > shard_bytes:
+        paths = split_file(whole, shard_bytes)
+        _expect(load_checkpoint(folder / MANIFEST, config).digest, digest, folder)
+        remove_file(whole)
+    _expect(load_checkpoint(folder, config).digest, digest, folder)
+    return paths
+
+
 def _last_state(out: Path, *, resume: bool) -> TrainState | None:
     states = list_states(out)
     if states and not resume:
@@ -159,3 +205,11 @@ def _config(
                 "taken over with --init.",
             )
     return config
+
+
+def _expect(found: str, expected: str, path: Path) -> None:
+    if found != expected:
+        raise CheckpointError(
+            f"{path} does not read back as it was written",
+            remedy="Check the disk and export again.",
+        )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nvs.cameras.normalisation import Kind, PoseNormalisation
 from nvs.errors import DatasetError
+from nvs.model.trained_on import TrainedOn
 from nvs.scene.datasets import is_dataset, load_views, read_dataset
 from nvs.train.batch import Batch, Order
 
@@ -32,6 +33,7 @@ class SetSource:
         self.name = str(path)
         self.folders = list_sets(path)
         self.framing: Kind = framing
+        self.shows = TrainedOn(poses="scene" if framing == "mean_camera" else "object")
 
     def check(self, num_inputs: int, num_targets: int) -> None:
         """Refuse sets that have fewer views than that.

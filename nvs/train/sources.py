@@ -1,23 +1,43 @@
-"""Where scenes come from: the interface, and scenes made in the loop."""
+"""Where scenes come from: the interface, scenes made in the loop, and both by name.
+
+Posed sets are in `nvs.train.sets`.
+"""
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from nvs.cameras.normalisation import Kind
 from nvs.errors import ConfigError
+from nvs.model.trained_on import TrainedOn
 from nvs.train.batch import Batch, Order
+from nvs.train.sets import SetSource
 from nvs.train.synthetic import (
     DrawnBatch,
     Photographs,
     draw_object_batch,
     draw_room_batch,
     load_photographs,
+    rigs,
 )
 
-SyntheticKind = Literal["object", "room"]
+SYNTHETIC: dict[str, TrainedOn] = {
+    "object": TrainedOn(
+        poses="object",
+        distance=rigs.RADIUS_RANGE,
+        elevation_degrees=rigs.ELEVATION_RANGE_DEGREES,
+        hfov_degrees=rigs.ORBIT_HFOV_RANGE_DEGREES,
+        background="white",
+    ),
+    "room": TrainedOn(
+        poses="scene", hfov_degrees=rigs.HAND_HFOV_RANGE_DEGREES, background="any"
+    ),
+}
+"""Kinds of synthetic scenes, and what each shows."""
 
 
 @runtime_checkable
@@ -30,6 +50,9 @@ class Source(Protocol):
 
     name: str
     """What messages call it."""
+    shows: TrainedOn
+    """What weights will have been trained on that saw its scenes, as far as known; the
+    sizes and numbers of views are the stages'."""
 
     def prepare(self, order: Order) -> Any:
         """The part for a worker process, on the CPU; the result can be pickled."""
@@ -58,11 +81,11 @@ class SyntheticSource:
     """
 
     def __init__(self, kind: str, *, photographs: str | None = None) -> None:
-        if kind not in get_args(SyntheticKind):
+        if kind not in SYNTHETIC:
             raise ConfigError(
                 f"there are no synthetic scenes of kind {kind!r}",
-                remedy=f"Use one of {', '.join(get_args(SyntheticKind))}, "
-                "such as synthetic:object=1.",
+                remedy=f"Use one of {', '.join(SYNTHETIC)}, such as "
+                "synthetic:object=1.",
             )
         self.kind = kind
         self.photographs = (
@@ -70,6 +93,7 @@ class SyntheticSource:
         )
         self.uploaded: dict[torch.device, Photographs] = {}
         self.name = f"synthetic:{kind}"
+        self.shows = SYNTHETIC[kind]
 
     def __getstate__(self) -> dict[str, Any]:
         """Worker processes get no tensors of the training device."""
@@ -103,3 +127,26 @@ class SyntheticSource:
             num_inputs=order.num_inputs,
         )
         return batch.with_scene_pivot() if self.kind == "room" else batch
+
+
+def named_source(name: str, *, framing: Kind, photographs: str | None = None) -> Source:
+    """The source that `synthetic:object`, `synthetic:room` or a path of sets is.
+
+    Args:
+        name: One of these; a path is read as `SetSource` does.
+        framing: How posed sets are brought into the model's space.
+        photographs: Folder of photographs that synthetic surfaces also wear.
+
+    Raises:
+        ConfigError: If there is no such source.
+        DatasetError: If a path holds no posed sets.
+    """
+    prefix, colon, kind = name.partition(":")
+    if colon and prefix == "synthetic":
+        return SyntheticSource(kind, photographs=photographs)
+    if not Path(name).exists():
+        raise ConfigError(
+            f"there is no data source {name!r}",
+            remedy="Use synthetic:object, synthetic:room or the path of posed sets.",
+        )
+    return SetSource(Path(name), framing=framing)

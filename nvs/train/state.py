@@ -7,7 +7,7 @@ import io
 import pickle
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +53,10 @@ def save_state(folder: Path, state: TrainState) -> Path:
     Raises:
         OutputError: If it cannot be written; earlier ones are then still there.
     """
-    content = {
-        "config": state.config.to_json(),
-        "step": state.step,
-        "elapsed_seconds": state.elapsed_seconds,
-        "num_skipped": state.num_skipped,
-        "num_skipped_in_row": state.num_skipped_in_row,
-        "network": dict(state.network),
-        "mean": dict(state.mean),
-        "optimisers": state.optimisers,
-        "random": dict(state.random),
-    }
+    content = {field.name: getattr(state, field.name) for field in fields(state)}
+    content["config"] = state.config.to_json()
+    for key in ("network", "mean", "random"):
+        content[key] = dict(content[key])
     buffer = io.BytesIO()
     torch.save(content, buffer)
     payload = buffer.getbuffer()
@@ -103,8 +96,7 @@ def load_state(path: Path) -> TrainState:
         ) from error
     if not content.startswith(MAGIC):
         raise CheckpointError(
-            f"{path} is not a training checkpoint ({len(content)} bytes)",
-            remedy=remedy,
+            f"{path} is not a training checkpoint ({len(content)} bytes)", remedy=remedy
         )
     start = len(MAGIC) + DIGEST_BYTES
     digest, payload = content[len(MAGIC) : start], memoryview(content)[start:]

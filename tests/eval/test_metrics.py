@@ -212,7 +212,7 @@ def test_lpips_is_the_package_s_own(net) -> None:
 
 def _torchvision() -> bool:
     from nvs.errors import MissingExtraError
-    from nvs.perceptual.torchvision_import import import_torchvision
+    from nvs.perceptual.lpips import import_torchvision
 
     try:
         import_torchvision(extra="eval", otherwise="")

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from nvs.errors import CheckpointError
-from nvs.model import older_exports
-from nvs.model.trained_on import TrainedOn, default_size
+from nvs.model.trained_on import TrainedOn, default_size, of_older_export
 
 OBJECT = TrainedOn(
     poses="object",
@@ -134,7 +133,7 @@ def older(data: str, poses: str = "object") -> dict[str, Any]:
 
 
 def test_older_exports_tell_by_the_configuration_of_their_run() -> None:
-    found = older_exports.trained_on(older("synthetic:object=1"), "f")
+    found = of_older_export(older("synthetic:object=1"), "f")
     assert found.sizes == ((64, 64), (48, 96))
     assert found.num_inputs == (2, 6)
     assert (found.poses, found.background) == ("object", "white")
@@ -155,7 +154,7 @@ def test_older_exports_tell_by_the_configuration_of_their_run() -> None:
 def test_older_exports_know_the_poses_of_their_sources(
     data: str, said: str, poses: str | None
 ) -> None:
-    found = older_exports.trained_on(older(data, said), "f")
+    found = of_older_export(older(data, said), "f")
     assert found.poses == poses
     assert (found.distance is None) == (data != "synthetic:object=1")
 
@@ -165,4 +164,4 @@ def test_older_exports_know_the_poses_of_their_sources(
 )
 def test_what_is_no_configuration_of_a_run_is_refused(training: Any) -> None:
     with pytest.raises(CheckpointError, match=r"f: about\.training is not the conf"):
-        older_exports.trained_on({"training": training}, "f")
+        of_older_export({"training": training}, "f")

@@ -15,7 +15,7 @@ from nvs.errors import CheckpointError, SceneFileError
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
 from nvs.model.shards import split_file
 from nvs.scene import PosedViews, Renderer, Scene
-from nvs.scene.built_with import built_with
+from nvs.scene.scene import built_with
 from nvs.tensor_file import read_tensors, write_tensors
 
 CONFIG = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)

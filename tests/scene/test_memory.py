@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from nvs.scene.peak_memory import RESET
+from nvs.scene.bench import MEMORY_RESET
 
 MEASURE = """
 import json, sys, torch
@@ -18,7 +18,7 @@ from nvs.config import ModelConfig
 from nvs.model import cost
 from nvs.model.checkpoint import random_checkpoint
 from nvs.scene import PosedViews, Renderer
-from nvs.scene.peak_memory import peak_memory
+from nvs.scene.bench import peak_memory
 
 torch.set_num_threads(1)
 num_views, size = int(sys.argv[1]), 192
@@ -54,7 +54,9 @@ def measured(num_views: int) -> tuple[int, int]:
     return added, residual
 
 
-@pytest.mark.skipif(not RESET.exists(), reason="needs Linux's peak-memory counter")
+@pytest.mark.skipif(
+    not MEMORY_RESET.exists(), reason="needs Linux's peak-memory counter"
+)
 def test_grows_by_the_residual_stream_alone() -> None:
     few, few_residual = measured(8)
     many, many_residual = measured(72)

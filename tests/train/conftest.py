@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 
 from nvs.cameras import Camera
+from nvs.model.trained_on import TrainedOn
 from nvs.train.batch import Batch, Order
 from nvs.train.config import TrainConfig
+from nvs.train.data import Mixture
 from nvs.train.loop import Trainer
-from nvs.train.mixture import Mixture
 from nvs.train.presets import preset
 
 MakeConfig = Callable[..., TrainConfig]
@@ -63,6 +64,7 @@ class PaintedScenes:
     """Scenes whose colour is an easy function of the order's seed and the view."""
 
     name = "painted"
+    shows = TrainedOn()
 
     def prepare(self, order: Order) -> Batch:
         """Paint each view in one colour, brighter to the right."""

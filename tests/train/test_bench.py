@@ -13,9 +13,9 @@ from nvs.model import cost, layers
 from nvs.train.batch import Order
 from nvs.train.bench import bench_training
 from nvs.train.config import TrainConfig
+from nvs.train.data import Mixture
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
-from nvs.train.mixture import Mixture
 from nvs.train.sources import load
 
 ALONE = Processes(device=torch.device("cpu"))

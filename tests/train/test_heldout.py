@@ -11,6 +11,7 @@ import torch
 
 from nvs.errors import DatasetError
 from nvs.train.config import TrainConfig
+from nvs.train.data import Mixture, parse_mixture
 from nvs.train.heldout import (
     HeldOutSet,
     check_not_trained_on,
@@ -18,7 +19,6 @@ from nvs.train.heldout import (
     evaluate,
     heldout_scenes,
 )
-from nvs.train.mixture import Mixture, parse_mixture
 from nvs.train.runtime import build_network
 
 MakeConfig = Callable[..., TrainConfig]

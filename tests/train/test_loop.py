@@ -14,14 +14,15 @@ import pytest
 import torch
 
 from nvs.errors import CheckpointError, ImageError, OutputError, TrainingError
+from nvs.model.trained_on import TrainedOn
 from nvs.scene.quality import psnr_db
-from nvs.train import clock, loop, runtime, session
+from nvs.train import loop, runtime, schedule, session
 from nvs.train.batch import Batch, Order
 from nvs.train.config import TrainConfig
+from nvs.train.data import Mixture, parse_mixture
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
 from nvs.train.loop import Trainer
-from nvs.train.mixture import Mixture, parse_mixture
 from nvs.train.presets import preset
 from nvs.train.sources import load
 from nvs.train.state import list_states, load_state
@@ -117,10 +118,9 @@ def test_it_learns(make_config: MakeConfig, painted: Mixture) -> None:
     psnr = [learner.train_step(batch, t, t / 80)["psnr_db"] for t in range(80)]
     assert psnr[0] < 17
     assert psnr[-1] > psnr[0] + 12
-    posed = batch.posed()
     with torch.no_grad():
-        rendered = learner.mean.network(posed[:, :3], batch.image[:, :3], posed[:, 3:])
-    error = (rendered - batch.image[:, 3:]).square().mean().item()
+        rendered = learner.mean.network(*batch.network_inputs())
+    error = (rendered - batch.truth).square().mean().item()
     assert psnr_db(error) > psnr[0] + 12, "the running mean has learned too"
 
 
@@ -142,16 +142,14 @@ def test_joint_gradients_equal_those_through_prefill_and_render(
 ) -> None:
     config = make_config(stages=FIXED)
     batch = one_batch(config, painted)
-    posed = batch.posed()
     network = runtime.build_network(config)
-    joint = network(posed[:, :3], batch.image[:, :3], posed[:, 3:])
-    scene = network.prefill(posed[:, :3], batch.image[:, :3])
-    parts = network.render(scene, posed[:, 3:])
+    inputs, image, targets, _ = batch.network_inputs()
+    joint = network(inputs, image, targets)
+    parts = network.render(network.prefill(inputs, image), targets)
     torch.testing.assert_close(joint, parts)
     weights = list(network.parameters())
-    truth = batch.image[:, 3:]
-    left = torch.autograd.grad((joint - truth).square().mean(), weights)
-    right = torch.autograd.grad((parts - truth).square().mean(), weights)
+    left = torch.autograd.grad((joint - batch.truth).square().mean(), weights)
+    right = torch.autograd.grad((parts - batch.truth).square().mean(), weights)
     largest = max(gradient.abs().max().item() for gradient in left)
     for (name, _), one, other in zip(
         network.named_parameters(), left, right, strict=True
@@ -224,6 +222,7 @@ class Broken:
     """A source whose colours turn into NaN."""
 
     name = "broken"
+    shows = TrainedOn()
 
     def __init__(self, mixture: Mixture, healthy: int) -> None:
         self.source = mixture.sources[0]
@@ -304,7 +303,7 @@ def test_a_time_budget_ends_the_run_in_time(
 
         return call
 
-    for module in (loop, clock):
+    for module in (loop, schedule):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     monkeypatch.setattr(loop, "save_state", slowed(loop.save_state, [2.0]))
     config = make_config(steps=None, time_budget_seconds=24.0)

@@ -13,8 +13,7 @@ import torch
 
 from nvs.errors import WeightsUnavailableError
 from nvs.train.config import TrainConfig
-from nvs.train.losses import loss_of
-from nvs.train.perceptual import Perceptual
+from nvs.train.losses import Perceptual, loss_of
 
 MakeConfig = Callable[..., TrainConfig]
 VGG_CHANNELS = {

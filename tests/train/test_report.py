@@ -16,8 +16,7 @@ from PIL import Image
 
 from nvs.errors import OutputError
 from nvs.train.batch import Batch
-from nvs.train.heldout import HeldOutResult
-from nvs.train.pictures import picture_grid
+from nvs.train.heldout import HeldOutResult, picture_grid
 from nvs.train.report import HELDOUT, Report
 
 

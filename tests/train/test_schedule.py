@@ -9,14 +9,15 @@ from collections.abc import Callable
 import pytest
 
 from nvs.errors import ConfigError
-from nvs.train.clock import Clock, parse_duration
 from nvs.train.config import TrainConfig
 from nvs.train.presets import preset
 from nvs.train.schedule import (
+    Clock,
     baseline_at,
     ema_decay_at,
     learning_rate_factor,
     lpips_weight_at,
+    parse_duration,
     stage_at,
     view_counts,
 )

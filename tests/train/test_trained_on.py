@@ -17,9 +17,8 @@ from nvs.model.weights import load_weights
 from nvs.train import session
 from nvs.train.batch import Order
 from nvs.train.config import TrainConfig
-from nvs.train.mixture import Mixture, parse_mixture
+from nvs.train.data import Mixture, parse_mixture, trained_on
 from nvs.train.sources import SyntheticSource, load
-from nvs.train.trained_on import trained_on
 
 MakeConfig = Callable[..., TrainConfig]
 

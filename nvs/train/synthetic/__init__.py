@@ -10,7 +10,5 @@ from nvs.train.synthetic.batch import (
     SyntheticBatch,
     draw_object_batch,
     draw_room_batch,
-    object_batch,
-    room_batch,
 )
 from nvs.train.synthetic.photographs import Photographs, load_photographs

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from nvs.cameras.camera import Camera
 from nvs.cameras.normalisation import PoseNormalisation
-from nvs.train.synthetic.captures import capture
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import draw_objects
 from nvs.train.synthetic.photographs import Photographs
 from nvs.train.synthetic.render import SceneBatch, render, render_depth
-from nvs.train.synthetic.rigs import orbit
+from nvs.train.synthetic.rigs import capture, orbit
 from nvs.train.synthetic.rooms import draw_rooms
+from nvs.train.tensors import Tensors
 
 _OBJECT, _OBJECT_RIG, _ROOM, _ROOM_RIG = range(4)
 
@@ -37,7 +37,7 @@ class SyntheticBatch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class DrawnBatch:
+class DrawnBatch(Tensors):
     """Scenes and cameras, drawn on the CPU and not yet rendered."""
 
     scenes: SceneBatch
@@ -63,51 +63,42 @@ class DrawnBatch:
         photographs: Photographs | None = None,
         with_depth: bool = False,
     ) -> SyntheticBatch:
-        """Take the pictures on a device; the arguments are those of `object_batch`."""
-        scenes = self.scenes.to(device)
-        poses, intrinsics = (
-            self.world_from_camera.to(device),
-            self.intrinsics.to(device),
-        )
-        image = render(
-            scenes,
-            poses,
-            intrinsics,
-            height=self.height,
-            width=self.width,
-            supersample=supersample,
-            photographs=(
-                None
-                if photographs is None
-                else photographs.at_most(self.width * supersample // 2).to(device)
-            ),
-        )
+        """Take the pictures.
+
+        Args:
+            device: Where to trace the rays and leave the result.
+            supersample: Samples along one side of a pixel.
+            photographs: From `load_photographs`, for scenes drawn to wear them.
+            with_depth: Also trace the depth, for about a quarter more work.
+        """
+        here = self.to(device)
+        cameras = (here.scenes, here.world_from_camera, here.intrinsics)
+        size = {"height": self.height, "width": self.width}
+        worn = None
+        if photographs is not None:
+            worn = photographs.at_most(self.width * supersample // 2).to(device)
+        image = render(*cameras, **size, supersample=supersample, photographs=worn)
         depth = None
         if with_depth:
-            depth = render_depth(
-                scenes, poses, intrinsics, height=self.height, width=self.width
-            )
-            depth = depth * self.framed_from_world.to(device)[:, None, None, None]
+            depth = render_depth(*cameras, **size)
+            depth = depth * here.framed_from_world[:, None, None, None]
         return SyntheticBatch(
             image=image,
-            world_from_camera=self.framed_from_camera.to(device),
-            intrinsics=intrinsics,
+            world_from_camera=here.framed_from_camera,
+            intrinsics=here.intrinsics,
             depth=depth,
         )
 
 
-def object_batch(
+def draw_object_batch(
     *,
     batch: int,
     views: int,
     height: int,
     width: int,
     seed: int,
-    device: torch.device | str,
-    supersample: int = 2,
-    photographs: Photographs | None = None,
-    with_depth: bool = False,
-) -> SyntheticBatch:
+    photographs: bool = False,
+) -> DrawnBatch:
     """Objects in the cube [−1, 1]³, z up, before white, seen from around.
 
     Scene `index` depends on (seed, index) alone: not on the batch size, the number of
@@ -119,84 +110,10 @@ def object_batch(
         height: Picture height in pixels.
         width: Picture width in pixels.
         seed: Seed of the batch; use another for each training step.
-        device: Where to trace the rays and leave the result.
-        supersample: Samples along one side of a pixel.
-        photographs: From `load_photographs`; some parts then wear them.
-        with_depth: Also trace the depth, for about a quarter more work.
+        photographs: Whether some parts wear photographs.
     """
-    drawn = draw_object_batch(
-        batch=batch,
-        views=views,
-        height=height,
-        width=width,
-        seed=seed,
-        photographs=photographs is not None,
-    )
-    return drawn.render(
-        device,
-        supersample=supersample,
-        photographs=photographs,
-        with_depth=with_depth,
-    )
-
-
-def room_batch(
-    *,
-    batch: int,
-    views: int,
-    height: int,
-    width: int,
-    seed: int,
-    device: torch.device | str,
-    supersample: int = 2,
-    photographs: Photographs | None = None,
-    with_depth: bool = False,
-    framing_views: int | None = None,
-) -> SyntheticBatch:
-    """Rooms and yards seen by a hand-held camera.
-
-    It walks about, goes around a thing, or passes before a wall.
-
-    Poses and depth are in the frame of scene models: mean camera at the origin, camera
-    centres within [−1, 1]³. Scene `index` is as reproducible as in `object_batch`, and
-    so is its world; its frame depends on the views that define it.
-
-    Args:
-        batch: Number of scenes.
-        views: Views of each; any of them will do as inputs or targets.
-        height: Picture height in pixels.
-        width: Picture width in pixels.
-        seed: Seed of the batch; use another for each training step.
-        device: Where to trace the rays and leave the result.
-        supersample: Samples along one side of a pixel.
-        photographs: From `load_photographs`; some surfaces then wear them.
-        with_depth: Also trace the depth, for about a quarter more work.
-        framing_views: How many of the first views define the frame: the inputs, where
-            targets must not leak into it. All of them if absent.
-    """
-    drawn = draw_room_batch(
-        batch=batch,
-        views=views,
-        height=height,
-        width=width,
-        seed=seed,
-        photographs=photographs is not None,
-        framing_views=framing_views,
-    )
-    return drawn.render(
-        device,
-        supersample=supersample,
-        photographs=photographs,
-        with_depth=with_depth,
-    )
-
-
-def draw_object_batch(
-    *, batch: int, views: int, height: int, width: int, seed: int, photographs: bool
-) -> DrawnBatch:
-    """What `object_batch` renders; `photographs` says whether some parts wear them."""
-    draws = Draws(seed, batch, stream=_OBJECT)
-    scenes = draw_objects(draws, photographs=photographs)
+    draws = Draws(seed, batch, stream=_OBJECT, photographs=photographs)
+    scenes = draw_objects(draws)
     rig = Draws(seed, batch, stream=_OBJECT_RIG)
     poses, intrinsics = orbit(rig, views, height=height, width=width)
     return DrawnBatch(
@@ -217,12 +134,29 @@ def draw_room_batch(
     height: int,
     width: int,
     seed: int,
-    photographs: bool,
+    photographs: bool = False,
     framing_views: int | None = None,
 ) -> DrawnBatch:
-    """What `room_batch` renders; `photographs` says whether some surfaces wear them."""
-    draws = Draws(seed, batch, stream=_ROOM)
-    scenes, places = draw_rooms(draws, photographs=photographs)
+    """Rooms and yards seen by a hand-held camera.
+
+    It walks about, goes around a thing, or passes before a wall.
+
+    Poses and depth are in the frame of scene models: mean camera at the origin, camera
+    centres within [−1, 1]³. Scene `index` is as reproducible as in `draw_object_batch`,
+    and so is its world; its frame depends on the views that define it.
+
+    Args:
+        batch: Number of scenes.
+        views: Views of each; any of them will do as inputs or targets.
+        height: Picture height in pixels.
+        width: Picture width in pixels.
+        seed: Seed of the batch; use another for each training step.
+        photographs: Whether some surfaces wear photographs.
+        framing_views: How many of the first views define the frame: the inputs, where
+            targets must not leak into it. All of them if absent.
+    """
+    draws = Draws(seed, batch, stream=_ROOM, photographs=photographs)
+    scenes, places = draw_rooms(draws)
     rig = Draws(seed, batch, stream=_ROOM_RIG)
     poses, intrinsics = capture(rig, views, places, height=height, width=width)
     framed, scales = [], []

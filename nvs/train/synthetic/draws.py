@@ -10,6 +10,9 @@ from torch import Tensor
 
 from nvs.cameras.se3 import so3_about
 
+_ORDERS = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
+CYCLES = torch.eye(3, dtype=torch.float64)[_ORDERS]
+"""The three cyclic permutations of the axes, as matrices."""
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
@@ -34,10 +37,14 @@ class Draws:
         seed: Seed of the batch.
         batch: Number of scenes.
         stream: Keeps draws for different purposes apart.
+        photographs: Whether there are photographs for surfaces to wear.
     """
 
-    def __init__(self, seed: int, batch: int, *, stream: int) -> None:
+    def __init__(
+        self, seed: int, batch: int, *, stream: int, photographs: bool = False
+    ) -> None:
         self.batch = batch
+        self.photographs = photographs
         self._generators = [
             torch.Generator().manual_seed(mix(seed, index, stream))
             for index in range(batch)

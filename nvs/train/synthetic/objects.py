@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from nvs.cameras.se3 import so3_about
 from nvs.train.synthetic import shapes
-from nvs.train.synthetic.draws import Draws
-from nvs.train.synthetic.materials import draw_light, draw_textures
+from nvs.train.synthetic.draws import CYCLES, Draws
+from nvs.train.synthetic.materials import draw_textures
 from nvs.train.synthetic.render import SceneBatch
-from nvs.train.synthetic.solids import Parts, Solids, compose
+from nvs.train.synthetic.shading import draw_light
+from nvs.train.synthetic.solids import Parts, Solids, about_z, compose
 
 MIN_PARTS, MAX_PARTS = 3, 9
 ATTACHED, STACKED, MIRRORED, CIRCLED = range(4)
@@ -22,7 +22,7 @@ _KIND_WEIGHTS = [0.3, 0.2, 0.36, 0.14]
 _CUT_SHARE = 0.3
 
 
-def draw_objects(draws: Draws, *, photographs: bool) -> SceneBatch:
+def draw_objects(draws: Draws) -> SceneBatch:
     """One object a scene, inside the cube [−1, 1]³, z up, before white."""
     kind, ratio = _draw_shapes(draws)
     layout = draws.choice(weights=[0.35, 0.2, 0.25, 0.2])
@@ -34,7 +34,7 @@ def draw_objects(draws: Draws, *, photographs: bool) -> SceneBatch:
     cut = _draw_cuts(draws, kind, ratio, affine, twin)
     size = affine[..., :3].norm(dim=-2)
     matching = draws.chance(1, probability=0.6)
-    surfaces = draw_textures(draws, size, photographs=photographs).take(
+    surfaces = draw_textures(draws, size).take(
         torch.where(matching, twin, torch.arange(MAX_PARTS))
     )
     white = torch.ones(draws.batch, 3)
@@ -75,10 +75,8 @@ def _draw_linear(
     aspect[..., 1] = torch.where(round_, aspect[..., 0], aspect[..., 1])
     turned = draws.choice(MAX_PARTS, weights=[0.55, 0.25, 0.2])
     yaw = draws.uniform(MAX_PARTS, high=2 * math.pi)
-    up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
-    rotation = torch.where(
-        (turned == 1)[..., None, None], so3_about(up, yaw), _quarter_turns(draws)
-    )
+    lying = CYCLES[draws.choice(MAX_PARTS, weights=[0.6, 0.2, 0.2])]
+    rotation = torch.where((turned == 1)[..., None, None], about_z(yaw), lying)
     rotation = torch.where(
         (turned == 2)[..., None, None], draws.rotation(MAX_PARTS), rotation
     )
@@ -89,13 +87,6 @@ def _draw_linear(
     shear = upright.repeat(draws.batch, MAX_PARTS, 1, 1)
     shear[..., 0, 2] = amount
     return rotation @ shear * (size[..., None] * aspect)[..., None, :]
-
-
-def _quarter_turns(draws: Draws) -> Float[Tensor, "batch part 3 3"]:
-    """The frame's own axes, z along a random one of them."""
-    eye = torch.eye(3, dtype=torch.float64)
-    cycles = torch.stack([eye, eye[[1, 2, 0]], eye[[2, 0, 1]]])
-    return cycles[draws.choice(MAX_PARTS, weights=[0.6, 0.2, 0.2])]
 
 
 def _assemble(
@@ -114,7 +105,7 @@ def _assemble(
     snapped = draws.chance(MAX_PARTS, probability=0.6)
     largest = outward.abs() == outward.abs().amax(-1, keepdim=True)
     outward = torch.where(snapped[..., None], outward.sign() * largest, outward)
-    up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    up = outward.new_tensor([0.0, 0.0, 1.0])
     outward = torch.where((layout == STACKED)[:, None, None], up, outward)
     sink = draws.uniform(MAX_PARTS, low=0.25, high=0.95)
     seat = torch.tensor(0.98, dtype=torch.float64)
@@ -125,7 +116,7 @@ def _assemble(
     copied = (layout == CIRCLED)[:, None] & (index >= 2) & (index < 1 + petals[:, None])
     again = mirrored | copied
     twin = torch.where(mirrored, index - 1, torch.where(copied, 1, index))
-    turn = so3_about(up, 2 * math.pi * (index - 1) / petals[:, None])
+    turn = about_z(2 * math.pi * (index - 1) / petals[:, None])
     mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
     turn = torch.where(mirrored[..., None, None], mirror, turn)
     for part in range(1, MAX_PARTS):
@@ -168,9 +159,8 @@ def _reach(kind: Tensor, linear: Tensor, direction: Tensor) -> Tensor:
 
 def _fit(draws: Draws, kind: Tensor, affine: Tensor) -> Float[Tensor, "batch part 3 4"]:
     """Turn about z, centre and scale into the cube; a quarter end up off-centre."""
-    up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     yaw = draws.uniform(high=2 * math.pi)
-    affine = so3_about(up, yaw)[:, None] @ affine
+    affine = about_z(yaw)[:, None] @ affine
     extent = affine[..., :3].abs().sum(-1)
     oval = (kind == shapes.ELLIPSOID)[..., None]
     extent = torch.where(oval, affine[..., :3].norm(dim=-1), extent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, UInt8
@@ -12,26 +12,19 @@ from nvs.train.synthetic.shading import Light, shade, sky
 from nvs.train.synthetic.solids import Solids
 from nvs.train.synthetic.textures import Textures
 from nvs.train.synthetic.trace import Views, trace
+from nvs.train.tensors import Tensors
 
 SAMPLES_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 24}
 """Samples traced together: what stays in a CPU's cache, and in a GPU's memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class SceneBatch:
+class SceneBatch(Tensors):
     """Everything that is drawn of a batch of scenes."""
 
     solids: Solids
     textures: Textures
     light: Light
-
-    def to(self, device: torch.device | str) -> SceneBatch:
-        """Move all tensors."""
-        return SceneBatch(
-            solids=self.solids.to(device),
-            textures=self.textures.to(device),
-            light=self.light.to(device),
-        )
 
 
 def render(
@@ -112,11 +105,6 @@ def _chunks(views: Views) -> list[Views]:
     limit = SAMPLES_AT_ONCE.get(views.scene.device.type, SAMPLES_AT_ONCE["cpu"])
     size = max(1, limit // (views.rows * views.columns))
     return [
-        replace(
-            views,
-            world_from_camera=views.world_from_camera[start : start + size],
-            intrinsics=views.intrinsics[start : start + size],
-            scene=views.scene[start : start + size],
-        )
+        views.map(lambda tensor, start=start: tensor[start : start + size])
         for start in range(0, len(views.scene), size)
     ]

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from nvs.train.synthetic import shapes
+from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.solids import Parts, Solids
 from nvs.train.synthetic.textures import Textures, albedo
 from nvs.train.synthetic.trace import Hits, Views
 from nvs.train.synthetic.vectors import apply, dot, gather, unit
+from nvs.train.tensors import Tensors
 
 _SHININESS = 40
 _GRAZING = 0.15
@@ -22,7 +24,7 @@ _CLOSEST = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Light:
+class Light(Tensors):
     """Light of each scene of a batch."""
 
     toward: Float[Tensor, "scene 3"]
@@ -38,16 +40,37 @@ class Light:
     zenith: Float[Tensor, "scene 3"]
     """The same straight up; in between the two blend."""
 
-    def to(self, device: torch.device | str) -> Light:
-        """Move all tensors."""
-        return Light(
-            toward=self.toward.to(device),
-            nearness=self.nearness.to(device),
-            ambient=self.ambient.to(device),
-            lamp=self.lamp.to(device),
-            background=self.background.to(device),
-            zenith=self.zenith.to(device),
-        )
+
+def draw_light(
+    draws: Draws,
+    background: Float[Tensor, "batch 3"],
+    zenith: Float[Tensor, "batch 3"],
+    nearness: Float[Tensor, "batch"],
+) -> Light:
+    """Mostly ambient light with a lamp that is rarely below the horizon."""
+    ambient = draws.uniform(low=0.6, high=1.0)
+    toward = draws.direction()
+    height = toward[:, 2].abs() * 0.9 + 0.1
+    below = draws.chance(probability=0.1)
+    height = torch.where(below, -height, height)
+    toward = normalize(torch.cat([toward[:, :2], height[:, None]], dim=-1), dim=-1)
+    lamp = (1.08 - ambient) * draws.uniform(low=0.5, high=1.0)
+    return Light(
+        toward=toward.float(),
+        nearness=nearness.float(),
+        ambient=ambient.float(),
+        lamp=lamp.float(),
+        background=background.float(),
+        zenith=zenith.float(),
+    )
+
+
+def draw_sky(draws: Draws, *shape: int) -> Float[Tensor, "batch *shape 2 3"]:
+    """Colours near the horizon and overhead, from clear blue to overcast."""
+    clear = torch.tensor([[0.8, 0.88, 0.96], [0.3, 0.52, 0.9]], dtype=torch.float64)
+    grey = draws.uniform(*shape, 1, 1, low=0.75, high=1.0)
+    cloud = draws.uniform(*shape, 1, 1)
+    return clear + (grey - clear) * cloud
 
 
 def shade(

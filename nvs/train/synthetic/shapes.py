@@ -72,11 +72,7 @@ def normal(kind: int, point: Vector, ratio: Float[Tensor, "ray"]) -> Vector:
         on_x = (ax >= ay) & (ax >= az)
         on_y = ~on_x & (ay >= az)
         on_z = ~(on_x | on_y)
-        return (
-            sign * x.sign() * on_x,
-            sign * y.sign() * on_y,
-            sign * z.sign() * on_z,
-        )
+        return (sign * x.sign() * on_x, sign * y.sign() * on_y, sign * z.sign() * on_z)
     radius = (x * x + y * y).sqrt().clamp_min(_TINY)
     if kind == TORUS:
         out = (radius - (1 - ratio)) / radius

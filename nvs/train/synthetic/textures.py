@@ -13,13 +13,14 @@ removes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from nvs.train.synthetic.vectors import gather
+from nvs.train.tensors import Tensors
 
 PLAIN, WAVES, CHECKER, STRIPES, GRADIENT, MARKS, PHOTOGRAPH = range(7)
 NUMBERS = 2**31
@@ -35,7 +36,7 @@ _OCTAVES = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Textures:
+class Textures(Tensors):
     """Textures of a batch of scenes, one a slot; see the module's notation."""
 
     kind: Int[Tensor, "scene slot"]
@@ -53,16 +54,10 @@ class Textures:
     gloss: Float[Tensor, "scene slot"]
     """Strength of the highlight; 0 is matte."""
 
-    def to(self, device: torch.device | str) -> Textures:
-        """Move all tensors."""
-        moved = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Textures(**{name: value.to(device) for name, value in moved.items()})
-
     def take(self, slot: Int[Tensor, "scene other"]) -> Textures:
         """Textures of chosen slots of each scene, repeated where they are."""
         scene = torch.arange(len(slot), device=slot.device)[:, None]
-        taken = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Textures(**{name: v[scene, slot] for name, v in taken.items()})
+        return self.map(lambda tensor: tensor[scene, slot])
 
 
 def albedo(

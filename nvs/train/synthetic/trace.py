@@ -24,6 +24,7 @@ from torch import Tensor
 from nvs.train.synthetic import shapes
 from nvs.train.synthetic.solids import Parts, Solids
 from nvs.train.synthetic.vectors import gather
+from nvs.train.tensors import Tensors
 
 NEAR = 1e-3
 _KINDS = 8
@@ -38,7 +39,7 @@ _EDGES = torch.tensor(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Views:
+class Views(Tensors):
     """Cameras of several scenes in one list, and the grid of samples of each."""
 
     world_from_camera: Float[Tensor, "view 4 4"]
@@ -97,7 +98,8 @@ def trace(views: Views, solids: Solids) -> Hits:
     body = _frames(views, solids.body, view, scene, part)
     hole = _frames(views, solids.cut, view, scene, part)
 
-    found = []
+    none = view[:0]
+    found = [(none, none, none.bool(), views.intrinsics.new_empty(0))]
     start = 0
     for number, size in zip(groups.tolist(), sizes.tolist(), strict=True):
         body_kind, cut_kind = number // _KINDS, number % _KINDS - 1
@@ -128,8 +130,6 @@ def trace(views: Views, solids: Solids) -> Hits:
                 enter.index_select(0, ahead),
             )
         )
-    if not found:
-        return _no_hits(view, views)
     sample, segment, on_cut, depth = (
         torch.cat(column) for column in zip(*found, strict=True)
     )
@@ -156,16 +156,6 @@ def subtract(
     inside = (s0 <= t0) & (t0 < s1)
     entry = torch.where(inside, s1, t0)
     return torch.where(entry < t1, entry, torch.inf), inside
-
-
-def _no_hits(empty: Tensor, views: Views) -> Hits:
-    return Hits(
-        sample=empty,
-        view=empty,
-        part=empty,
-        on_cut=empty.bool(),
-        depth=views.intrinsics.new_empty(0),
-    )
 
 
 def _rectangles(views: Views, parts: Parts) -> tuple[Tensor, ...]:

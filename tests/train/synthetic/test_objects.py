@@ -19,7 +19,7 @@ def corners(parts: Parts) -> torch.Tensor:
 
 
 def test_objects_fill_but_do_not_leave_the_cube() -> None:
-    body = draw_objects(Draws(0, 300, stream=0), photographs=False).solids.body
+    body = draw_objects(Draws(0, 300, stream=0)).solids.body
     count = (body.kind != shapes.NONE).sum(-1)
     assert count.min() == MIN_PARTS
     assert count.max() == MAX_PARTS
@@ -30,7 +30,7 @@ def test_objects_fill_but_do_not_leave_the_cube() -> None:
 
 
 def test_every_shape_and_every_cut_occurs() -> None:
-    solids = draw_objects(Draws(0, 100, stream=0), photographs=False).solids
+    solids = draw_objects(Draws(0, 100, stream=0)).solids
     assert set(solids.body.kind.unique().tolist()) == {-1, 0, 1, 2, 3}
     assert set(solids.cut.kind.unique().tolist()) == {-1, *shapes.CONVEX}
     cut = solids.cut.kind != shapes.NONE
@@ -38,7 +38,7 @@ def test_every_shape_and_every_cut_occurs() -> None:
 
 
 def test_inverse_maps_invert() -> None:
-    body = draw_objects(Draws(0, 50, stream=0), photographs=False).solids.body
+    body = draw_objects(Draws(0, 50, stream=0)).solids.body
     product = body.local_from_world @ body.world_from_local[..., :3]
     identity = torch.eye(3).expand_as(product)
     torch.testing.assert_close(product, identity, atol=1e-4, rtol=0)

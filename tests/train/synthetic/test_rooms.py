@@ -9,13 +9,13 @@ from torch import Tensor
 from nvs.cameras import Camera, project, unproject
 from nvs.train.synthetic import shapes, textures
 from nvs.train.synthetic.batch import DrawnBatch, draw_room_batch
-from nvs.train.synthetic.centrepiece import draw_centrepiece
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import MAX_PARTS
 from nvs.train.synthetic.places import RING, Place, draw_places
 from nvs.train.synthetic.render import SceneBatch, render_depth
 from nvs.train.synthetic.rooms import draw_rooms
 from nvs.train.synthetic.solids import Parts
+from nvs.train.synthetic.things import draw_centrepiece
 
 NUM_SCENES, NUM_VIEWS, SIDE = 60, 6, 24
 CORNERS = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)
@@ -40,7 +40,7 @@ def depth(drawn: DrawnBatch) -> Tensor:
 
 
 def drawn_rooms(photographs: bool = False) -> tuple[SceneBatch, Place]:
-    return draw_rooms(Draws(0, NUM_SCENES, stream=0), photographs=photographs)
+    return draw_rooms(Draws(0, NUM_SCENES, stream=0, photographs=photographs))
 
 
 def inside(parts: Parts, points: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def test_pictures_are_neither_black_nor_white_nor_blank(drawn: DrawnBatch) -> No
 
 def test_things_stand_on_the_ground_or_a_stand() -> None:
     place = draw_places(Draws(0, NUM_SCENES, stream=0))
-    things = draw_centrepiece(Draws(0, NUM_SCENES, stream=1), place, photographs=False)
+    things = draw_centrepiece(Draws(0, NUM_SCENES, stream=1), place)
     body = things.solids.body
     corner = CORNERS * body.half_extent[:, :, None]
     corner = corner @ body.world_from_local[..., :3].transpose(-2, -1)

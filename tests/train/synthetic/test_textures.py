@@ -16,7 +16,6 @@ from nvs.train.synthetic import (
     Photographs,
     draw_object_batch,
     load_photographs,
-    object_batch,
     textures,
 )
 
@@ -102,16 +101,14 @@ def test_photographs_are_loaded_cropped_and_shown(
 
 def test_photographs_reach_objects() -> None:
     plain, worn = (
-        object_batch(
+        draw_object_batch(
             batch=4,
             views=2,
             height=32,
             width=32,
             seed=0,
-            device="cpu",
-            photographs=photographs,
-            with_depth=True,
-        )
+            photographs=photographs is not None,
+        ).render("cpu", photographs=photographs, with_depth=True)
         for photographs in (None, noise(2))
     )
     assert torch.equal(plain.depth, worn.depth)

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from nvs.cameras import Camera, project, unproject
-from nvs.train.synthetic.captures import capture
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import draw_objects
 from nvs.train.synthetic.render import SceneBatch, render, render_depth
-from nvs.train.synthetic.rigs import orbit
+from nvs.train.synthetic.rigs import capture, orbit
 from nvs.train.synthetic.rooms import draw_rooms
 
 HEIGHT, WIDTH = 48, 64
@@ -26,10 +25,10 @@ def world(kind: str, seed: int) -> tuple[SceneBatch, Tensor, Tensor]:
     draws, rig = Draws(seed, 1, stream=0), Draws(seed, 1, stream=1)
     size = {"height": HEIGHT, "width": WIDTH}
     if kind == "object":
-        scene = draw_objects(draws, photographs=False)
+        scene = draw_objects(draws)
         poses, intrinsics = orbit(rig, NUM_VIEWS, **size)
     else:
-        scene, place = draw_rooms(draws, photographs=False)
+        scene, place = draw_rooms(draws)
         poses, intrinsics = capture(rig, NUM_VIEWS, place, **size)
     matte = replace(scene.textures, gloss=torch.zeros_like(scene.textures.gloss))
     return replace(scene, textures=matte), poses.float(), intrinsics.float()

@@ -18,11 +18,9 @@ from nvs.errors import CheckpointError, OutputError
 from nvs.model import LaCTNetwork
 from nvs.model.checkpoint import load_checkpoint
 from nvs.model.shards import MANIFEST, WEIGHTS, join_shards
-from nvs.train import export as export_module
 from nvs.train import session
 from nvs.train.config import TrainConfig
-from nvs.train.export import export_weights
-from nvs.train.mixture import Mixture
+from nvs.train.data import Mixture
 from nvs.train.runtime import build_network
 
 
@@ -32,7 +30,7 @@ def network(make_config: Callable[..., TrainConfig]) -> LaCTNetwork:
 
 
 def export(folder: Path, network: LaCTNetwork, shard_bytes: int | None) -> list[Path]:
-    return export_weights(
+    return session.export_weights(
         folder,
         network.config,
         network.state_dict(),
@@ -203,14 +201,14 @@ def test_what_does_not_read_back_is_not_kept(
 ) -> None:
     export(tmp_path, other, None)
     before = load_checkpoint(tmp_path).digest
-    save = export_module.save_checkpoint
+    save = session.save_checkpoint
 
     def damaged(path: Path, *values: Any, **options: Any) -> str:
         digest = save(path, *values, **options)
         path.write_bytes(path.read_bytes()[:-1] + b"!")
         return digest
 
-    monkeypatch.setattr(export_module, "save_checkpoint", damaged)
+    monkeypatch.setattr(session, "save_checkpoint", damaged)
     with pytest.raises(CheckpointError, match="damaged"):
         export(tmp_path, network, None)
     assert [path.name for path in tmp_path.iterdir()] == [WEIGHTS]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import re
+import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from jaxtyping import Float
@@ -12,7 +15,14 @@ from torch import Tensor, nn
 
 from nvs.errors import MissingExtraError, WeightsUnavailableError
 from nvs.perceptual.backbones import BACKBONES, OFFLINE_PACKAGE, Net, backbone_state
-from nvs.perceptual.torchvision_import import import_torchvision
+
+SCHEMAS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+"""Operators that importing torchvision refers to, though no backbone uses them."""
+
+_libraries: list[torch.library.Library] = []
 
 
 class Lpips(nn.Module):
@@ -85,3 +95,33 @@ def _load_backbone(
                 remedy=f"Give the file from {BACKBONES[net].url}.",
             )
         parameter.copy_(state[key])
+
+
+def import_torchvision(*, extra: str, otherwise: str) -> ModuleType:
+    """The module `torchvision`, beside a torch that its compiled half may not fit.
+
+    Raises:
+        MissingExtraError: If it is not installed; `extra` installs it, and `otherwise`
+            says how to do without.
+    """
+    for _ in range(len(SCHEMAS) + 1):
+        try:
+            return importlib.import_module("torchvision")
+        except ImportError as error:
+            raise MissingExtraError(
+                "torchvision", extra, otherwise=otherwise
+            ) from error
+        except RuntimeError as error:
+            missing = re.search(
+                r"operator torchvision::(\w+) does not exist", str(error)
+            )
+            if missing is None or missing[1] not in SCHEMAS:
+                raise
+            library = torch.library.Library(
+                "torchvision", "DEF" if not _libraries else "FRAGMENT"
+            )
+            library.define(SCHEMAS[missing[1]])
+            _libraries.append(library)
+            for name in [n for n in sys.modules if n.split(".")[0] == "torchvision"]:
+                del sys.modules[name]
+    raise AssertionError("each round defines another operator")

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import torch
 
-from nvs.train.synthetic import styles, textures
+from nvs.train.synthetic import materials, textures
 from nvs.train.synthetic.draws import Draws
-from nvs.train.synthetic.styles import choose, draw_surfaces, fitted, shining
+from nvs.train.synthetic.materials import (
+    choose,
+    draw_surfaces,
+    fitted,
+    shining,
+)
 
 SIZE = torch.tensor([0.4, 0.1, 0.3]).double().expand(20, 6, 3)
 ALL = torch.ones(20, 6, dtype=torch.bool)
 
 
-def drawn(style: styles.Style = styles.CLUTTER, seed: int = 0) -> textures.Textures:
-    return draw_surfaces(Draws(seed, 20, stream=0), SIZE, style, photographs=True)
+def drawn(
+    style: materials.Style = materials.CLUTTER, seed: int = 0
+) -> textures.Textures:
+    return draw_surfaces(Draws(seed, 20, stream=0, photographs=True), SIZE, style)
 
 
 def test_fitted_photographs_are_shown_once_and_whole() -> None:
@@ -44,7 +51,12 @@ def test_what_shines_is_bright_and_blends_upward() -> None:
 
 
 def test_styles_keep_to_their_values() -> None:
-    for style in (styles.WALL, styles.FLOOR, styles.GROUND, styles.ENCLOSURE):
+    for style in (
+        materials.WALL,
+        materials.FLOOR,
+        materials.GROUND,
+        materials.ENCLOSURE,
+    ):
         colors = drawn(style).colors / torch.tensor(style.tint)
         low, high = style.values
         assert low - 0.05 <= colors.min()
