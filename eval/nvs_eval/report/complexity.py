@@ -8,8 +8,7 @@ from typing import Any
 
 from nvs_eval.published import published_complexity
 from nvs_eval.report.charts import cost_growth
-from nvs_eval.report.html_table import html_rows, plain_rows
-from nvs_eval.report.table import markdown
+from nvs_eval.report.tables import html_rows, markdown, plain_rows
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Headings and rows."""

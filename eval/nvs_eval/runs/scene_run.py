@@ -13,14 +13,18 @@ import numpy as np
 
 from nvs.errors import NvsError
 from nvs.scene import PosedViews, load_views
-from nvs_eval.methods import Method
-from nvs_eval.metrics import Metrics
-from nvs_eval.metrics.suite import NETS
-from nvs_eval.protocol import Protocol, SceneFolder, Split
+from nvs_eval.methods import Method, synchronise
+from nvs_eval.metrics import NETS, Metrics
+from nvs_eval.protocols.base import Protocol, SceneFolder, Split
 from nvs_eval.runs.opening import data_hash
-from nvs_eval.runs.pictures import picture_folder, picture_name, write_picture
-from nvs_eval.runs.records import Row, SceneRecord
-from nvs_eval.statistics import pooled_psnr_db
+from nvs_eval.runs.records import (
+    Row,
+    SceneRecord,
+    picture_folder,
+    picture_name,
+    write_picture,
+)
+from nvs_eval.summary import pooled_psnr_db
 
 FAILURES = (NvsError, OSError, RuntimeError, ValueError)
 """What a scene may fail with (RuntimeError is also out of GPU memory)."""
@@ -122,11 +126,11 @@ class SceneRun:
         normalisation = self.protocol.normalisation(inputs.camera, targets.camera)
         start = time.perf_counter()
         built = method.build(inputs, normalisation)
-        method.synchronise()
+        synchronise(method)
         prefill_seconds = time.perf_counter() - start
         start = time.perf_counter()
         renders = [image.cpu().numpy() for image in built.render(targets.camera)]
-        method.synchronise()
+        synchronise(method)
         render_seconds = time.perf_counter() - start
 
         kept = self._kept(targets)

@@ -9,8 +9,8 @@ from typing import Any
 
 from nvs.errors import ConfigError, MissingExtraError
 from nvs.fields import typed
-from nvs_eval import dl3dv, gso
-from nvs_eval.protocol import Protocol
+from nvs_eval.protocols import dl3dv, gso
+from nvs_eval.protocols.base import Protocol
 
 DEFAULT_METHODS = ("lact", "nearest", "mean")
 LISTS = ("data", "weights", "methods", "views", "sizes")

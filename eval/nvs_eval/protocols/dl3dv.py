@@ -19,8 +19,13 @@ from nvs.errors import ConfigError, DatasetError
 from nvs.scene.datasets import read_dataset
 from nvs.scene.frames import Frame
 from nvs_data.selection import k_means
-from nvs_eval.index_files import index_hash, read_index, write_index
-from nvs_eval.protocol import SceneFolder, Split
+from nvs_eval.protocols.base import (
+    SceneFolder,
+    Split,
+    index_hash,
+    read_index,
+    write_index,
+)
 
 VIEW_COUNTS = (16, 32, 64, 128)
 SIZE = (536, 960)

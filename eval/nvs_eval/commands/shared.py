@@ -1,13 +1,14 @@
-"""Options that several commands of `nvs eval` share, and how lists are read."""
+"""Options that commands of `nvs eval` share, how lists are read, what is printed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nvs.errors import ConfigError
+from nvs.terminal import output
 
 LpipsFile = Annotated[
     Path | None, typer.Option(help="File of this LPIPS backbone, as torchvision's.")
@@ -52,3 +53,29 @@ def parse_sizes(text: str | None, option: str) -> list[tuple[int, int]] | None:
             )
         sizes.append((int(sides[0]), int(sides[-1])))
     return sizes
+
+
+if TYPE_CHECKING:
+    from nvs_eval.runs.records import SceneRecord
+
+
+def show(record: SceneRecord, out: Path, *, as_json: bool) -> None:
+    """The table of a run, what is missing from it and why; or counts as JSON."""
+    from nvs_eval.report.tables import markdown_table
+    from nvs_eval.runs.records import load_run
+    from nvs_eval.summary import summarise_rows
+
+    if as_json:
+        summary = {
+            "out": str(out),
+            "results": len(record.rows),
+            "failures": len(record.failures),
+        }
+        output.print_result(summary, as_json=True, title="nvs eval")
+        return
+    typer.echo(markdown_table(summarise_rows({"": record.rows})))
+    for column, why in load_run(out)["unavailable"].items():
+        output.say(f"nvs: {column} is empty: {why}")
+    for failure in record.failures:
+        output.say(f"nvs: {failure['scene']} failed: {failure['error']}")
+    output.say(f"nvs: results in {out}; a page of them: nvs eval report {out}")

@@ -20,13 +20,15 @@ from nvs.images import read_image
 from nvs.scene.resize import on_white
 from nvs_eval.metrics import Metrics
 from nvs_eval.runs.opening import begin
-from nvs_eval.runs.pictures import picture_folder, picture_name, write_picture
 from nvs_eval.runs.records import (
     Row,
     SceneRecord,
     merge,
+    picture_folder,
+    picture_name,
     safe_name,
     save_scene,
+    write_picture,
 )
 from nvs_eval.runs.scene_run import FAILURES, summarise
 

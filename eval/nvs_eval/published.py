@@ -10,7 +10,7 @@ from typing import Any
 
 from nvs_eval.summary import Setting, setting_key
 
-FILE = Path(__file__).parent / "published.json"
+FILE = Path(__file__).with_suffix(".json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
