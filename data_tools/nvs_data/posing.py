@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from nvs.errors import ConfigError, DatasetError
+from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
 from nvs_data.colmap_run import (
     MIN_MODEL_SIZE,
@@ -28,8 +29,7 @@ from nvs_data.colmap_run import (
     import_pycolmap,
     quiet,
 )
-from nvs_data.photo_pairs import Matching, photo_pairs
-from nvs_data.photos import list_photos, prepare_photos
+from nvs_data.photos import Matching, list_photos, photo_pairs, prepare_photos
 
 CameraModel = Literal["PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV"]
 
@@ -224,9 +224,7 @@ def _write_json(
     if report is not None:
         content["registered"] = [asdict(photo) for photo in report.registered]
         content["dropped"] = [asdict(photo) for photo in report.dropped]
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    part.replace(file)
+    write_text(file, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def _check_arguments(

@@ -28,7 +28,7 @@ from PIL import Image
 from nvs.errors import DatasetError, OutputError
 from nvs.files import atomic_output
 from nvs_data import containers
-from nvs_data.meshes.textures import check_texture, texture_pixels
+from nvs_data.meshes.checks import check_texture, texture_pixels
 
 SOURCES_FILE = "sources.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tga", ".webp", ".bmp")

@@ -23,7 +23,7 @@ from nvs.errors import ConfigError, DatasetError
 from nvs.files import atomic_output
 from nvs.scene.dataset_files import read_json
 from nvs_data.colmap_run import Progress
-from nvs_data.photo_pairs import Matching
+from nvs_data.photos import Matching
 from nvs_data.posing import CameraModel, PosingReport, pose
 
 SHARPNESS_PX = 640
@@ -119,15 +119,7 @@ def extract_frames(
         ConfigError: Unless exactly one of count and baseline is given, and positive.
         DatasetError: If the file is missing, no video, or too short or still for it.
     """
-    if (count is None) == (baseline is None):
-        raise ConfigError(
-            f"count is {count} and baseline is {baseline}",
-            remedy="Give one of them: how many frames, or how far apart.",
-        )
-    if not (count or baseline or 0) > 0:
-        raise ConfigError(
-            f"count is {count}, baseline is {baseline}", remedy="It must be positive."
-        )
+    _check_spacing(count, baseline)
     video, folder = Path(video), Path(folder)
     found = survey(video)
     num_frames = len(found.sharpness)
@@ -179,6 +171,7 @@ def pose_video(
     Raises:
         ConfigError, DatasetError: As `extract_frames` and `pose`.
     """
+    _check_spacing(count, baseline)
     video, out = Path(video), Path(out)
     note = out / "frames.json"
     chosen_by = {"video": video.name, "count": count, "baseline": baseline}
@@ -208,6 +201,18 @@ def pose_video(
         num_threads=num_threads,
         progress=progress,
     )
+
+
+def _check_spacing(count: int | None, baseline: float | None) -> None:
+    if (count is None) == (baseline is None):
+        given = "neither" if count is None else "both"
+        raise ConfigError(
+            f"{given} of count and baseline given",
+            remedy="Give one: how many frames, or how far apart, such as 0.05.",
+        )
+    if not (count or baseline or 0) > 0:
+        name, value = ("count", count) if baseline is None else ("baseline", baseline)
+        raise ConfigError(f"{name} is {value}", remedy="It must be positive.")
 
 
 def _frames(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:

@@ -20,8 +20,7 @@ from nvs.cameras import Camera, rays
 from nvs.errors import ConfigError, DatasetError, ImageError
 from nvs.scene.datasets import load_views, read_dataset
 from nvs_data.alignment import pose_errors
-from nvs_data.photo_pairs import photo_pairs
-from nvs_data.photos import list_photos, prepare_photos
+from nvs_data.photos import list_photos, photo_pairs, prepare_photos
 from nvs_data.posing import pose
 from nvs_data.video import pose_video
 

@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8, UInt32
 
 from nvs.errors import DatasetError, MissingExtraError, NvsError
-from nvs_data.meshes.glb import check_glb
+from nvs_data.meshes.checks import check_glb, check_texture, texture_pixels
 from nvs_data.meshes.sources import MAX_MODEL_BYTES, MeshSource
-from nvs_data.meshes.textures import check_texture, texture_pixels
 
 GAMMA = 2.2
 

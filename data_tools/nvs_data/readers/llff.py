@@ -22,7 +22,7 @@ from nvs.errors import CameraError, DatasetError, about, reason
 from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.scene.dataset_files import inside, is_file
 from nvs.scene.frames import Dataset
-from nvs_data.readers.lens_frame import lens_frame, scaled_to_file
+from nvs_data.frames import lens_frame, scaled_to_file
 
 IMAGE_FOLDERS = ("images", "images_4", "images_8", "images_2")
 

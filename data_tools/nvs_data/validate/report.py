@@ -21,7 +21,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from nvs.errors import NvsError, OutputError
+from nvs.errors import NvsError
+from nvs.files import write_text
 from nvs_data.validate.findings import Finding
 from nvs_data.validate.survey import Survey
 
@@ -100,13 +101,7 @@ def write_report(
         ),
         **COLOURS,
     )
-    try:
-        Path(file).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"the report {file} cannot be written ({error})",
-            remedy="Choose a file in a folder that exists and can be written to.",
-        ) from error
+    write_text(file, page)
 
 
 def _summary(capture: Survey, findings: Sequence[Finding]) -> str:

@@ -18,7 +18,7 @@ from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import ConfigError, DatasetError
 from nvs.scene.datasets import read_dataset
 from nvs.scene.frames import Frame
-from nvs_data.selection import k_means
+from nvs_data.selection import cameras_of, k_means
 from nvs_eval.protocols.base import (
     SceneFolder,
     Split,
@@ -139,12 +139,7 @@ def choose_views(
     """
     targets = list(range(0, len(frames), TARGET_STRIDE))
     candidates = [index for index in range(len(frames)) if index not in set(targets)]
-    for frame in frames:
-        frame.camera.check([frame.name])
-    first = frames[0].camera
-    camera = Camera.cat(
-        [frames[i].camera.resized(first.height, first.width) for i in candidates]
-    )
+    camera = cameras_of(frames)[candidates]
     inputs: dict[str, list[str]] = {}
     for count in sorted({*VIEW_COUNTS, *view_counts}):
         if count <= len(candidates):

@@ -1,15 +1,16 @@
-"""Options that several data commands share, and how their values are read."""
+"""Options that several data commands share, how values are read, what Ctrl-C says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nvs.errors import ConfigError
+from nvs.errors import ConfigError, NvsError
 
 if TYPE_CHECKING:
     from nvs.scene.frames import Dataset, Frame
@@ -31,8 +32,6 @@ Convention = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of k_means and random.")]
 
 CONVENTIONS = ("opencv", "opengl")
-METHODS = ("k_means", "farthest_point", "uniform", "random")
-SEEDED = ("k_means", "random")
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
@@ -57,20 +56,6 @@ def check_at_least(option: str, value: float | None, low: int) -> None:
         raise ConfigError(f"{option} is {value}", remedy=f"Use at least {low}.")
 
 
-def check_new_folder(folder: Path) -> None:
-    """Raise if a folder to write holds something.
-
-    Raises:
-        OutputError: If it does, or is a file.
-    """
-    from nvs.errors import OutputError
-
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(
-            f"{folder} is there already and not empty", remedy="Name a new folder."
-        )
-
-
 def read(path: Path, format: str | None, convention: str = "opencv") -> Dataset:
     """The frames of a dataset, their axes turned round if the convention says so.
 
@@ -79,7 +64,7 @@ def read(path: Path, format: str | None, convention: str = "opencv") -> Dataset:
         DatasetError, CameraError: If the dataset cannot be read.
     """
     from nvs.scene.datasets import read_dataset
-    from nvs_data.frame_edits import with_flipped_axes
+    from nvs_data.frames import with_flipped_axes
 
     check_choice("--convention", convention, CONVENTIONS)
     dataset = read_dataset(path, format=format)
@@ -87,26 +72,6 @@ def read(path: Path, format: str | None, convention: str = "opencv") -> Dataset:
         frames = tuple(with_flipped_axes(frame) for frame in dataset.frames)
         return replace(dataset, frames=frames)
     return dataset
-
-
-def select_views(
-    frames: Sequence[Frame], *, method: str, count: int, seed: int
-) -> list[int]:
-    """Indices of the frames that a method of `nvs_data.selection` chooses.
-
-    Raises:
-        ConfigError: If there are fewer views, or the count is not positive.
-        CameraError: If a camera is unusable.
-    """
-    from nvs.cameras import Camera
-    from nvs_data import selection
-
-    for frame in frames:
-        frame.camera.check([frame.name])
-    first = frames[0].camera
-    camera = Camera.cat([f.camera.resized(first.height, first.width) for f in frames])
-    choose: Callable[..., list[int]] = getattr(selection, method)
-    return choose(camera, count, **({"seed": seed} if method in SEEDED else {}))
 
 
 def counted(frames: Sequence[Frame], update: Callable[[int, int], None]) -> list[Frame]:
@@ -121,3 +86,24 @@ def counted(frames: Sequence[Frame], update: Callable[[int, int], None]) -> list
         return pixels
 
     return [replace(frame, load=lambda f=frame: load(f)) for frame in frames]
+
+
+class InterruptedWorkError(NvsError):
+    """Ctrl-C, where what was done so far is kept."""
+
+    exit_code = 130
+
+
+@contextmanager
+def resumable(kept: str) -> Generator[None]:
+    """Say after Ctrl-C what is kept, and where.
+
+    Raises:
+        InterruptedWorkError: On Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise InterruptedWorkError(
+            f"interrupted; {kept}", remedy="The same command goes on from there."
+        ) from stop

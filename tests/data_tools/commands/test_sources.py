@@ -1,4 +1,4 @@
-"""Models to posed sets, and scenes from the hub, as typed."""
+"""Models to posed sets, textures to photographs, scenes from the hub, as typed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from nvs.scene.datasets import read_dataset
 
@@ -140,3 +141,18 @@ def test_mistakes_end_in_one_line(
     assert message in last
     assert "Traceback" not in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["models"]
+
+
+def test_diffuse_maps_become_photographs(nvs, tmp_path: Path) -> None:
+    folder, out = tmp_path / "textures", tmp_path / "out"
+    folder.mkdir()
+    Image.radial_gradient("L").save(folder / "wall.png")
+    Image.linear_gradient("L").save(folder / "wall_nm.png")
+    arguments = ("data", "textures", folder, "-o", out, "--size", 64, "--json")
+    done = nvs(*arguments)
+    assert done.code == 0, done.err
+    assert (done.json["kept"], done.json["left_out"]) == (1, {"other_map": 1})
+    assert Image.open(out / "00000.jpg").size == (64, 64)
+    assert nvs(*arguments).json["present"]
+    refused = nvs("data", "textures", folder, "-o", out, "--size", 63)
+    assert (refused.code, "--size is 63" in refused.err) == (2, True)

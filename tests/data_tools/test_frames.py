@@ -9,7 +9,7 @@ import torch
 from nvs.cameras import Camera, orbit
 from nvs.errors import ConfigError, ImageError
 from nvs.scene.frames import Frame
-from nvs_data.frame_edits import resized, with_flipped_axes
+from nvs_data.frames import resized, with_flipped_axes
 
 
 def direction_image(camera: Camera) -> np.ndarray:

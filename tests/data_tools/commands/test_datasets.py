@@ -1,4 +1,4 @@
-"""Datasets in other layouts, sizes and choices of views, as typed."""
+"""Datasets checked, in other layouts, sizes and choices of views, as typed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,108 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nvs.scene.datasets import read_dataset
 from nvs.scene.resize import CoverCrop
+from nvs_data import selection
 
 CONVERT = ("convert", "SET", "-o", "out", "--to", "opencv")
+
+
+def test_a_good_capture_passes(nvs, capture: Path, tmp_path: Path) -> None:
+    report = tmp_path / "reports" / "report.html"
+    done = nvs("data", "validate", capture, "--report", report)
+    assert (done.code, done.out) == (0, "ok: 64 views, no faults found\n"), done.err
+    assert report.read_text().startswith("<!doctype html>")
+    assert [file.name for file in report.parent.iterdir()] == ["report.html"]
+    done = nvs("data", "validate", capture, "--json")
+    assert done.json["findings"] == []
+    assert (done.json["views"], done.json["exit_code"]) == (64, 0)
+
+
+def test_a_warning_exits_1(nvs, change: Any) -> None:
+    ring = change(lambda frames: frames[:16])
+    done = nvs("data", "validate", ring)
+    assert done.code == 1
+    (line,) = done.out.splitlines()
+    assert line.startswith("warning: coverage: no view looks from within")
+    done = nvs("data", "validate", ring, "--for", "scene")
+    assert done.code == 2
+    assert done.out.startswith("error: framing: the viewing directions of 16 views")
+
+
+def test_an_error_exits_2_and_is_told_in_json(nvs, change: Any) -> None:
+    def scale(frames: Any) -> Any:
+        frames[3]["w2c"][0][0] = float("nan")
+        return frames
+
+    done = nvs("data", "validate", change(scale), "--json")
+    assert done.code == done.json["exit_code"] == 2
+    (finding,) = [f for f in done.json["findings"] if f["severity"] == "error"]
+    assert (finding["kind"], finding["views"]) == ("not-finite", [3])
+    assert "3.png" in finding["message"]
+
+
+def test_missing_images_are_warned_of_and_damaged_ones_errors(
+    nvs, capture: Path
+) -> None:
+    for index in range(6):
+        (capture / f"{index}.png").unlink()
+    assert nvs("data", "validate", capture).code == 1
+    (capture / "9.png").write_bytes(b"no picture")
+    done = nvs("data", "validate", capture)
+    assert done.code == 2
+    first, second = done.out.splitlines()[:2]
+    assert first.startswith(
+        "warning: image: 6 of 64 images are missing: 0.png, 1.png, 2.png, 3.png and 2 "
+    )
+    assert second.startswith("error: image: ")
+    assert "9.png: not a PNG" in second
+
+
+def test_opengl_poses_are_found_and_put_right(nvs, opengl: Path, tmp_path) -> None:
+    done = nvs("data", "validate", opengl)
+    assert done.code == 2
+    (line,) = done.out.splitlines()
+    assert line.startswith("error: looking-away")
+    assert "--convention opengl" in line
+    repair = f"nvs data convert {opengl} -o OUT --to opencv --convention opengl"
+    assert repair in done.err
+    done = nvs("data", "validate", opengl, "--convention", "opengl")
+    assert (done.code, done.out) == (0, "ok: 64 views, no faults found\n")
+    words = repair.replace("OUT", str(tmp_path / "out")).split()
+    assert nvs(*words[1:]).code == 0
+    assert nvs("data", "validate", tmp_path / "out").code == 0
+
+
+def test_the_layout_can_be_named(nvs, capture: Path) -> None:
+    assert nvs("data", "validate", capture, "--format", "opencv").code == 0
+    done = nvs("data", "validate", capture, "--format", "llff")
+    assert (done.code, "poses_bounds.npy" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none",), "none: there is nothing there"),
+        (("SET", "--for", "room"), "--for is 'room'. Use one of object, scene"),
+        (("SET", "--convention", "colmap"), "--convention is 'colmap'"),
+        (("SET", "--report", "SET/0.png"), "Name a .html file"),
+        (("SET", "--report", "/proc/x/r.html"), "cannot write /proc/x/r.html"),
+        (("SET", "--format", "x"), "no dataset format 'x'"),
+    ],
+)
+def test_mistakes_end_in_one_line(nvs, capture: Path, arguments, message) -> None:
+    words = (argument.replace("SET", str(capture)) for argument in arguments)
+    done = nvs("data", "validate", *words)
+    assert done.code == 2
+    last = done.err.strip().splitlines()[-1]
+    assert last.startswith("nvs: ")
+    assert message in last
+    assert "Traceback" not in done.err
+    with Image.open(capture / "0.png") as image:
+        assert image.size == (24, 24)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +190,7 @@ def test_selection_feeds_build(nvs, dataset, weights, tmp_path: Path) -> None:
 
 
 def test_fewer_views_than_asked_for_are_said(nvs, dataset, monkeypatch) -> None:
-    monkeypatch.setattr("nvs_data.selection.k_means", lambda *_, **__: [1, 2])
+    monkeypatch.setitem(selection.METHODS, "k_means", lambda *_, **__: [1, 2])
     done = nvs("data", "select", dataset, "--count", "3")
     assert (done.code, done.out) == (0, "1,2\n")
     assert "2 of 3 views" in done.err
@@ -137,7 +234,7 @@ def test_ctrl_c_leaves_nothing(nvs, dataset, tmp_path, monkeypatch) -> None:
         ),
         (
             (*CONVERT, "--size", "1x99999"),
-            "would become 66666×99999 to cover 1×99999",
+            "too thin to cover 1×99999: it would become 66666×99999",
         ),
         (
             (*CONVERT, "--count", "3"),
@@ -157,7 +254,7 @@ def test_ctrl_c_leaves_nothing(nvs, dataset, tmp_path, monkeypatch) -> None:
         (("select", "SET", "--count", "3", "--method", "x"), "--method is 'x'"),
     ],
 )
-def test_mistakes_end_in_one_line(
+def test_mistaken_conversions_end_in_one_line(
     nvs, dataset, tmp_path, monkeypatch, arguments, message
 ) -> None:
     monkeypatch.chdir(tmp_path)

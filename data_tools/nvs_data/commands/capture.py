@@ -1,4 +1,4 @@
-"""`nvs data pose`: photographs to a dataset, their cameras found by COLMAP."""
+"""`nvs data pose` and `frames`: photographs or a video to a dataset, by COLMAP."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from nvs.terminal import options, output
-from nvs_data.commands import inputs
-from nvs_data.commands.resumable import resumable
+from nvs_data.commands import shared
 
 if TYPE_CHECKING:
     from nvs_data.colmap_run import Progress
-    from nvs_data.photo_pairs import Matching
+    from nvs_data.photos import Matching
     from nvs_data.posing import CameraModel, PosingReport
 
 STAGES = {
@@ -28,7 +27,7 @@ STAGES = {
 
 def pose(
     photos: Annotated[Path, typer.Argument(help="A folder of photographs.")],
-    destination: inputs.Folder,
+    destination: shared.Folder,
     matching: Annotated[
         str,
         typer.Option(
@@ -49,20 +48,10 @@ def pose(
     json: options.Json = False,
 ) -> None:
     """Find the cameras of photographs: a folder that `nvs build` reads. Resumes."""
-    from typing import get_args
-
-    from nvs_data.photo_pairs import Matching
-    from nvs_data.posing import SMALLEST_IMAGE_PX, CameraModel
     from nvs_data.posing import pose as pose_photos
 
-    inputs.check_choice("--matching", matching, get_args(Matching))
-    inputs.check_choice("--camera-model", camera_model, get_args(CameraModel))
-    inputs.check_at_least("--max-image-px", max_image_px, SMALLEST_IMAGE_PX)
-    inputs.check_at_least("--threads", threads, 1)
-    with (
-        resumable(f"features and matches found so far are kept in {destination}"),
-        stages() as progress,
-    ):
+    kept = f"features and matches found so far are kept in {destination}"
+    with shared.resumable(kept), stages() as progress:
         report = pose_photos(
             photos,
             destination,
@@ -112,3 +101,46 @@ def print_report(report: PosingReport, *, as_json: bool) -> None:
     if not as_json:
         for photo in report.dropped:
             typer.echo(f"dropped: {photo.name}: {photo.reason}")
+
+
+def frames(
+    video: Annotated[Path, typer.Argument(help="An mp4, mov or webm file.")],
+    destination: shared.Folder,
+    count: Annotated[
+        int | None, typer.Option(help="How many frames, evenly spread in time.")
+    ] = None,
+    baseline: Annotated[
+        float | None,
+        typer.Option(
+            help="Or how far the image moves from one to the next, over its longer "
+            "side: 0.05 is usual."
+        ),
+    ] = None,
+    pose: Annotated[
+        bool, typer.Option("--pose/--no-pose", help="Also find their cameras.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Choose sharp, well-spread frames of a video, by time or by movement."""
+    from nvs.files import atomic_output, check_new_folder
+    from nvs_data.video import extract_frames, pose_video
+
+    if pose:
+        kept = f"frames, features and matches so far are kept in {destination}"
+        with shared.resumable(kept), stages() as progress:
+            report = pose_video(
+                video, destination, count=count, baseline=baseline, progress=progress
+            )
+        print_report(report, as_json=json)
+        return
+    check_new_folder(destination)
+    with (
+        output.progress("choose frames", unit="frames") as update,
+        atomic_output(destination) as folder,
+    ):
+        files = extract_frames(video, folder, count=count, baseline=baseline)
+        update(len(files), len(files))
+    names = [file.name for file in files]
+    values = {"photographs": str(destination), "frames": len(names)}
+    values |= {"names": names} if json else {"first": names[0], "last": names[-1]}
+    output.print_result(values, as_json=json, title="chose frames")
