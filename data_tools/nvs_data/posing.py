@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from nvs.errors import ConfigError, DatasetError
+from nvs.errors import DatasetError
+from nvs.fields import require
 from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
 from nvs_data.colmap_run import (
@@ -234,16 +235,16 @@ def _check_arguments(
         ("matching", matching, get_args(Matching)),
         ("camera_model", camera_model, get_args(CameraModel)),
     ]:
-        if value not in allowed:
-            raise ConfigError(
-                f"{name} is {value!r}", remedy=f"Use one of {', '.join(allowed)}."
-            )
-    if max_image_px < SMALLEST_IMAGE_PX:
-        raise ConfigError(
-            f"max_image_px is {max_image_px}",
-            remedy=f"Use at least {SMALLEST_IMAGE_PX}; 800 to 3200 are usual.",
-        )
-    if num_threads is not None and num_threads < 1:
-        raise ConfigError(
-            f"num_threads is {num_threads}", remedy="Use at least one thread."
-        )
+        require(value in allowed, name, value, f"Use one of {', '.join(allowed)}.")
+    require(
+        max_image_px >= SMALLEST_IMAGE_PX,
+        "max_image_px",
+        max_image_px,
+        f"Use at least {SMALLEST_IMAGE_PX}; 800 to 3200 are usual.",
+    )
+    require(
+        num_threads is None or num_threads >= 1,
+        "num_threads",
+        num_threads,
+        "Use at least one thread.",
+    )

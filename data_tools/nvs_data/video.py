@@ -22,6 +22,7 @@ from PIL import Image
 from nvs.errors import ConfigError, DatasetError
 from nvs.files import atomic_output
 from nvs.scene.dataset_files import read_json
+from nvs.scene.pictures import shrunk
 from nvs_data.colmap_run import Progress
 from nvs_data.photos import Matching
 from nvs_data.posing import CameraModel, PosingReport, pose
@@ -58,9 +59,9 @@ def survey(video: Path | str) -> VideoSurvey:
     before: UInt8[np.ndarray, "height width"] | None = None
     for frame in _frames(Path(video)):
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        laplacian = cv2.Laplacian(_shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
+        laplacian = cv2.Laplacian(shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
         sharpness.append(float(laplacian.var()))
-        small = _shrunk(grey, MOTION_PX)
+        small = shrunk(grey, MOTION_PX)
         step = 0.0 if before is None else _moved_px(before, small) / max(small.shape)
         movement.append(step + (movement[-1] if movement else 0.0))
         before = small
@@ -244,11 +245,3 @@ def _moved_px(
     steps = np.linalg.norm((moved - corners).reshape(-1, 2), axis=-1)[found[:, 0] == 1]
     median = float(np.median(steps)) if len(steps) else 0.0
     return median if median >= STILL_PX else 0.0
-
-
-def _shrunk(grey: UInt8[np.ndarray, "height width"], longest_px: int) -> Any:
-    scale = longest_px / max(grey.shape)
-    if scale >= 1:
-        return grey
-    size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nvs_eval.summary import Setting, setting_key
+from nvs_eval.summary import Setting
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -43,6 +43,11 @@ class Published:
             "lpips_vgg": self.lpips,
         }
 
+    @property
+    def cited(self) -> str:
+        """Its source, with what differs."""
+        return self.source + (f"; {self.note}" if self.note else "")
+
 
 def published(settings: Sequence[Setting] | None = None) -> list[Published]:
     """Published lines of some settings, or all, in the order of tables."""
@@ -50,7 +55,7 @@ def published(settings: Sequence[Setting] | None = None) -> list[Published]:
     lines = [_line(dict(row)) for row in content["quality"]]
     if settings is not None:
         lines = [line for line in lines if line.setting in settings]
-    return sorted(lines, key=lambda line: setting_key(line.setting))
+    return sorted(lines, key=lambda line: line.setting)
 
 
 def published_complexity() -> dict[str, Any]:

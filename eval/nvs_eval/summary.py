@@ -53,9 +53,9 @@ def pooled_psnr_db(mses: Sequence[float]) -> float:
     return psnr_db(float(np.mean(np.asarray(mses, dtype=np.float64))))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Setting:
-    """What is comparable: the same protocol, size and number of views."""
+    """What is comparable: the same protocol, size and number of views; ordered so."""
 
     protocol: str
     """`gso`, `dl3dv`, or what a folder's evaluation was told."""
@@ -65,6 +65,11 @@ class Setting:
     """Of the images, in pixels."""
     num_views: int
     """Number of input views; 0 if it is not known."""
+
+    @property
+    def table(self) -> tuple[str, int, int]:
+        """What stands in one table and chart: protocol and size."""
+        return (self.protocol, self.height, self.width)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +121,7 @@ def summarise_rows(runs: Mapping[str, Sequence[Row]]) -> list[Line]:
         )
         for (label, setting, method, normalised_by), rows in groups.items()
     ]
-    return sorted(lines, key=lambda line: setting_key(line.setting))
+    return sorted(lines, key=lambda line: line.setting)
 
 
 def setting_of(row: Row) -> Setting:
@@ -127,11 +132,6 @@ def setting_of(row: Row) -> Setting:
         width=row["width"],
         num_views=row["num_views"],
     )
-
-
-def setting_key(setting: Setting) -> tuple[str, int, int, int]:
-    """The order of settings in tables."""
-    return (setting.protocol, setting.height, setting.width, setting.num_views)
 
 
 def _interval(rows: Sequence[Row], column: str) -> Interval | None:
@@ -187,7 +187,7 @@ def differences(runs: Mapping[str, Sequence[Row]]) -> list[Difference]:
             name = method_label(label, row["method"])
             methods.setdefault(name, {})[row["scene"]] = row
     result: list[Difference] = []
-    for setting in sorted(by_method, key=setting_key):
+    for setting in sorted(by_method):
         (baseline, reference), *others = by_method[setting].items()
         for method, rows in others:
             common = [scene for scene in rows if scene in reference]

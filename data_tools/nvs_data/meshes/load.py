@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -85,13 +85,10 @@ def load_mesh(source: MeshSource, *, up: Literal["y", "z"] = "y") -> Mesh:
     return Mesh(
         name=source.name,
         parts=tuple(
-            MeshPart(
+            replace(
+                part,
                 vertices=(part.vertices - center) * (2 / extent) @ to_world.T,
                 normals=part.normals @ to_world.T,
-                uv=part.uv,
-                faces=part.faces,
-                base_color=part.base_color,
-                texture=part.texture,
             )
             for part in parts
         ),

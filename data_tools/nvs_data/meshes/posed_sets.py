@@ -30,6 +30,7 @@ from nvs.cameras.se3 import se3_inverse
 from nvs.errors import DatasetError, NvsError, OutputError
 from nvs.files import atomic_output
 from nvs.scene.opencv_layout import OpenCVReader, frame_entry
+from nvs.scene.pictures import encoded
 from nvs_data.meshes.load import Mesh, load_mesh
 from nvs_data.meshes.render import render_views
 from nvs_data.meshes.sources import MeshSource
@@ -69,8 +70,7 @@ def render_set(mesh: Mesh, camera: Camera, folder: Path) -> bool:
         (unfinished / "renderings").mkdir(parents=True)
         entries = _entries(camera)
         for entry, rgba in zip(entries, render_views(mesh, camera), strict=True):
-            _, png = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
-            (unfinished / entry["file_path"]).write_bytes(png.tobytes())
+            (unfinished / entry["file_path"]).write_bytes(encoded(rgba))
         text = json.dumps(entries, indent=1) + "\n"
         (unfinished / OpenCVReader.file_name).write_text(text)
     return True

@@ -18,7 +18,7 @@ from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import ConfigError, DatasetError
 from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
-from nvs.scene.datasets import readers
+from nvs.scene.datasets import is_dataset
 
 HASH_KEY = "sha256"
 
@@ -85,8 +85,7 @@ def find_scenes(
     for root in roots:
         if not root.is_dir():
             raise DatasetError(f"there is no folder {root}", remedy="Check the path.")
-        single = any(reader.recognises(root) for reader in readers())
-        for path in [root] if single else sorted(root.iterdir()):
+        for path in [root] if is_dataset(root) else sorted(root.iterdir()):
             if not path.is_dir() or path.name.startswith("."):
                 continue
             name = path.resolve().name

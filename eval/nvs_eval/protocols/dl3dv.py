@@ -28,7 +28,7 @@ from nvs_eval.protocols.base import (
 )
 
 VIEW_COUNTS = (16, 32, 64, 128)
-SIZE = (536, 960)
+SIZES = ((536, 960),)
 TARGET_STRIDE = 8
 SEED = 0
 NORMALISE = {

@@ -129,13 +129,10 @@ def _notes(
 
 
 def _charts(lines: Sequence[Line], colours: Mapping[str, str]) -> list[str]:
-    def size(one: Any) -> tuple[str, int, int]:
-        return (one.setting.protocol, one.setting.height, one.setting.width)
-
     charts: list[str] = []
-    for place in dict.fromkeys(map(size, lines)):
-        own = [line for line in lines if size(line) == place]
-        known = [one for one in published() if size(one) == place]
+    for place in dict.fromkeys(line.setting.table for line in lines):
+        own = [line for line in lines if line.setting.table == place]
+        known = [one for one in published() if one.setting.table == place]
         for column in ("psnr", "lpips_vgg"):
             if any(line.metrics[column] is not None for line in own):
                 title = f"{place[0].upper()}, {place[1]}×{place[2]}"

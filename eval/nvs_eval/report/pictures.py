@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nvs.images import read_image
+from nvs.scene.pictures import data_url, shrunk
 from nvs_eval.runs.records import Row, picture_folder
-from nvs_eval.summary import Setting, method_label, setting_key, setting_of
+from nvs_eval.summary import Setting, method_label, setting_of
 
 LONGEST_PX = 512
 """Pictures are shrunk to it, so that a page stays small."""
@@ -78,21 +78,14 @@ def by_scene(out: Path, rows: Sequence[Row], count: int) -> list[list[Example]]:
     return [[_example(out, row) for row in own] for own in [*scenes.values()][:count]]
 
 
-def data_url(image: Picture) -> str:
-    """A PNG, at most 512 pixels long, that a page can hold."""
-    scale = LONGEST_PX / max(image.shape[:2])
-    if scale < 1:
-        image = cv2.resize(
-            image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-        )
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
+def _url(image: Picture) -> str:
+    return data_url(shrunk(image, LONGEST_PX))
 
 
 def _largest(rows: Sequence[Row]) -> list[Row]:
     """Rows with pictures, at the largest size and view count that there is."""
     shown = [row for row in rows if row["pictures"]]
-    largest = max((setting_of(row) for row in shown), key=setting_key, default=None)
+    largest = max(map(setting_of, shown), default=None)
     return [row for row in shown if setting_of(row) == largest]
 
 
@@ -109,9 +102,9 @@ def _example(out: Path, row: Row) -> Example:
         setting=setting_of(row),
         psnr=row["image_psnr"][0],
         scene_psnr=row["psnr"],
-        truth=data_url(truth),
-        render=data_url(render),
-        error=data_url(coloured),
+        truth=_url(truth),
+        render=_url(render),
+        error=_url(coloured),
     )
 
 

@@ -94,7 +94,7 @@ def published_table(lines: Sequence[Published]) -> str:
             f"{line.psnr:g}",
             f"{line.ssim:.3f}",
             f"{line.lpips:.3f}",
-            line.source + (f" ({line.note})" if line.note else ""),
+            line.cited,
         ]
         for line in lines
     ]
@@ -108,11 +108,11 @@ def html_results(
 
     Papers stand in grey below what was measured; their sources follow as notes.
     """
-    sources = list(dict.fromkeys(map(_source, known)))
+    sources = list(dict.fromkeys(one.cited for one in known))
     heads = ["Views", "Method", *map(_heading, COLUMNS), "Scenes × images"]
     parts: list[str] = []
-    for key in dict.fromkeys(_size(line.setting) for line in lines):
-        own = [line for line in lines if _size(line.setting) == key]
+    for key in dict.fromkeys(line.setting.table for line in lines):
+        own = [line for line in lines if line.setting.table == key]
         body: list[str] = []
         for setting in dict.fromkeys(line.setting for line in own):
             group = [line for line in own if line.setting == setting]
@@ -121,13 +121,13 @@ def html_results(
                 body.append(_measured(line, best, colours, first=index == 0))
             for one in known:
                 if one.setting == setting:
-                    body.append(_published(one, sources.index(_source(one)) + 1))
+                    body.append(_published(one, sources.index(one.cited) + 1))
         protocol, height, width = key
         framings = dict.fromkeys(line.normalised_by for line in own)
         parts.append(
             f"<h3>{escape(protocol.upper())}, {height}×{width}</h3>"
             f'<p class="small">Poses normalised by: {escape(", ".join(framings))}.</p>'
-            f'<div class="wide">{html_rows(heads, body)}</div>'
+            f"{html_table(heads, body)}"
         )
     notes = "".join(f"<li>{escape(source)}</li>" for source in sources)
     return "".join(parts) + (f'<ol class="small">{notes}</ol>' if notes else "")
@@ -154,7 +154,7 @@ def html_differences(differences: Sequence[Difference]) -> str:
     unfolded = " open" if any(one.num_scenes > 1 for one in differences) else ""
     return (
         f"<details{unfolded}><summary>Differences on the same scenes</summary>"
-        f'<div class="wide">{html_rows(heads, body)}</div></details>'
+        f"{html_table(heads, body)}</details>"
     )
 
 
@@ -181,21 +181,22 @@ def html_timings(timings: Sequence[Mapping[str, Any]]) -> str:
             for (height, width, views, method), own in sorted(groups.items())
         ]
         parts.append(
-            f'<p class="small">{escape(machine)}</p>'
-            f'<div class="wide">{html_rows(heads, plain_rows(rows))}</div>'
+            f'<p class="small">{escape(machine)}</p>{plain_table(heads, rows)}'
         )
     return "".join(parts)
 
 
-def html_rows(heads: Sequence[str], body: Sequence[str]) -> str:
+def html_table(heads: Sequence[str], body: Sequence[str]) -> str:
     """A table of headings, as text, and rows, as HTML."""
     top = "".join(f"<th>{escape(head)}</th>" for head in heads)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    rows = f"<thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f'<div class="wide"><table>{rows}</table></div>'
 
 
-def plain_rows(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of text as HTML."""
-    return [_row([_cell(escape(text)) for text in row], first=False) for row in rows]
+def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of text."""
+    cells = ([_cell(escape(text)) for text in row] for row in rows)
+    return html_table(heads, [_row(row, first=False) for row in cells])
 
 
 def _measured(
@@ -246,14 +247,6 @@ def _cell(content: str) -> str:
 
 def _heading(column: str) -> str:
     return f"{COLUMNS[column]} {'↓' if column in LOWER_IS_BETTER else '↑'}"
-
-
-def _size(setting: Setting) -> tuple[str, int, int]:
-    return (setting.protocol, setting.height, setting.width)
-
-
-def _source(one: Published) -> str:
-    return one.source + (f"; {one.note}" if one.note else "")
 
 
 def _best(lines: Sequence[Line], column: str) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nvs.errors import DatasetError, ImageError, about
-from nvs.file_kinds import IMAGE_SUFFIXES
+from nvs.file_kinds import is_image_name
 from nvs.images import read_image
 from nvs.scene.resize import on_white
 from nvs_eval.metrics import Metrics
@@ -116,8 +116,8 @@ def pictures_by_scene(folder: Path) -> dict[str, dict[str, Path]]:
     scenes: dict[str, dict[str, Path]] = {}
     paths = sorted(folder.rglob("*")) if folder.is_dir() else []
     for path in paths:
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            inside = path.relative_to(folder)
+        inside = path.relative_to(folder)
+        if is_image_name(inside.as_posix()) and path.is_file():
             scene = str(inside.parent) if inside.parent != Path() else "scene"
             scenes.setdefault(scene, {})[inside.stem] = path
     if not scenes:
