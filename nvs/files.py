@@ -58,6 +58,18 @@ def atomic_output(path: Path | str, *, mode: int | None = None) -> Generator[Pat
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def check_new_folder(folder: Path) -> None:
+    """Check that a folder to write does not exist, or is empty.
+
+    Raises:
+        OutputError: If it holds something, or is a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(
+            f"{folder} is there already and not empty", remedy="Name a new folder."
+        )
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_output(path) as temporary:

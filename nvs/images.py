@@ -60,7 +60,7 @@ def read_image(
         ImageError: If the file is missing, of another format, too large, truncated,
             of another size than its camera, or in floating point of another scale.
     """
-    with _opened(Path(path), max_pixels) as image:
+    with opened_image(Path(path), max_pixels) as image:
         stored = (image.height, image.width)
         if size is not None and stored != size:
             if stored != size[::-1] or not _lies_on_its_side(image):
@@ -81,12 +81,18 @@ def image_size(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> tuple[int, 
     Raises:
         ImageError: If the file is missing, of another format, too large or damaged.
     """
-    with _opened(Path(path), max_pixels) as image:
+    with opened_image(Path(path), max_pixels) as image:
         return image.height, image.width
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Generator[Image.Image]:
+def opened_image(path: Path, max_pixels: int = MAX_PIXELS) -> Generator[Image.Image]:
+    """An image whose header is read and found good; pixels are not decoded yet.
+
+    Raises:
+        ImageError: If the file is missing, of another format, too large or damaged,
+            then or when the block decodes it.
+    """
     try:
         with _open(path) as image:
             if image.width * image.height > max_pixels:

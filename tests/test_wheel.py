@@ -160,7 +160,7 @@ def test_a_scene_is_built_rendered_and_reported(nvs: Run, tmp_path: Path) -> Non
 
 def test_the_index_files_of_gso_are_there(run: Run) -> None:
     code = (
-        "import json; from nvs_eval.rig_views import *; "
+        "import json; from nvs_eval.protocols.gso import *; "
         "print(json.dumps([read_targets(), *map(read_inputs, VIEW_COUNTS)]))"
     )
     targets, *inputs = json.loads(run("-c", code))

@@ -5,7 +5,7 @@
     selection       which views to build a scene from
     readers         dataset layouts, found by `nvs.scene.load_views`
     writers         the same images and cameras in another layout
-    frame_edits     axes turned round, images resized
+    frames          lenses undone (undistort), axes turned round, images resized
     meshes, rigs    textured models to posed renders, and the cameras for them
     textures        photographs for the surfaces of synthetic scenes
     download        scenes of the DL3DV benchmark

@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from nvs.errors import ConfigError, DatasetError
+from nvs.errors import DatasetError
+from nvs.fields import require
+from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
 from nvs_data.colmap_run import (
     MIN_MODEL_SIZE,
@@ -28,8 +30,7 @@ from nvs_data.colmap_run import (
     import_pycolmap,
     quiet,
 )
-from nvs_data.photo_pairs import Matching, photo_pairs
-from nvs_data.photos import list_photos, prepare_photos
+from nvs_data.photos import Matching, list_photos, photo_pairs, prepare_photos
 
 CameraModel = Literal["PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV"]
 
@@ -224,9 +225,7 @@ def _write_json(
     if report is not None:
         content["registered"] = [asdict(photo) for photo in report.registered]
         content["dropped"] = [asdict(photo) for photo in report.dropped]
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    part.replace(file)
+    write_text(file, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def _check_arguments(
@@ -236,16 +235,16 @@ def _check_arguments(
         ("matching", matching, get_args(Matching)),
         ("camera_model", camera_model, get_args(CameraModel)),
     ]:
-        if value not in allowed:
-            raise ConfigError(
-                f"{name} is {value!r}", remedy=f"Use one of {', '.join(allowed)}."
-            )
-    if max_image_px < SMALLEST_IMAGE_PX:
-        raise ConfigError(
-            f"max_image_px is {max_image_px}",
-            remedy=f"Use at least {SMALLEST_IMAGE_PX}; 800 to 3200 are usual.",
-        )
-    if num_threads is not None and num_threads < 1:
-        raise ConfigError(
-            f"num_threads is {num_threads}", remedy="Use at least one thread."
-        )
+        require(value in allowed, name, value, f"Use one of {', '.join(allowed)}.")
+    require(
+        max_image_px >= SMALLEST_IMAGE_PX,
+        "max_image_px",
+        max_image_px,
+        f"Use at least {SMALLEST_IMAGE_PX}; 800 to 3200 are usual.",
+    )
+    require(
+        num_threads is None or num_threads >= 1,
+        "num_threads",
+        num_threads,
+        "Use at least one thread.",
+    )

@@ -1,12 +1,49 @@
-"""Choosing input views of a capture: four ways, each indices in increasing order."""
+"""Choosing input views of a capture: four ways, each indices in increasing order.
+
+A new way is a function here, named in `METHODS`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from nvs.cameras.camera import Camera
 from nvs.errors import ConfigError, MissingExtraError
+from nvs.scene.frames import Frame
+
+
+def choose(
+    frames: Sequence[Frame], *, method: str, count: int, seed: int = 0
+) -> list[int]:
+    """Indices of the frames that one of `METHODS` chooses.
+
+    Args:
+        frames: A capture.
+        method: Its name.
+        count: How many views.
+        seed: Of the methods that have one.
+
+    Raises:
+        ConfigError: If there are fewer views, or the count is not positive.
+        CameraError: If a camera is unusable.
+    """
+    seeded = {"seed": seed} if method in SEEDED else {}
+    return METHODS[method](cameras_of(frames), count, **seeded)
+
+
+def cameras_of(frames: Sequence[Frame]) -> Camera:
+    """The cameras of frames, for images of the first one's size.
+
+    Raises:
+        CameraError: If one is unusable.
+    """
+    for frame in frames:
+        frame.camera.check([frame.name])
+    first = frames[0].camera
+    return Camera.cat([f.camera.resized(first.height, first.width) for f in frames])
 
 
 def k_means(camera: Camera, count: int, *, seed: int = 0) -> list[int]:
@@ -84,3 +121,12 @@ def _check(camera: Camera, count: int) -> None:
             f"cannot choose {count} of {len(camera)} views",
             remedy=f"Choose from 1 to {len(camera)}.",
         )
+
+
+METHODS: dict[str, Callable[..., list[int]]] = {
+    "k_means": k_means,
+    "farthest_point": farthest_point,
+    "uniform": uniform,
+    "random": random,
+}
+SEEDED = ("k_means", "random")

@@ -20,18 +20,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from nvs.errors import DatasetError, OutputError
+from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.files import atomic_output
+from nvs.scene.pictures import shrunk
+from nvs.scene.resize import on_white
 from nvs_data import containers
-from nvs_data.meshes.textures import check_texture, texture_pixels
+from nvs_data.meshes.checks import check_texture, texture_pixels
 
 SOURCES_FILE = "sources.json"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tga", ".webp", ".bmp")
+SUFFIXES = (*IMAGE_SUFFIXES, ".tga")
 MAP_ENDINGS = frozenset(
     "nm nrm norm normal normals local sm spec specular gloss rm rough roughness gm "
     "glow luma add fx pls bump height disp displacement ao occlusion blend".split()
@@ -103,7 +105,7 @@ def prepare_textures(
         for done, (path, member) in enumerate(found, start=1):
             picture = _picture(path, member, names, size)
             if not isinstance(picture, str):
-                small = _resized(picture, ALIKE_SIDE_PX).astype(np.float32)
+                small = shrunk(picture, ALIKE_SIDE_PX).astype(np.float32)
                 difference = np.abs(seen - small).mean(axis=(1, 2, 3))
                 if (difference < ALIKE_DIFFERENCE).any():
                     picture = "repeated"
@@ -114,7 +116,7 @@ def prepare_textures(
             else:
                 name = f"{len(sources):05d}.jpg"
                 sources[name] = f"{path.name}/{member}"
-                (unfinished / name).write_bytes(_jpeg(picture))
+                Image.fromarray(picture).save(unfinished / name, quality=JPEG_QUALITY)
             if progress is not None:
                 progress(done, len(found))
         if not sources:
@@ -167,10 +169,10 @@ def _picture(
     side = min(rgba.shape[:2])
     if side < SMALLEST_SIDE_PX:
         return "small"
-    rgba = _resized(_middle(rgba), min(side, size))
+    rgba = shrunk(_middle(rgba), size)
     if rgba[..., 3].mean() < 255 * SOLID_SHARE:
         return "transparent"
-    square = _on_white(rgba)
+    square = np.rint(on_white(rgba) * 255).astype(np.uint8)
     if is_plain(square):
         return "plain"
     return "normal_map" if is_normal_map(square) else square
@@ -183,25 +185,6 @@ def _middle(
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return image[top : top + side, left : left + side]
-
-
-def _resized(
-    image: UInt8[np.ndarray, "side side channel"], size: int
-) -> UInt8[np.ndarray, "size size channel"]:
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _on_white(
-    rgba: UInt8[np.ndarray, "side side 4"],
-) -> UInt8[np.ndarray, "side side 3"]:
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    return np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-
-
-def _jpeg(image: UInt8[np.ndarray, "side side 3"]) -> bytes:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-    return data.tobytes()
 
 
 def _images(path: Path) -> Iterator[str]:

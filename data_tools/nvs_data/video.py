@@ -22,8 +22,9 @@ from PIL import Image
 from nvs.errors import ConfigError, DatasetError
 from nvs.files import atomic_output
 from nvs.scene.dataset_files import read_json
+from nvs.scene.pictures import shrunk
 from nvs_data.colmap_run import Progress
-from nvs_data.photo_pairs import Matching
+from nvs_data.photos import Matching
 from nvs_data.posing import CameraModel, PosingReport, pose
 
 SHARPNESS_PX = 640
@@ -58,9 +59,9 @@ def survey(video: Path | str) -> VideoSurvey:
     before: UInt8[np.ndarray, "height width"] | None = None
     for frame in _frames(Path(video)):
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        laplacian = cv2.Laplacian(_shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
+        laplacian = cv2.Laplacian(shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
         sharpness.append(float(laplacian.var()))
-        small = _shrunk(grey, MOTION_PX)
+        small = shrunk(grey, MOTION_PX)
         step = 0.0 if before is None else _moved_px(before, small) / max(small.shape)
         movement.append(step + (movement[-1] if movement else 0.0))
         before = small
@@ -119,15 +120,7 @@ def extract_frames(
         ConfigError: Unless exactly one of count and baseline is given, and positive.
         DatasetError: If the file is missing, no video, or too short or still for it.
     """
-    if (count is None) == (baseline is None):
-        raise ConfigError(
-            f"count is {count} and baseline is {baseline}",
-            remedy="Give one of them: how many frames, or how far apart.",
-        )
-    if not (count or baseline or 0) > 0:
-        raise ConfigError(
-            f"count is {count}, baseline is {baseline}", remedy="It must be positive."
-        )
+    _check_spacing(count, baseline)
     video, folder = Path(video), Path(folder)
     found = survey(video)
     num_frames = len(found.sharpness)
@@ -179,6 +172,7 @@ def pose_video(
     Raises:
         ConfigError, DatasetError: As `extract_frames` and `pose`.
     """
+    _check_spacing(count, baseline)
     video, out = Path(video), Path(out)
     note = out / "frames.json"
     chosen_by = {"video": video.name, "count": count, "baseline": baseline}
@@ -210,6 +204,18 @@ def pose_video(
     )
 
 
+def _check_spacing(count: int | None, baseline: float | None) -> None:
+    if (count is None) == (baseline is None):
+        given = "neither" if count is None else "both"
+        raise ConfigError(
+            f"{given} of count and baseline given",
+            remedy="Give one: how many frames, or how far apart, such as 0.05.",
+        )
+    if not (count or baseline or 0) > 0:
+        name, value = ("count", count) if baseline is None else ("baseline", baseline)
+        raise ConfigError(f"{name} is {value}", remedy="It must be positive.")
+
+
 def _frames(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     if not video.is_file():
         raise DatasetError(f"there is no video {video}", remedy="Check the path.")
@@ -239,11 +245,3 @@ def _moved_px(
     steps = np.linalg.norm((moved - corners).reshape(-1, 2), axis=-1)[found[:, 0] == 1]
     median = float(np.median(steps)) if len(steps) else 0.0
     return median if median >= STILL_PX else 0.0
-
-
-def _shrunk(grey: UInt8[np.ndarray, "height width"], longest_px: int) -> Any:
-    scale = longest_px / max(grey.shape)
-    if scale >= 1:
-        return grey
-    size = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)

@@ -1,18 +1,61 @@
-"""Rows of many scenes to one line a method, size and number of views."""
+"""Rows of many scenes to means, intervals and differences, side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+
+from nvs.errors import ConfigError
+from nvs.scene.quality import psnr_db
 from nvs_eval.metrics import COLUMNS
-from nvs_eval.runs.records import Row
-from nvs_eval.statistics import Interval, bootstrap
+from nvs_eval.runs.records import Row, load_rows, load_run
+
+RESAMPLES = 2000
+LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Interval:
+    """A mean with its confidence interval."""
+
+    mean: float
+    """Mean over scenes."""
+    low: float
+    """Lower end of the interval."""
+    high: float
+    """Upper end of the interval."""
+
+
+def bootstrap(values: Sequence[float], *, seed: int = 0) -> Interval:
+    """Mean over scenes with its 95 % percentile bootstrap interval.
+
+    Scenes are drawn with replacement, 2000 times (Efron, Bootstrap methods, 1979). One
+    scene gives an interval of no width: nothing is known about the others.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    draws = np.random.default_rng(seed).integers(
+        len(array), size=(RESAMPLES, len(array))
+    )
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(array[draws].mean(axis=1), [tail, 1 - tail])
+    return Interval(mean=float(array.mean()), low=float(low), high=float(high))
+
+
+def pooled_psnr_db(mses: Sequence[float]) -> float:
+    """PSNR of the mean squared error over all target images of a scene.
+
+    The published script prints this. It is at most the mean of the images' PSNRs,
+    since the logarithm is concave, and the worst images decide it.
+    """
+    return psnr_db(float(np.mean(np.asarray(mses, dtype=np.float64))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Setting:
-    """What is comparable: the same protocol, size and number of views."""
+    """What is comparable: the same protocol, size and number of views; ordered so."""
 
     protocol: str
     """`gso`, `dl3dv`, or what a folder's evaluation was told."""
@@ -22,6 +65,11 @@ class Setting:
     """Of the images, in pixels."""
     num_views: int
     """Number of input views; 0 if it is not known."""
+
+    @property
+    def table(self) -> tuple[str, int, int]:
+        """What stands in one table and chart: protocol and size."""
+        return (self.protocol, self.height, self.width)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +121,7 @@ def summarise_rows(runs: Mapping[str, Sequence[Row]]) -> list[Line]:
         )
         for (label, setting, method, normalised_by), rows in groups.items()
     ]
-    return sorted(lines, key=lambda line: setting_key(line.setting))
+    return sorted(lines, key=lambda line: line.setting)
 
 
 def setting_of(row: Row) -> Setting:
@@ -86,11 +134,79 @@ def setting_of(row: Row) -> Setting:
     )
 
 
-def setting_key(setting: Setting) -> tuple[str, int, int, int]:
-    """The order of settings in tables."""
-    return (setting.protocol, setting.height, setting.width, setting.num_views)
-
-
 def _interval(rows: Sequence[Row], column: str) -> Interval | None:
     values = [row[column] for row in rows]
     return None if None in values else bootstrap(values)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One method minus another, over the scenes that both have."""
+
+    setting: Setting
+    """Where both were measured."""
+    method: str
+    """The method."""
+    baseline: str
+    """What it is compared with."""
+    num_scenes: int
+    """Scenes that both have."""
+    metrics: Mapping[str, Interval | None]
+    """Mean of the differences by column, with its interval."""
+
+
+def load_runs(folders: Sequence[Path]) -> dict[str, list[Row]]:
+    """Rows of some runs by label: nothing for one run, else the folders' names.
+
+    Raises:
+        DatasetError: If a folder is not a run's.
+        ConfigError: If two folders have the same name.
+    """
+    runs: dict[str, list[Row]] = {}
+    for folder in folders:
+        load_run(folder)
+        label = folder.resolve().name if len(folders) > 1 else ""
+        if label in runs:
+            raise ConfigError(
+                f"two folders are called {label}", remedy="Rename one of them."
+            )
+        runs[label] = load_rows(folder)
+    return runs
+
+
+def differences(runs: Mapping[str, Sequence[Row]]) -> list[Difference]:
+    """Every method minus the first of its setting, scene by scene.
+
+    The interval is over scenes of the differences, so that what is hard for both
+    cancels; it is much narrower than those of the two means.
+    """
+    by_method: dict[Setting, dict[str, dict[str, Row]]] = {}
+    for label, rows in runs.items():
+        for row in rows:
+            methods = by_method.setdefault(setting_of(row), {})
+            name = method_label(label, row["method"])
+            methods.setdefault(name, {})[row["scene"]] = row
+    result: list[Difference] = []
+    for setting in sorted(by_method):
+        (baseline, reference), *others = by_method[setting].items()
+        for method, rows in others:
+            common = [scene for scene in rows if scene in reference]
+            if common:
+                pairs = [(rows[scene], reference[scene]) for scene in common]
+                result.append(
+                    Difference(
+                        setting=setting,
+                        method=method,
+                        baseline=baseline,
+                        num_scenes=len(common),
+                        metrics={c: _difference(pairs, c) for c in COLUMNS},
+                    )
+                )
+    return result
+
+
+def _difference(pairs: Sequence[tuple[Row, Row]], column: str) -> Interval | None:
+    values = [(a[column], b[column]) for a, b in pairs]
+    if any(None in pair for pair in values):
+        return None
+    return bootstrap([a - b for a, b in values])

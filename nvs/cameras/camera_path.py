@@ -32,6 +32,7 @@ from torch import Tensor
 
 from nvs.cameras.camera import Camera
 from nvs.cameras.json_record import Record
+from nvs.cameras.se3 import flip_y_and_z
 from nvs.errors import CameraError, about, reason
 from nvs.files import write_text
 
@@ -183,9 +184,8 @@ def _nerfstudio_camera(document: Record) -> Camera:
         focal_px = height / (2 * math.tan(math.radians(fov_degrees) / 2))
         intrinsics.append([focal_px, focal_px, width / 2, height / 2])
     opengl = _stack([frame.numbers("camera_to_world", 16) for frame in frames])
-    opencv_from_opengl = opengl.new_tensor([1.0, -1.0, -1.0, 1.0])
     return Camera(
-        world_from_camera=opengl.unflatten(1, (4, 4)) * opencv_from_opengl,
+        world_from_camera=flip_y_and_z(opengl.unflatten(1, (4, 4))),
         intrinsics=_stack(intrinsics),
         height=height,
         width=width,

@@ -54,7 +54,7 @@ def so3_about(
 
 def so3_log(R: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Rotation vector of at most π radians, the inverse of `so3_exp`."""
-    wxyz = _quaternion(R)
+    wxyz = so3_quaternion(R)
     scalar, vector = wxyz[..., :1], wxyz[..., 1:]
     size = vector.norm(dim=-1, keepdim=True)
     tiny = size < 1e-9
@@ -63,6 +63,27 @@ def so3_log(R: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
         tiny, 1 / scalar, torch.atan2(size, scalar) / safe
     )
     return 2 * half_angle_over_size * vector
+
+
+def so3_quaternion(R: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
+    """Unit quaternion w, x, y, z with w ≥ 0.
+
+    The entries of R give all of 4 q qᵀ; its row with the largest diagonal entry is q
+    scaled by at least 2, so nothing cancels at any angle.
+    """
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = R.flatten(-2).unbind(-1)
+    wx, wy, wz = zy - yz, xz - zx, yx - xy
+    outer = [
+        *(1 + xx + yy + zz, wx, wy, wz),
+        *(wx, 1 + xx - yy - zz, xy + yx, xz + zx),
+        *(wy, xy + yx, 1 - xx + yy - zz, yz + zy),
+        *(wz, xz + zx, yz + zy, 1 - xx - yy + zz),
+    ]
+    matrix = torch.stack(outer, dim=-1).unflatten(-1, (4, 4))
+    best = matrix.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)
+    row = torch.take_along_dim(matrix, best[..., None, None], dim=-2)[..., 0, :]
+    row = torch.where(row[..., :1] < 0, -row, row)
+    return row / row.norm(dim=-1, keepdim=True)
 
 
 def so3_between(
@@ -100,6 +121,15 @@ def rigid(
     """The rigid motion that rotates by R, then moves by p: [R, p; 0, 1]."""
     last = R.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*R.shape[:-2], 1, 4)
     return torch.cat([torch.cat([R, p[..., None]], dim=-1), last], dim=-2)
+
+
+def flip_y_and_z(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
+    """Poses with the y and z axes of their cameras turned round, and back again.
+
+    From OpenGL's axes (y up, z backward) to OpenCV's. A product of columns, not of
+    matrices: numbers that are not finite stay where they are.
+    """
+    return T * T.new_tensor([1.0, -1.0, -1.0, 1.0])
 
 
 def se3_inverse(T: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
@@ -171,24 +201,3 @@ def _series_near_zero(
     for coefficient in reversed(coefficients):
         series = series * angle**2 + coefficient
     return torch.where(near, series, formula(torch.where(near, 1.0, angle)))
-
-
-def _quaternion(R: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
-    """Unit quaternion w, x, y, z with w ≥ 0.
-
-    The entries of R give all of 4 q qᵀ; its row with the largest diagonal entry is q
-    scaled by at least 2, so nothing cancels at any angle.
-    """
-    xx, xy, xz, yx, yy, yz, zx, zy, zz = R.flatten(-2).unbind(-1)
-    wx, wy, wz = zy - yz, xz - zx, yx - xy
-    outer = [
-        *(1 + xx + yy + zz, wx, wy, wz),
-        *(wx, 1 + xx - yy - zz, xy + yx, xz + zx),
-        *(wy, xy + yx, 1 - xx + yy - zz, yz + zy),
-        *(wz, xz + zx, yz + zy, 1 - xx - yy + zz),
-    ]
-    matrix = torch.stack(outer, dim=-1).unflatten(-1, (4, 4))
-    best = matrix.diagonal(dim1=-2, dim2=-1).argmax(dim=-1)
-    row = torch.take_along_dim(matrix, best[..., None, None], dim=-2)[..., 0, :]
-    row = torch.where(row[..., :1] < 0, -row, row)
-    return row / row.norm(dim=-1, keepdim=True)

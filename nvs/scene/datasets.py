@@ -15,11 +15,10 @@ from pathlib import Path
 import torch
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError, ImageError
-from nvs.images import MAX_PIXELS
+from nvs.errors import DatasetError
 from nvs.scene.frames import Dataset, Reader
 from nvs.scene.opencv_layout import OpenCVReader
-from nvs.scene.resize import CoverCrop, fitting_size
+from nvs.scene.resize import fitting_size
 from nvs.scene.views import PosedViews
 
 _logger = logging.getLogger("nvs.data")
@@ -134,23 +133,10 @@ def load_views(
     image = torch.empty(0)
     cameras: list[Camera] = []
     for index, frame in enumerate(frames):
-        pixels = frame.load()
-        expected = (frame.camera.height, frame.camera.width)
-        if pixels.shape[:2] != expected:
-            raise CameraError(
-                f"{frame.name} is {pixels.shape[0]}×{pixels.shape[1]} pixels, its "
-                f"camera is for {expected[0]}×{expected[1]}",
-                remedy="Give the intrinsics of the image as it is on disk.",
-            )
+        pixels = frame.pixels()
         if index == 0:  # only now is it known that the declared size is real
             image = torch.empty(len(frames), 3, height, width)
-        plan = CoverCrop.plan(expected, (height, width))
-        if plan.scaled_height * plan.scaled_width > MAX_PIXELS:
-            raise ImageError(
-                f"{frame.name} is {expected[0]}×{expected[1]} pixels, too thin to "
-                f"cover {height}×{width}",
-                remedy="Drop the frame or ask for a smaller size.",
-            )
+        plan = frame.covering((height, width))
         image[index] = torch.from_numpy(plan.image(pixels)).permute(2, 0, 1)
         cameras.append(plan.camera(frame.camera).to(dtype=torch.float32))
         if progress is not None:

@@ -15,6 +15,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from nvs.cameras import Camera
+from nvs.errors import ImageError
+from nvs.images import MAX_PIXELS
+from nvs.scene.resize import CoverCrop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,6 +32,39 @@ class Frame:
     """Decodes it: RGB or RGBA of the camera's size, lens distortion removed."""
     source: Path | None = None
     """The file whose pixels `load` gives, for copying; None if `load` changes them."""
+
+    def pixels(self) -> UInt8[np.ndarray, "height width channel"]:
+        """Decode it, and check its size.
+
+        Raises:
+            ImageError: If it cannot be read or is of another size than its camera.
+        """
+        pixels = self.load()
+        height, width = self.camera.height, self.camera.width
+        if pixels.shape[:2] != (height, width):
+            raise ImageError(
+                f"{self.name} is {pixels.shape[0]}×{pixels.shape[1]} pixels, its "
+                f"camera is for {height}×{width}",
+                remedy="Give the intrinsics of the image as it is on disk.",
+            )
+        return pixels
+
+    def covering(self, size: tuple[int, int]) -> CoverCrop:
+        """How it is scaled and cropped to a (height, width) in pixels.
+
+        Raises:
+            ImageError: If it is so thin that it would become immense.
+        """
+        source = (self.camera.height, self.camera.width)
+        plan = CoverCrop.plan(source, size)
+        if plan.scaled_height * plan.scaled_width > MAX_PIXELS:
+            raise ImageError(
+                f"{self.name} is {source[0]}×{source[1]} pixels, too thin to cover "
+                f"{size[0]}×{size[1]}: it would become {plan.scaled_height}×"
+                f"{plan.scaled_width}",
+                remedy="Drop the frame or ask for a smaller size.",
+            )
+        return plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from nvs.cameras import Camera
 from nvs.cameras.json_record import Record
@@ -34,6 +36,25 @@ class OpenCVReader:
         file = path / self.file_name if path.is_dir() else path
         with about(file):
             return _dataset(read_json(file), file.parent)
+
+
+def frame_entry(
+    file_path: str, camera: Camera, camera_from_world: Float64[Tensor, "4 4"]
+) -> dict[str, Any]:
+    """What the file says of a frame, for writing one.
+
+    Args:
+        file_path: Its image, relative to the file.
+        camera: Its camera, a batch of one.
+        camera_from_world: The inverse of its pose.
+    """
+    fx, fy, cx, cy = camera.intrinsics[0].double().tolist()
+    return {
+        **{"w": camera.width, "h": camera.height},
+        **{"fx": fx, "fy": fy, "cx": cx, "cy": cy},
+        "w2c": camera_from_world.tolist(),
+        "file_path": file_path,
+    }
 
 
 def _dataset(content: Any, folder: Path) -> Dataset:

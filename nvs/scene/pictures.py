@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera
@@ -78,9 +79,33 @@ def write_png(path: Path | str, image: UInt8[np.ndarray, "height width 3"]) -> N
     Raises:
         OutputError: If it cannot be written.
     """
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     with atomic_output(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
+        temporary.write_bytes(encoded(image))
+
+
+def encoded(
+    image: UInt8[np.ndarray, "height width channel"], kind: str = "png"
+) -> bytes:
+    """An image, RGB or RGBA, as the bytes of a `png` or `jpeg` file."""
+    order = cv2.COLOR_RGB2BGR if image.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
+    return cv2.imencode(f".{kind}", cv2.cvtColor(image, order))[1].tobytes()
+
+
+def data_url(image: UInt8[np.ndarray, "height width 3"], kind: str = "png") -> str:
+    """An image, a `png` or `jpeg`, as an address that a page can hold."""
+    return f"data:image/{kind};base64,{b64encode(encoded(image, kind)).decode()}"
+
+
+def shrunk(
+    image: Shaped[np.ndarray, "height width *channel"], longest_px: int
+) -> Shaped[np.ndarray, "small_height small_width *channel"]:
+    """An image whose longer side has so many pixels at most, by areas."""
+    height, width = image.shape[:2]
+    scale = longest_px / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def draw_cameras(

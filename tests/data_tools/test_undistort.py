@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from nvs.errors import CameraError
-from nvs_data.lenses import BrownLens, FisheyeLens, Lens
 from nvs_data.undistort import (
+    BrownLens,
+    FisheyeLens,
     Intrinsics,
+    Lens,
     distort_pixels,
     pinhole_intrinsics,
     undistort,

@@ -111,8 +111,8 @@ def test_movement_spreads_frames_where_time_repeats_them(pausing, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "count is None and baseline is None"),
-        ({"count": 3, "baseline": 0.1}, "count is 3 and baseline is 0.1"),
+        ({}, "neither of count and baseline"),
+        ({"count": 3, "baseline": 0.1}, "both of count and baseline"),
         ({"count": 0}, "count is 0"),
         ({"baseline": -1.0}, "baseline is -1"),
     ],

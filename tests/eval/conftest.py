@@ -133,7 +133,7 @@ def no_lpips(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise WeightsUnavailableError("no backbone here", remedy="Fetch it.")
 
-    monkeypatch.setattr("nvs_eval.metrics.suite.Lpips", refuse)
+    monkeypatch.setattr("nvs_eval.metrics.Lpips", refuse)
 
 
 @pytest.fixture

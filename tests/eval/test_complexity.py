@@ -10,8 +10,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from nvs.config import ModelConfig
 from nvs.errors import ConfigError
 from nvs.model import LaCTNetwork
-from nvs_eval.complexity import CostSettings, measure
-from nvs_eval.growth import CostRow, exponents, fitted_exponent
+from nvs_eval.complexity import (
+    CostRow,
+    CostSettings,
+    exponents,
+    fitted_exponent,
+    measure,
+)
 from nvs_eval.methods.attention import AttentionNetwork
 
 CONFIG = ModelConfig(dim=32, num_blocks=4, attention_head_dim=16, fast_head_dim=32)

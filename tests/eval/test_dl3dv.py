@@ -15,9 +15,8 @@ from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import CameraError, ConfigError, DatasetError
 from nvs.scene.datasets import read_dataset
 from nvs_data.readers.dl3dv import DL3DVReader
-from nvs_eval.dl3dv import Dl3dvProtocol, choose_views
-from nvs_eval.index_files import read_index
-from nvs_eval.protocol import SceneFolder
+from nvs_eval.protocols.base import SceneFolder, read_index
+from nvs_eval.protocols.dl3dv import Dl3dvProtocol, choose_views
 from nvs_eval.runs import RunSettings, run
 
 
@@ -102,7 +101,7 @@ def test_the_index_file_is_made_once_and_used_ever_after(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("chosen again")
 
-    monkeypatch.setattr("nvs_eval.dl3dv.k_means", refuse)
+    monkeypatch.setattr("nvs_eval.protocols.dl3dv.k_means", refuse)
     assert protocol.split(scene, [4]) == first
     with pytest.raises(DatasetError, match="has no input set of 5 views"):
         protocol.split(scene, [5])

@@ -13,13 +13,18 @@ import torch
 from nvs.errors import ConfigError, DatasetError
 from nvs.perceptual.backbones import offline_file
 from nvs_data.rigs import gso_rig
-from nvs_eval import rig_views
-from nvs_eval.gso import GsoProtocol
-from nvs_eval.index_files import index_hash, read_index, write_index
-from nvs_eval.protocol import SceneFolder, find_scenes
-from nvs_eval.rig_views import (
+from nvs_eval.protocols import gso
+from nvs_eval.protocols.base import (
+    SceneFolder,
+    find_scenes,
+    index_hash,
+    read_index,
+    write_index,
+)
+from nvs_eval.protocols.gso import (
     TARGETS,
     VIEW_COUNTS,
+    GsoProtocol,
     input_order,
     read_inputs,
     read_targets,
@@ -34,18 +39,17 @@ def ring(view: int) -> int:
 
 
 def test_the_packaged_index_files_follow_the_rule(tmp_path: Path) -> None:
-    rig_views.write_indices(tmp_path)
-    names = sorted(path.name for path in rig_views.FOLDER.glob("*.json"))
+    gso.write_indices(tmp_path)
+    names = sorted(path.name for path in gso.FOLDER.glob("*.json"))
     assert names == sorted(path.name for path in tmp_path.glob("*.json"))
     for name in names:
-        assert read_index(tmp_path / name) == read_index(rig_views.FOLDER / name)
+        assert read_index(tmp_path / name) == read_index(gso.FOLDER / name)
 
 
 def test_the_index_files_are_frozen() -> None:
     """Numbers measured with other files are not comparable: this hash stays."""
     hashes = {
-        path.stem: read_index(path)["sha256"]
-        for path in rig_views.FOLDER.glob("*.json")
+        path.stem: read_index(path)["sha256"] for path in gso.FOLDER.glob("*.json")
     }
     assert index_hash(hashes) == FROZEN
 

@@ -19,13 +19,13 @@ from nvs.model.block import Block
 from nvs.model.tokens import posed_rays
 from nvs.scene import PosedViews
 from nvs_eval.methods import make_methods
-from nvs_eval.methods.attention import AttentionNetwork
-from nvs_eval.methods.attention_weights import (
+from nvs_eval.methods.attention import (
+    AttentionNetwork,
     load_attention_network,
     random_network,
     save_attention_network,
 )
-from nvs_eval.methods.simple import MeanColour, NearestInput
+from nvs_eval.methods.base import MeanColour, NearestInput
 
 CONFIG = ModelConfig(dim=32, num_blocks=4, attention_head_dim=16, fast_head_dim=32)
 NONE = PoseNormalisation.none()

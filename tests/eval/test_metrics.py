@@ -20,9 +20,14 @@ from nvs.perceptual.backbones import (
     read_offline,
 )
 from nvs.scene.quality import PSNR_CAP_DB, mean_psnr_db, psnr_db
-from nvs_eval.metrics import COLUMNS, Metrics, ssim_gaussian, ssim_uniform
-from nvs_eval.metrics.images import mean_squared_error
-from nvs_eval.statistics import bootstrap, pooled_psnr_db
+from nvs_eval.metrics import (
+    COLUMNS,
+    Metrics,
+    mean_squared_error,
+    ssim_gaussian,
+    ssim_uniform,
+)
+from nvs_eval.summary import bootstrap, pooled_psnr_db
 
 
 def fixed_pair(side: int = 64) -> tuple[np.ndarray, np.ndarray]:

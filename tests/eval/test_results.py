@@ -11,10 +11,9 @@ import pytest
 from PIL import Image
 
 from nvs.errors import ConfigError, DatasetError
-from nvs_eval.compare import differences, load_runs
 from nvs_eval.runs import load_rows
 from nvs_eval.runs.records import Row
-from nvs_eval.summary import summarise_rows
+from nvs_eval.summary import differences, load_runs, summarise_rows
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
 

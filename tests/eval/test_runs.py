@@ -14,13 +14,11 @@ import torch
 from nvs.errors import ConfigError, DatasetError, OutputError
 from nvs.scene import Renderer, load_views
 from nvs.scene.quality import psnr_db
-from nvs_eval.metrics import COLUMNS
-from nvs_eval.metrics.images import mean_squared_error
-from nvs_eval.rig_views import TARGETS, read_inputs
+from nvs_eval.metrics import COLUMNS, mean_squared_error
+from nvs_eval.protocols.gso import TARGETS, read_inputs
 from nvs_eval.runs import RunSettings, load_rows, load_timings, run
-from nvs_eval.runs.run import _run
+from nvs_eval.runs.run import Shard, _run
 from nvs_eval.runs.scene_run import SceneRun
-from nvs_eval.runs.sharding import Shard
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
 

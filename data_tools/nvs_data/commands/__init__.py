@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from nvs_data.commands import (
-    convert,
-    download,
-    frames,
-    pose,
-    render,
-    select,
-    textures,
-    validate,
-)
+from nvs_data.commands import capture, datasets, sources
 
 app = typer.Typer(
     help="Make, check and convert datasets of posed images.",
     no_args_is_help=True,
 )
-app.command("pose")(pose.pose)
-app.command("frames")(frames.frames)
-app.command("validate")(validate.validate)
-app.command("convert")(convert.convert)
-app.command("select")(select.select)
-app.command("render")(render.render)
-app.command("textures")(textures.textures)
-app.command("download")(download.download)
+app.command("pose")(capture.pose)
+app.command("frames")(capture.frames)
+app.command("validate")(datasets.validate)
+app.command("convert")(datasets.convert)
+app.command("select")(datasets.select)
+app.command("render")(sources.render)
+app.command("textures")(sources.textures)
+app.command("download")(sources.download)

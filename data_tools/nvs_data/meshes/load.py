@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8, UInt32
 
 from nvs.errors import DatasetError, MissingExtraError, NvsError
-from nvs_data.meshes.glb import check_glb
+from nvs_data.meshes.checks import check_glb, check_texture, texture_pixels
 from nvs_data.meshes.sources import MAX_MODEL_BYTES, MeshSource
-from nvs_data.meshes.textures import check_texture, texture_pixels
 
 GAMMA = 2.2
 
@@ -86,13 +85,10 @@ def load_mesh(source: MeshSource, *, up: Literal["y", "z"] = "y") -> Mesh:
     return Mesh(
         name=source.name,
         parts=tuple(
-            MeshPart(
+            replace(
+                part,
                 vertices=(part.vertices - center) * (2 / extent) @ to_world.T,
                 normals=part.normals @ to_world.T,
-                uv=part.uv,
-                faces=part.faces,
-                base_color=part.base_color,
-                texture=part.texture,
             )
             for part in parts
         ),

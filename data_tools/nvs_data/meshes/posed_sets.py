@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -27,12 +26,14 @@ import cv2
 import torch
 
 from nvs.cameras.camera import Camera
+from nvs.cameras.se3 import se3_inverse
 from nvs.errors import DatasetError, NvsError, OutputError
+from nvs.files import atomic_output
+from nvs.scene.opencv_layout import OpenCVReader, frame_entry
+from nvs.scene.pictures import encoded
 from nvs_data.meshes.load import Mesh, load_mesh
 from nvs_data.meshes.render import render_views
 from nvs_data.meshes.sources import MeshSource
-
-CAMERAS_FILE = "opencv_cameras.json"
 
 Rig = Callable[[str], Camera]
 """Cameras for the object of a name; picklable, such as `partial(named_rig, rig="gso")`.
@@ -65,26 +66,13 @@ def render_set(mesh: Mesh, camera: Camera, folder: Path) -> bool:
     """
     if is_complete(camera, folder):
         return False
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=folder.parent, prefix=f".{folder.name}-"
-        ) as temporary:
-            unfinished = Path(temporary) / folder.name
-            (unfinished / "renderings").mkdir(parents=True)
-            entries = _entries(camera)
-            pictures = render_views(mesh, camera)
-            for entry, rgba in zip(entries, pictures, strict=True):
-                _, png = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
-                (unfinished / entry["file_path"]).write_bytes(png.tobytes())
-            cameras = json.dumps(entries, indent=1) + "\n"
-            (unfinished / CAMERAS_FILE).write_text(cameras)
-            os.rename(unfinished, folder)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error})",
-            remedy="Free space or choose another folder, then run again.",
-        ) from error
+    with atomic_output(folder) as unfinished:
+        (unfinished / "renderings").mkdir(parents=True)
+        entries = _entries(camera)
+        for entry, rgba in zip(entries, render_views(mesh, camera), strict=True):
+            (unfinished / entry["file_path"]).write_bytes(encoded(rgba))
+        text = json.dumps(entries, indent=1) + "\n"
+        (unfinished / OpenCVReader.file_name).write_text(text)
     return True
 
 
@@ -98,7 +86,7 @@ def is_complete(camera: Camera, folder: Path) -> bool:
         return False
     entries = _entries(camera)
     try:
-        present = json.loads((folder / CAMERAS_FILE).read_text())
+        present = json.loads((folder / OpenCVReader.file_name).read_text())
     except (OSError, ValueError):
         present = None
     missing = [
@@ -201,19 +189,12 @@ def _render_one(
 
 
 def _entries(camera: Camera) -> list[dict[str, Any]]:
-    poses = camera.world_from_camera.detach().double().cpu()
-    rotation = poses[:, :3, :3].transpose(1, 2)
-    camera_from_world = poses.clone()
-    camera_from_world[:, :3, :3] = rotation
-    camera_from_world[:, :3, 3:] = -rotation @ poses[:, :3, 3:]
-    intrinsics = camera.intrinsics.detach().double().cpu().tolist()
+    camera = camera.to("cpu", torch.float64)
     return [
-        {
-            "w": camera.width,
-            "h": camera.height,
-            **dict(zip(("fx", "fy", "cx", "cy"), intrinsics[index], strict=True)),
-            "w2c": camera_from_world[index].tolist(),
-            "file_path": f"renderings/{index:08d}_rgba.png",
-        }
-        for index in range(len(camera))
+        frame_entry(
+            f"renderings/{index:08d}_rgba.png",
+            view,
+            se3_inverse(view.world_from_camera[0]),
+        )
+        for index, view in enumerate(camera)
     ]

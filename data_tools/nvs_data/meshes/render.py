@@ -124,9 +124,8 @@ def clip_from_world(
     so that the rows it hands back are in order.
     """
     fx, fy, cx, cy = intrinsics
-    rotation, center = world_from_camera[:3, :3], world_from_camera[:3, 3]
     reach = float(np.sqrt(3))
-    distance = float(np.linalg.norm(center))
+    distance = float(np.linalg.norm(world_from_camera[:3, 3]))
     near, far = max(distance - reach, 0.01), distance + reach
     clip_from_camera = np.array(
         [
@@ -136,10 +135,7 @@ def clip_from_world(
             [0, 0, 1, 0],
         ]
     )
-    camera_from_world = np.eye(4)
-    camera_from_world[:3, :3] = rotation.T
-    camera_from_world[:3, 3] = -rotation.T @ center
-    return clip_from_camera @ camera_from_world
+    return clip_from_camera @ np.linalg.inv(world_from_camera)
 
 
 @contextmanager

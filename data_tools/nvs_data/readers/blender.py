@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nvs.scene.dataset_files import is_file
 from nvs.scene.frames import Dataset
-from nvs_data.readers.transforms_file import read_transforms
+from nvs_data.readers.nerfstudio import read_transforms
 
 SPLITS = ("train", "val", "test")
 

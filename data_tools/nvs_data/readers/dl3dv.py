@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from nvs.scene.dataset_files import find_image, is_file
 from nvs.scene.frames import Dataset
-from nvs_data.readers.transforms_file import read_transforms
+from nvs_data.readers.nerfstudio import read_transforms
 
 IMAGE_FOLDERS = ("images_4", "images_8", "images_2")
 """Scaled copies, the benchmark's 960×540 first."""

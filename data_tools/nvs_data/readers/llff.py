@@ -19,10 +19,10 @@ from jaxtyping import Float64
 from nvs.cameras import Camera
 from nvs.cameras.json_record import MAX_SIDE_PX
 from nvs.errors import CameraError, DatasetError, about, reason
-from nvs.file_kinds import IMAGE_SUFFIXES
+from nvs.file_kinds import is_image_name
 from nvs.scene.dataset_files import inside, is_file
 from nvs.scene.frames import Dataset
-from nvs_data.readers.lens_frame import lens_frame, scaled_to_file
+from nvs_data.frames import lens_frame, scaled_to_file
 
 IMAGE_FOLDERS = ("images", "images_4", "images_8", "images_2")
 
@@ -81,7 +81,7 @@ def _images(folder: Path) -> list[Path]:
     for name in IMAGE_FOLDERS:
         if (folder / name).is_dir():
             files = (folder / name).iterdir()
-            return sorted(f for f in files if f.suffix.lower() in IMAGE_SUFFIXES)
+            return sorted(file for file in files if is_image_name(file.name))
     return []
 
 

@@ -17,7 +17,7 @@ from nvs.errors import CameraError, DatasetError, about, reason
 from nvs.images import image_size
 from nvs.scene.dataset_files import find_image, inverse
 from nvs.scene.frames import Dataset, Frame
-from nvs_data.readers.lens_frame import lens_frame
+from nvs_data.frames import lens_frame
 
 NUM_COLUMNS = 19
 _HEAD_CHARACTERS = 4096

@@ -1,6 +1,70 @@
-"""Finding what is wrong with a capture before a model sees it."""
+"""Finding what is wrong with a capture before a model sees it.
 
-from nvs_data.validate.checks import check, validate
-from nvs_data.validate.findings import Finding, exit_code, verdict
+    survey              what a check is given: cameras, and numbers of each image
+    findings            what it says
+    images, poses, coverage   the checks
+    report              all of it as a page
+
+A new check is a function from a survey to findings, called by `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nvs.cameras.se3 import flip_y_and_z
+from nvs.scene.frames import Frame
+from nvs_data.validate.coverage import check_framing
+from nvs_data.validate.findings import Finding, Poses, exit_code, verdict
+from nvs_data.validate.images import check_duplicates, check_images
+from nvs_data.validate.poses import (
+    check_intrinsics,
+    check_looking_away,
+    check_rotations,
+)
 from nvs_data.validate.report import write_report
 from nvs_data.validate.survey import Survey, survey
+
+
+def validate(
+    frames: Sequence[Frame], *, poses: Poses = "object"
+) -> tuple[Finding, ...]:
+    """Find what is wrong with a capture.
+
+    Frames may have cameras that no model accepts. Images are decoded one at a time.
+
+    Args:
+        frames: The capture, from a reader.
+        poses: Framing of the chosen model: `object` around one thing, or `scene`.
+
+    Raises:
+        DatasetError: If there are no frames.
+    """
+    return check(survey(frames), poses=poses)
+
+
+def check(capture: Survey, *, poses: Poses = "object") -> tuple[Finding, ...]:
+    """Find what is wrong with a surveyed capture, in an order that makes sense.
+
+    Checks of the set as a whole use the views whose own pose is sound, and where the
+    cameras look away, the poses with that put right.
+    """
+    findings = check_images(capture)
+    faults = check_rotations(capture)
+    unsound = {view for finding in faults for view in finding.views}
+    intrinsics = check_intrinsics(capture)
+    findings += faults + intrinsics
+    sound = [view for view in range(len(capture)) if view not in unsound]
+    if not sound:
+        return tuple(findings)
+    world_from_camera = capture.world_from_camera.clone()
+    away = check_looking_away(capture, world_from_camera[sound], poses)
+    if away is not None:
+        findings.append(away)
+        world_from_camera = flip_y_and_z(world_from_camera)
+    findings += check_duplicates(capture, world_from_camera, sound)
+    wrong_lens = {view for finding in intrinsics for view in finding.views}
+    findings += check_framing(
+        capture, world_from_camera, sound, poses=poses, wrong_lens=wrong_lens
+    )
+    return tuple(findings)

@@ -16,8 +16,7 @@ from nvs_data.rigs import (
     TRAINING_ELEVATIONS_DEGREES,
     TRAINING_RADII,
 )
-from nvs_data.validate.findings import Finding, listing
-from nvs_data.validate.poses import Poses
+from nvs_data.validate.findings import Finding, Poses, about_views
 from nvs_data.validate.survey import Survey
 
 HOLE_DEGREES = 45.0
@@ -62,11 +61,13 @@ def check_framing(
         height=1,
         width=1,
     )
+    framing = (
+        PoseNormalisation.from_object
+        if poses == "object"
+        else PoseNormalisation.from_mean_camera
+    )
     try:
-        if poses == "object":
-            camera = PoseNormalisation.from_object(camera).apply(camera)
-        else:
-            camera = PoseNormalisation.from_mean_camera(camera).apply(camera)
+        camera = framing(camera).apply(camera)
     except CameraError as error:
         return [
             Finding(
@@ -83,10 +84,8 @@ def check_framing(
         findings += _check_orbit(capture, camera, sound)
     if len(sound) < len(capture):
         return findings  # what is left out may fill the holes
-    hole = _object_hole(capture, camera) if poses == "object" else None
-    if poses == "scene":
-        hole = _isolated_views(capture, camera)
-    return findings + ([hole] if hole is not None else [])
+    holes = _object_holes if poses == "object" else _isolated_views
+    return findings + holes(capture, camera)
 
 
 def _check_orbit(
@@ -119,18 +118,16 @@ def _check_orbit(
     ]:
         outside = ((values < slack_low) | (values > slack_high)).nonzero()[:, 0]
         if len(outside):
-            views = [sound[i] for i in outside.tolist()]
             found = values[outside]
-            findings.append(
-                Finding(
-                    kind="outside-training",
-                    severity="warning",
-                    views=tuple(views),
-                    message=f"the {quantity} of {listing(capture.names, views)} is "
-                    f"{float(found.min()):.3g}{unit} to {float(found.max()):.3g}{unit}"
-                    f", in training it was {low:g}{unit} to {high:g}{unit}",
-                    remedy=remedy,
-                )
+            findings += about_views(
+                capture,
+                "outside-training",
+                "warning",
+                [sound[i] for i in outside.tolist()],
+                f"the {quantity} of {{names}} is "
+                f"{float(found.min()):.3g}{unit} to {float(found.max()):.3g}{unit}"
+                f", in training it was {low:g}{unit} to {high:g}{unit}",
+                remedy,
             )
     return findings
 
@@ -147,19 +144,18 @@ def _check_fields_of_view(
     if not outside:
         return []
     found = [fields[view] for view in outside]
-    return [
-        Finding(
-            kind="outside-training",
-            severity="warning",
-            views=tuple(outside),
-            message=f"the field of view of {listing(capture.names, outside)} is "
-            f"{min(found):.3g}° to {max(found):.3g}°, the model expects {low:.3g}° to "
-            f"{high:.3g}°",
-            remedy="Crop the images to the subject, or use another lens."
-            if max(found) > high
-            else "Go closer with a wider lens, or expect a softer result.",
-        )
-    ]
+    return about_views(
+        capture,
+        "outside-training",
+        "warning",
+        outside,
+        "the field of view of {names} is "
+        f"{min(found):.3g}° to {max(found):.3g}°, the model expects {low:.3g}° to "
+        f"{high:.3g}°",
+        "Crop the images to the subject, or use another lens."
+        if max(found) > high
+        else "Go closer with a wider lens, or expect a softer result.",
+    )
 
 
 def _fov_degrees(capture: Survey, view: int, poses: Poses) -> float:
@@ -169,7 +165,7 @@ def _fov_degrees(capture: Survey, view: int, poses: Poses) -> float:
     return math.degrees(2 * math.atan(across / 2))
 
 
-def _object_hole(capture: Survey, camera: Camera) -> Finding | None:
+def _object_holes(capture: Survey, camera: Camera) -> list[Finding]:
     """The direction, within the elevations of training, farthest from any view."""
     low, high = (math.sin(math.radians(angle)) for angle in TRAINING_ELEVATIONS_DEGREES)
     index = torch.arange(NUM_DIRECTIONS, dtype=torch.float64) + 0.5
@@ -182,26 +178,28 @@ def _object_hole(capture: Survey, camera: Camera) -> Finding | None:
     nearest, which = torch.rad2deg(torch.acos(cosine)).min(dim=-1)
     worst = int(nearest.argmax())
     if nearest[worst] <= HOLE_DEGREES:
-        return None
+        return []
     share = float((nearest > HOLE_DEGREES).double().mean())
     azimuth = math.degrees(math.atan2(direction[worst, 1], direction[worst, 0]))
     elevation = math.degrees(math.asin(direction[worst, 2]))
-    return Finding(
-        kind="coverage",
-        severity="warning",
-        views=(),
-        message=f"no view looks from within {float(nearest[worst]):.0f}° of azimuth "
-        f"{azimuth:.0f}°, elevation {elevation:.0f}° (nearest: "
-        f"{capture.names[int(which[worst])]}); {share:.0%} of the directions a model "
-        f"was trained for are more than {HOLE_DEGREES:g}° from every view",
-        remedy="Add views there, or do not render from there.",
-    )
+    return [
+        Finding(
+            kind="coverage",
+            severity="warning",
+            views=(),
+            message=f"no view looks from within {float(nearest[worst]):.0f}° of "
+            f"azimuth {azimuth:.0f}°, elevation {elevation:.0f}° (nearest: "
+            f"{capture.names[int(which[worst])]}); {share:.0%} of the directions a "
+            f"model was trained for are more than {HOLE_DEGREES:g}° from every view",
+            remedy="Add views there, or do not render from there.",
+        )
+    ]
 
 
-def _isolated_views(capture: Survey, camera: Camera) -> Finding | None:
+def _isolated_views(capture: Survey, camera: Camera) -> list[Finding]:
     """Views of a scene that no other view is near, or looks the same way as."""
     if len(camera) < 3:
-        return None
+        return []
     distance = torch.cdist(camera.center, camera.center)
     distance.fill_diagonal_(math.inf)
     nearest = distance.min(dim=-1).values
@@ -212,14 +210,11 @@ def _isolated_views(capture: Survey, camera: Camera) -> Finding | None:
         [_fov_degrees(capture, v, "scene") for v in range(len(camera))]
     )
     alone = (nearest > ISOLATED * nearest.median()) | (angle > fields)
-    views = alone.nonzero()[:, 0].tolist()
-    if not views:
-        return None
-    return Finding(
-        kind="coverage",
-        severity="warning",
-        views=tuple(views),
-        message=f"{listing(capture.names, views)} stand alone: no other view is near "
-        "or looks the same way",
-        remedy="Add views between them and the rest, or leave them out.",
+    return about_views(
+        capture,
+        "coverage",
+        "warning",
+        alone.nonzero()[:, 0].tolist(),
+        "{names} stand alone: no other view is near or looks the same way",
+        "Add views between them and the rest, or leave them out.",
     )

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.errors import NvsError
-from nvs_data.validate.findings import Finding, listing
+from nvs_data.validate.findings import Finding, about_views
 from nvs_data.validate.survey import ImageSurvey, Survey
 
 BLACK_MEAN = 10 / 255
@@ -47,29 +47,22 @@ def check_images(capture: Survey) -> list[Finding]:
             black.append(view)
         elif image.sharpness < BLURRED_SHARPNESS:
             blurred.append(view)
-    if black:
-        findings.append(
-            Finding(
-                kind="black",
-                severity="warning",
-                views=tuple(black),
-                message=f"{len(black)} of {len(capture)} images are black or of one "
-                f"colour: {listing(capture.names, black)}",
-                remedy="Remove them; the model would take them for the truth.",
-            )
-        )
-    if blurred:
-        findings.append(
-            Finding(
-                kind="blurred",
-                severity="warning",
-                views=tuple(blurred),
-                message=f"{len(blurred)} of {len(capture)} images are blurred: "
-                f"{listing(capture.names, blurred)}",
-                remedy="Remove them if others show the same, or take them again.",
-            )
-        )
-    return findings
+    findings += about_views(
+        capture,
+        "black",
+        "warning",
+        black,
+        "{count} of {total} images are black or of one colour: {names}",
+        "Remove them; the model would take them for the truth.",
+    )
+    return findings + about_views(
+        capture,
+        "blurred",
+        "warning",
+        blurred,
+        "{count} of {total} images are blurred: {names}",
+        "Remove them if others show the same, or take them again.",
+    )
 
 
 def check_duplicates(
@@ -100,42 +93,35 @@ def check_duplicates(
             repeated.append(view)
         elif bool(near[later, :later].any()):
             close.append(view)
-    findings: list[Finding] = []
-    if duplicate:
-        findings.append(
-            Finding(
-                kind="duplicate",
-                severity="warning",
-                views=tuple(duplicate),
-                message=f"{len(duplicate)} views repeat an earlier one: "
-                f"{listing(capture.names, duplicate)}",
-                remedy="Remove them; held back for evaluation, they would leak.",
-            )
-        )
-    if repeated:
-        findings.append(
-            Finding(
-                kind="repeated-image",
-                severity="error",
-                views=tuple(repeated),
-                message=f"{len(repeated)} views have the image of an earlier view and "
-                f"another camera: {listing(capture.names, repeated)}",
-                remedy="Check which file belongs to which camera.",
-            )
-        )
-    if close:
-        findings.append(
-            Finding(
-                kind="near-duplicate",
-                severity="warning",
-                views=tuple(close),
-                message=f"{len(close)} views are within {NEAR_DEGREES:g}° and "
-                f"{NEAR_CENTER:.0%} of the cameras' spread of an earlier one: "
-                f"{listing(capture.names, close)}",
-                remedy="Thin the capture; they cost time and add nothing.",
-            )
-        )
-    return findings
+    return [
+        *about_views(
+            capture,
+            "duplicate",
+            "warning",
+            duplicate,
+            "{count} views repeat an earlier one: {names}",
+            "Remove them; held back for evaluation, they would leak.",
+        ),
+        *about_views(
+            capture,
+            "repeated-image",
+            "error",
+            repeated,
+            "{count} views have the image of an earlier view and another camera: "
+            "{names}",
+            "Check which file belongs to which camera.",
+        ),
+        *about_views(
+            capture,
+            "near-duplicate",
+            "warning",
+            close,
+            "{count} views are within "
+            f"{NEAR_DEGREES:g}° and {NEAR_CENTER:.0%} of the cameras' spread of an "
+            "earlier one: {names}",
+            "Thin the capture; they cost time and add nothing.",
+        ),
+    ]
 
 
 def _digest(image: ImageSurvey | NvsError) -> str:

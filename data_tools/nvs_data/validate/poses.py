@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -11,13 +10,9 @@ from torch import Tensor
 
 from nvs.cameras.aggregate import PARALLEL
 from nvs.cameras.camera import ORTHONORMAL_TOLERANCE
-from nvs_data.validate.findings import Finding, Kind, listing
+from nvs_data.validate.findings import Finding, Kind, Poses, about_views
 from nvs_data.validate.survey import ImageSurvey, Survey
 
-Poses = Literal["object", "scene"]
-
-OPENCV_FROM_OPENGL = (1.0, -1.0, -1.0, 1.0)
-"""Flips the y and z axes of a camera: OpenGL has y up and z backward."""
 OFF_CENTER = 0.2
 """Distance of a principal point from the image centre, over the image side, beyond
 which it is another image's: lenses are off by 0.03, and halved intrinsics by 0.25."""
@@ -43,37 +38,31 @@ def check_rotations(capture: Survey) -> list[Finding]:
             scales.append(scale)
     texts: dict[Kind, tuple[str, str]] = {
         "not-finite": (
-            "{} of {} poses hold NaN or infinite values: {}",
+            "poses hold NaN or infinite values",
             "Remove these views; they were probably never registered.",
         ),
         "not-rigid": (
-            "{} of {} poses are not rigid transforms: {}",
+            "poses are not rigid transforms",
             "Give 4×4 matrices with a rotation and the last row 0 0 0 1; "
             "check that they are not transposed.",
         ),
         "scaled": (
-            "{} of {} rotations are scaled: {}",
+            "rotations are scaled",
             "Divide the rotations by their scale "
             f"({min(scales, default=1):.4g} to {max(scales, default=1):.4g}), "
             "and leave the translations.",
         ),
         "reflected": (
-            "{} of {} rotations are left-handed (reflected): {}",
+            "rotations are left-handed (reflected)",
             "Flip one axis back: cameras have x right, y down, z forward.",
         ),
     }
-    return [
-        Finding(
-            kind=kind,
-            severity="error",
-            views=tuple(views),
-            message=texts[kind][0].format(
-                len(views), len(capture), listing(capture.names, views)
-            ),
-            remedy=texts[kind][1],
-        )
-        for kind, views in faults.items()
-    ]
+    findings: list[Finding] = []
+    for kind, views in faults.items():
+        problem, remedy = texts[kind]
+        message = f"{{count}} of {{total}} {problem}: {{names}}"
+        findings += about_views(capture, kind, "error", views, message, remedy)
+    return findings
 
 
 def _fault_of_pose(pose: Float[Tensor, "4 4"]) -> tuple[Kind | None, float]:
@@ -102,14 +91,11 @@ def check_intrinsics(capture: Survey) -> list[Finding]:
         if problem is not None:
             problems.setdefault(problem[0], (problem[1], []))[1].append(view)
     return [
-        Finding(
-            kind="intrinsics",
-            severity="error",
-            views=tuple(views),
-            message=f"{problem} in {listing(capture.names, views)}",
-            remedy=remedy,
-        )
+        finding
         for problem, (remedy, views) in problems.items()
+        for finding in about_views(
+            capture, "intrinsics", "error", views, problem + " in {names}", remedy
+        )
     ]
 
 

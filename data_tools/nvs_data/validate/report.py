@@ -6,8 +6,6 @@ script.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -19,9 +17,10 @@ import torch
 from jaxtyping import UInt8
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
-from nvs.errors import NvsError, OutputError
+from nvs.errors import NvsError
+from nvs.files import write_text
+from nvs.scene.pictures import data_url
 from nvs_data.validate.findings import Finding
 from nvs_data.validate.survey import Survey
 
@@ -34,40 +33,7 @@ COLOURS = {
     "none": "#2e7d4f",
 }
 RANK = {"error": 0, "warning": 1, "info": 2, "none": 3}
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto;
-  max-width: 68rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0;
-  border-bottom: 1px solid #ddd; }
-.error { color: $error } .warning { color: $warning } .info { color: $info }
-.none { color: $none }
-.views { display: grid; gap: .8rem;
-  grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }
-figure { margin: 0; font-size: 12px; overflow-wrap: anywhere; }
-figure img, .missing { display: block; width: 100%; height: 8rem; object-fit: contain;
-  background: #eee; }
-.flagged img, .flagged .missing { outline: 3px solid currentColor; }
-.plot { max-width: 100%; }
-</style>
-<h1>$title</h1>
-<p>$summary</p>
-<h2>Findings</h2>
-$findings
-<h2>Cameras</h2>
-<p>Every camera with its viewing direction, coloured by its worst finding.$left_out</p>
-<img class="plot" alt="Camera positions and viewing directions in 3-D" src="$plot">
-<h2>Views</h2>
-<div class="views">
-$views
-</div>
-</html>
-""")
+TEMPLATE = Path(__file__).with_suffix(".html")
 
 
 def write_report(
@@ -86,27 +52,21 @@ def write_report(
             kinds[view].append(finding.kind)
     finite = torch.isfinite(capture.world_from_camera).flatten(1).all(dim=-1)
     num_hidden = int((~finite).sum())
-    page = PAGE.substitute(
+    page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title="Validation of a capture",
         summary=_summary(capture, findings),
         findings=_table(findings),
         left_out=f" {num_hidden} without a finite pose are left out."
         if num_hidden
         else "",
-        plot=_embedded(_plot(capture, worst), "png"),
+        plot=data_url(_plot(capture, worst)),
         views="\n".join(
             _figure(capture, view, worst[view], kinds[view])
             for view in range(len(capture))
         ),
         **COLOURS,
     )
-    try:
-        Path(file).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"the report {file} cannot be written ({error})",
-            remedy="Choose a file in a folder that exists and can be written to.",
-        ) from error
+    write_text(file, page)
 
 
 def _summary(capture: Survey, findings: Sequence[Finding]) -> str:
@@ -136,7 +96,7 @@ def _figure(capture: Survey, view: int, worst: str, kinds: Sequence[str]) -> str
     if isinstance(image, NvsError):
         picture, detail = '<div class="missing"></div>', ""
     else:
-        source = _embedded(image.thumbnail, "jpeg")
+        source = data_url(image.thumbnail, "jpeg")
         picture = f'<img loading="lazy" alt="{name}" src="{source}">'
         detail = f"{image.width}×{image.height}, sharpness {image.sharpness:.1f}"
     flag = f' class="flagged {worst}"' if kinds else ""
@@ -170,9 +130,3 @@ def _plot(capture: Survey, worst: Sequence[str]) -> UInt8[np.ndarray, "height wi
     axes.set(xlabel="x", ylabel="y", zlabel="z")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
-
-
-def _embedded(pixels: UInt8[np.ndarray, "height width 3"], kind: str) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format=kind)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

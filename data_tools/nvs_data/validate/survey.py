@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nvs.errors import DatasetError, NvsError
 from nvs.scene.frames import Frame
+from nvs.scene.pictures import shrunk
 from nvs.scene.resize import on_white
 
 WORKING_PX = 512
@@ -116,9 +117,9 @@ def _survey_image(frame: Frame) -> ImageSurvey | NvsError:
         return error
     height, width = pixels.shape[:2]
     digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    image = _shrunk(on_white(pixels), WORKING_PX)
+    image = shrunk(on_white(pixels), WORKING_PX)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    thumbnail = _shrunk(image, THUMBNAIL_PX)
+    thumbnail = shrunk(image, THUMBNAIL_PX)
     return ImageSurvey(
         height=height,
         width=width,
@@ -128,16 +129,6 @@ def _survey_image(frame: Frame) -> ImageSurvey | NvsError:
         digest=digest,
         thumbnail=np.rint(thumbnail.clip(0, 1) * 255).astype(np.uint8),
     )
-
-
-def _shrunk(
-    image: Float[np.ndarray, "height width 3"], longest_px: int
-) -> Float[np.ndarray, "small_height small_width 3"]:
-    scale = longest_px / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _kernel(

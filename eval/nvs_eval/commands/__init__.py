@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nvs_eval.commands import complexity, folder, results, runs
+from nvs_eval.commands import complexity, results, runs
 
 app = typer.Typer(
     help="Evaluate weights and baselines on benchmarks; compare and report.",
@@ -12,7 +12,7 @@ app = typer.Typer(
 )
 app.command("gso")(runs.gso)
 app.command("dl3dv")(runs.dl3dv)
-app.command("folder")(folder.folder)
+app.command("folder")(runs.folder)
 app.command("compare")(results.compare)
 app.command("report")(results.report)
 app.command("complexity")(complexity.complexity)

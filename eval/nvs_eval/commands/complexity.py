@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nvs.terminal import options, output
-from nvs_eval.commands.inputs import parse_numbers, parse_sizes
+from nvs_eval.commands.shared import parse_numbers, parse_sizes
 
 
 def complexity(
@@ -57,10 +57,9 @@ def complexity(
     from nvs.errors import ConfigError
     from nvs.files import write_text
     from nvs.scene.precision import pick_device
-    from nvs_eval.complexity import CostSettings, measure
-    from nvs_eval.growth import exponents
+    from nvs_eval.complexity import CostSettings, exponents, measure
     from nvs_eval.report.complexity import complexity_markdown
-    from nvs_eval.runs.versions import machine, versions
+    from nvs_eval.runs.opening import machine, versions
 
     sizes = parse_sizes(size, "--size") or []
     if len(sizes) != 1:

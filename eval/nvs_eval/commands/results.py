@@ -14,10 +14,13 @@ Runs = Annotated[list[Path], typer.Argument(help="Folders that evaluations wrote
 
 def compare(runs: Runs) -> None:
     """Print runs side by side, and differences on the scenes they share."""
-    from nvs_eval.compare import differences, load_runs
     from nvs_eval.published import published
-    from nvs_eval.report.table import differences_table, markdown_table, published_table
-    from nvs_eval.summary import summarise_rows
+    from nvs_eval.report.tables import (
+        differences_table,
+        markdown_table,
+        published_table,
+    )
+    from nvs_eval.summary import differences, load_runs, summarise_rows
 
     rows = load_runs(runs)
     lines = summarise_rows(rows)

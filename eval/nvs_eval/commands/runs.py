@@ -1,4 +1,4 @@
-"""`nvs eval gso` and `nvs eval dl3dv`: run a protocol."""
+"""`nvs eval gso`, `dl3dv` and `folder`: evaluate."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from nvs.terminal import options, output
-from nvs_eval.commands.inputs import (
+from nvs_eval.commands.shared import (
     PICTURES_HELP,
     LpipsFile,
     RequireLpips,
     parse_numbers,
     parse_sizes,
+    show,
 )
-from nvs_eval.commands.shown import show
 
 Data = Annotated[
     list[Path] | None,
@@ -141,3 +141,50 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value] or None
     return str(value) if isinstance(value, Path) else value
+
+
+def folder(
+    renders: Annotated[
+        Path, typer.Argument(help="Rendered pictures: SCENE/FRAME.png, or FRAME.png.")
+    ],
+    truth: Annotated[
+        Path, typer.Argument(help="Photographs of the same names and sizes.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the results.")],
+    name: Annotated[str, typer.Option(help="What to call the method.")],
+    protocol: Annotated[
+        str, typer.Option(help="Protocol the views were chosen by, for tables.")
+    ] = "folder",
+    views: Annotated[
+        int, typer.Option(min=0, help="Number of input views, for tables.")
+    ] = 0,
+    normalised_by: Annotated[
+        str, typer.Option(help="What poses were normalised by, for tables.")
+    ] = "not known",
+    pictures: Annotated[int, typer.Option(min=-1, help=PICTURES_HELP)] = 1,
+    lpips_vgg: LpipsFile = None,
+    lpips_alex: LpipsFile = None,
+    require_lpips: RequireLpips = False,
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Evaluate a folder of renders, so that it can be compared with runs."""
+    from nvs.scene.precision import pick_device
+    from nvs_eval.metrics import Metrics
+    from nvs_eval.runs.folder import FolderSettings, evaluate_folder
+
+    settings = FolderSettings(
+        renders=renders,
+        truth=truth,
+        name=name,
+        protocol=protocol,
+        num_views=views,
+        normalised_by=normalised_by,
+        pictures=pictures,
+    )
+    metrics = Metrics(
+        pick_device(device),
+        lpips_files={"vgg": lpips_vgg, "alex": lpips_alex},
+        require_lpips=require_lpips,
+    )
+    show(evaluate_folder(settings, out, metrics), out, as_json=json)

@@ -1,4 +1,4 @@
 """What is evaluated: LaCT networks and the baselines beside them."""
 
-from nvs_eval.methods.base import Built, Method
+from nvs_eval.methods.base import Method, synchronise
 from nvs_eval.methods.registry import make_methods

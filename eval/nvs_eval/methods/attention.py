@@ -17,7 +17,8 @@ network's blocks: here, window attention and MLP only.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, cast
 
 import torch
@@ -26,15 +27,25 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nvs.cameras import Camera, PoseNormalisation
 from nvs.config import ModelConfig
+from nvs.errors import CheckpointError
 from nvs.model.block import Block
 from nvs.model.fast_weight import FastWeights
 from nvs.model.network import LINEAR_STD, LaCTNetwork
 from nvs.model.ray_point import Turns
+from nvs.model.tokens import posed_rays
+from nvs.scene import PosedViews
+from nvs.scene.precision import Precision
+from nvs.tensor_file import content_digest, read_tensors, write_tensors
+from nvs_eval.methods.base import Built, Images
 
 Kind = Literal["full_attention", "register"]
 KINDS: tuple[Kind, ...] = ("full_attention", "register")
 NUM_REGISTERS = 4096
+
+FORMAT = "lact-nvs attention network"
+REMEDY = "Give a file that save_attention_network wrote for this kind of network."
 
 
 class CrossAttention(nn.Module):
@@ -141,3 +152,109 @@ class AttentionNetwork(LaCTNetwork):
             x = rearrange(inputs, "b 1 (v t) d -> b v t d", v=views)
         state.extend(block.memory(registers) for block in blocks[mixing:])
         return tuple(state)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedNetwork:
+    """A network and what to call it."""
+
+    network: AttentionNetwork
+    """The network, float32 on the CPU."""
+    name: str
+    """What to call its weights."""
+    digest: str
+    """SHA-256 of its weights."""
+
+
+def random_network(
+    kind: Kind, config: ModelConfig, *, seed: int, num_registers: int = NUM_REGISTERS
+) -> NamedNetwork:
+    """A network as it is before any training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = AttentionNetwork(config, kind, num_registers).eval()
+    return _named(network, f"random weights, seed {seed}")
+
+
+def save_attention_network(path: Path | str, network: AttentionNetwork) -> None:
+    """Write a network's weights with its configuration inside.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    write_tensors(path, network.state_dict(), _metadata(network))
+
+
+def load_attention_network(path: Path | str, kind: Kind) -> NamedNetwork:
+    """Read what `save_attention_network` wrote.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged or holds something else.
+    """
+    tensors, metadata, _ = read_tensors(path, error=CheckpointError, remedy=REMEDY)
+    if metadata.get("format") != FORMAT or metadata.get("kind") != kind:
+        raise CheckpointError(f"{path} holds no {kind} network", remedy=REMEDY)
+    config = ModelConfig.from_json(metadata["config"])
+    network = AttentionNetwork(config, kind, metadata["num_registers"]).eval()
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not fit its own configuration "
+            f"({str(error).splitlines()[-1].strip()})",
+            remedy=REMEDY,
+        ) from error
+    return _named(network, Path(path).stem)
+
+
+def _named(network: AttentionNetwork, name: str) -> NamedNetwork:
+    digest = content_digest(network.state_dict(), _metadata(network))
+    return NamedNetwork(network=network, name=name, digest=digest)
+
+
+def _metadata(network: AttentionNetwork) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "kind": network.kind,
+        "config": network.config.to_json(),
+        "num_registers": network.num_registers,
+    }
+
+
+class AttentionMethod:
+    """Prefill of all views at once, then one view rendered after another."""
+
+    def __init__(
+        self, named: NamedNetwork, *, device: torch.device, precision: str | None
+    ) -> None:
+        self.device = device
+        self.precision = Precision.named(precision, device)
+        self.network = named.network.to(device).requires_grad_(False)
+        self.patch_size = self.network.config.patch_size
+        self.name = f"{self.network.kind} ({named.name})"
+        self.about = {
+            "method": self.network.kind,
+            "weights": named.name,
+            "weights_digest": named.digest,
+            "precision": self.precision.name,
+        }
+
+    def build(self, views: PosedViews, normalisation: PoseNormalisation) -> Built:
+        """Attend among the inputs."""
+        posed = self._posed(normalisation.apply(views.camera))
+        with torch.no_grad(), self.precision.autocast(self.device):
+            state = self.network.prefill(posed, views.image.to(self.device)[None])
+
+        def render(camera: Camera) -> Images:
+            for one in normalisation.apply(camera):
+                with torch.no_grad(), self.precision.autocast(self.device):
+                    image = self.network.render(state, self._posed(one))
+                yield rearrange(image[0, 0], "c h w -> h w c").float().cpu()
+
+        return Built(
+            state_bytes=sum(part.nbytes for memory in state for part in memory),
+            render=render,
+        )
+
+    def _posed(self, camera: Camera) -> Float[Tensor, "1 view 9 height width"]:
+        return posed_rays(camera.to(self.device, torch.float32))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
 from nvs.config import UpdateRule
 from nvs.model.checkpoint import Checkpoint, weights_digest
-from nvs.scene import PosedViews, Renderer, Scene
+from nvs.scene import PosedViews, Renderer
+from nvs_eval.methods.base import Built, Images
 
 
 class LactMethod:
@@ -22,6 +20,7 @@ class LactMethod:
         self.renderer = renderer
         self.name = name
         self.patch_size = renderer.config.patch_size
+        self.device = renderer.device
         self.about = {
             "method": "lact",
             "weights": renderer.model_id,
@@ -30,37 +29,19 @@ class LactMethod:
             "precision": renderer.precision.name,
         }
 
-    def build(self, views: PosedViews, normalisation: PoseNormalisation) -> BuiltScene:
+    def build(self, views: PosedViews, normalisation: PoseNormalisation) -> Built:
         """Prefill."""
         scene = self.renderer.prefill(
             views,
             normalisation=normalisation,
             dtype=self.renderer.precision.compute,
         )
-        return BuiltScene(self.renderer, scene)
 
-    def synchronise(self) -> None:
-        """Wait for the renderer's device."""
-        if self.renderer.device.type == "cuda":
-            torch.cuda.synchronize(self.renderer.device)
+        def render(camera: Camera) -> Images:
+            for image in self.renderer.render_iter(scene, camera):
+                yield image.float().cpu()
 
-
-@dataclass(frozen=True)
-class BuiltScene:
-    """A scene with the renderer that built it."""
-
-    renderer: Renderer
-    scene: Scene
-
-    @property
-    def state_bytes(self) -> int:
-        """Size of the fast weights."""
-        return self.scene.num_bytes
-
-    def render(self, camera: Camera) -> Iterator[Float[Tensor, "height width 3"]]:
-        """Apply the fast weights."""
-        for image in self.renderer.render_iter(self.scene, camera):
-            yield image.float().cpu()
+        return Built(state_bytes=scene.num_bytes, render=render)
 
 
 def with_update_rule(checkpoint: Checkpoint, rule: UpdateRule) -> Checkpoint:

@@ -11,12 +11,14 @@ from nvs.errors import ConfigError
 from nvs.model.weights import Weights, load_weights
 from nvs.scene import Renderer
 from nvs.scene.precision import pick_device
-from nvs_eval.methods.attention import KINDS
-from nvs_eval.methods.attention_method import AttentionMethod
-from nvs_eval.methods.attention_weights import load_attention_network, random_network
-from nvs_eval.methods.base import Method
+from nvs_eval.methods.attention import (
+    KINDS,
+    AttentionMethod,
+    load_attention_network,
+    random_network,
+)
+from nvs_eval.methods.base import MeanColour, Method, NearestInput
 from nvs_eval.methods.lact import LactMethod, with_update_rule
-from nvs_eval.methods.simple import MeanColour, NearestInput
 
 REMEDY = (
     "Use lact, lact:RULE (gradient_descent, momentum, muon), nearest, mean, "

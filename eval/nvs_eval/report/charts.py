@@ -14,9 +14,12 @@ from matplotlib.figure import Figure
 
 from nvs_eval.metrics import COLUMNS
 from nvs_eval.published import Published
-from nvs_eval.report.palette import PUBLISHED, palette
 from nvs_eval.runs.records import Row
 from nvs_eval.summary import Line, method_label, setting_of
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b4b8a")
+"""Told apart by most eyes (Okabe & Ito, Color Universal Design, 2008), and one more."""
+PUBLISHED = "#8b93a1"
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -31,6 +34,12 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 MARKERS = "xv^sPD*"
+
+
+def palette(labels: Sequence[str]) -> Mapping[str, str]:
+    """The colours of some labels; after seven they come again."""
+    unique = dict.fromkeys(labels)
+    return {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(unique)}
 
 
 def against_views(

@@ -8,8 +8,7 @@ from typing import Any
 
 from nvs_eval.published import published_complexity
 from nvs_eval.report.charts import cost_growth
-from nvs_eval.report.html_table import html_rows, plain_rows
-from nvs_eval.report.table import markdown
+from nvs_eval.report.tables import markdown, plain_table
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Headings and rows."""
@@ -33,10 +32,7 @@ def complexity_html(contents: Sequence[Mapping[str, Any]]) -> str:
             ),
             cost_growth(content["rows"], "state_bytes", "State", "bytes"),
         ]
-        tables = "".join(
-            f'<div class="wide">{html_rows(heads, plain_rows(rows))}</div>'
-            for heads, rows in _tables(content)
-        )
+        tables = "".join(plain_table(heads, rows) for heads, rows in _tables(content))
         parts.append(
             f'<p class="small">{escape(_where(content))}</p>'
             f'<div class="charts">{"".join(charts)}</div>{tables}'

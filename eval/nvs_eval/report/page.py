@@ -12,16 +12,20 @@ from typing import Any
 from nvs.errors import DatasetError
 from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
-from nvs_eval.compare import differences, load_runs
 from nvs_eval.published import published
-from nvs_eval.report.charts import against_views, scene_scatter
+from nvs_eval.report.charts import against_views, palette, scene_scatter
 from nvs_eval.report.complexity import complexity_html, complexity_markdown
-from nvs_eval.report.html_pictures import html_extremes, html_sliders
-from nvs_eval.report.html_table import html_differences, html_results, html_timings
-from nvs_eval.report.palette import palette
-from nvs_eval.report.table import differences_table, markdown_table, published_table
+from nvs_eval.report.pictures import html_extremes, html_sliders
+from nvs_eval.report.tables import (
+    differences_table,
+    html_differences,
+    html_results,
+    html_timings,
+    markdown_table,
+    published_table,
+)
 from nvs_eval.runs.records import Row, load_run, load_timings, read_jsonl
-from nvs_eval.summary import Line, summarise_rows
+from nvs_eval.summary import Line, differences, load_runs, summarise_rows
 
 TEMPLATE = Path(__file__).parent / "template.html"
 MOST_SCATTERS = 3
@@ -125,13 +129,10 @@ def _notes(
 
 
 def _charts(lines: Sequence[Line], colours: Mapping[str, str]) -> list[str]:
-    def size(one: Any) -> tuple[str, int, int]:
-        return (one.setting.protocol, one.setting.height, one.setting.width)
-
     charts: list[str] = []
-    for place in dict.fromkeys(map(size, lines)):
-        own = [line for line in lines if size(line) == place]
-        known = [one for one in published() if size(one) == place]
+    for place in dict.fromkeys(line.setting.table for line in lines):
+        own = [line for line in lines if line.setting.table == place]
+        known = [one for one in published() if one.setting.table == place]
         for column in ("psnr", "lpips_vgg"):
             if any(line.metrics[column] is not None for line in own):
                 title = f"{place[0].upper()}, {place[1]}×{place[2]}"

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nvs.scene import PosedViews
-from nvs_eval.index_files import index_hash
+from nvs.scene.bench import device_name
 from nvs_eval.metrics import Metrics
+from nvs_eval.protocols.base import index_hash
 from nvs_eval.runs.records import Row, open_run
-from nvs_eval.runs.versions import machine, versions
+
+PACKAGES = (
+    *("lact-nvs", "torch", "numpy", "pillow", "scikit-image", "scikit-learn"),
+    *("lpips", "torchvision"),
+)
 
 
 def begin(
@@ -66,3 +75,19 @@ def data_hash(inputs: PosedViews, targets: PosedViews) -> str:
         for tensor in (views.image, camera.world_from_camera, camera.intrinsics):
             digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def versions() -> str:
+    """Versions of Python and of every package that touches a number, in one line."""
+    found = [f"python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def machine(device: torch.device) -> str:
+    """The device and the system, in one line."""
+    return f"{device_name(device)}, {platform.system()} {platform.release()}"

@@ -1,17 +1,23 @@
-"""A run from its settings to its files."""
+"""A run from its settings to its files, by one process or by several of `torchrun`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import torch
+import torch.distributed as dist
 
 from nvs.errors import DatasetError
 from nvs.scene.precision import pick_device
 from nvs_eval.methods import make_methods
 from nvs_eval.metrics import Metrics
-from nvs_eval.protocol import SceneFolder, find_scenes
+from nvs_eval.protocols.base import SceneFolder, find_scenes
 from nvs_eval.runs.opening import begin
 from nvs_eval.runs.records import (
     SceneRecord,
@@ -22,10 +28,48 @@ from nvs_eval.runs.records import (
 )
 from nvs_eval.runs.scene_run import SceneRun
 from nvs_eval.runs.settings import RunSettings
-from nvs_eval.runs.sharding import Shard, shard
+
+PATIENCE = timedelta(days=7)
+"""How long a process that is done waits for the others."""
 
 Report = Callable[[str], None]
 NO_REPORT: Report = lambda line: None  # noqa: E731
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """This process among those of a run."""
+
+    rank: int = 0
+    """Number of this process."""
+    world: int = 1
+    """Number of processes."""
+
+    def wait(self) -> None:
+        """Return when every process has come here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def device(self, name: str | None) -> str | None:
+        """The device of this process: with several, one GPU each."""
+        if self.world > 1 and (name or "cuda").startswith("cuda"):
+            if torch.cuda.is_available():
+                return f"cuda:{os.environ['LOCAL_RANK']}"
+        return name
+
+
+@contextmanager
+def shard() -> Generator[Shard]:
+    """Join the group that `torchrun` describes in the environment, if there is one."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Shard()
+        return
+    dist.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        yield Shard(rank=dist.get_rank(), world=world)
+    finally:
+        dist.destroy_process_group()
 
 
 def run(settings: RunSettings, *, report: Report = NO_REPORT) -> SceneRecord:

@@ -13,18 +13,21 @@ import numpy as np
 
 from nvs.errors import NvsError
 from nvs.scene import PosedViews, load_views
-from nvs_eval.methods import Method
-from nvs_eval.metrics import Metrics
-from nvs_eval.metrics.suite import NETS
-from nvs_eval.protocol import Protocol, SceneFolder, Split
+from nvs_eval.methods import Method, synchronise
+from nvs_eval.metrics import COLUMNS, Metrics
+from nvs_eval.protocols.base import Protocol, SceneFolder, Split
 from nvs_eval.runs.opening import data_hash
-from nvs_eval.runs.pictures import picture_folder, picture_name, write_picture
-from nvs_eval.runs.records import Row, SceneRecord
-from nvs_eval.statistics import pooled_psnr_db
+from nvs_eval.runs.records import (
+    Row,
+    SceneRecord,
+    picture_folder,
+    picture_name,
+    write_picture,
+)
+from nvs_eval.summary import pooled_psnr_db
 
 FAILURES = (NvsError, OSError, RuntimeError, ValueError)
 """What a scene may fail with (RuntimeError is also out of GPU memory)."""
-PER_IMAGE = ("mse", "psnr", "ssim_gaussian", "ssim_uniform", "lpips_vgg", "lpips_alex")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +125,11 @@ class SceneRun:
         normalisation = self.protocol.normalisation(inputs.camera, targets.camera)
         start = time.perf_counter()
         built = method.build(inputs, normalisation)
-        method.synchronise()
+        synchronise(method)
         prefill_seconds = time.perf_counter() - start
         start = time.perf_counter()
         renders = [image.cpu().numpy() for image in built.render(targets.camera)]
-        method.synchronise()
+        synchronise(method)
         render_seconds = time.perf_counter() - start
 
         kept = self._kept(targets)
@@ -174,17 +177,14 @@ class SceneRun:
 
 def summarise(values: Sequence[Mapping[str, float | None]]) -> Row:
     """Means over a scene's images, the pooled PSNR, and each image's values."""
-    lists = {key: [value[key] for value in values] for key in PER_IMAGE}
+    lists = {key: [value[key] for value in values] for key in values[0]}
     means = {
         key: None if None in column else float(np.mean(np.array(column, np.float64)))
         for key, column in lists.items()
     }
-    mses = [value["mse"] or 0.0 for value in values]
-    row: Row = {"psnr": means["psnr"], "psnr_pooled": pooled_psnr_db(mses)}
-    row |= {key: means[key] for key in ("ssim_gaussian", "ssim_uniform")}
-    row |= {f"lpips_{net}": means[f"lpips_{net}"] for net in NETS}
+    means["psnr_pooled"] = pooled_psnr_db([value["mse"] or 0.0 for value in values])
     return (
-        row
+        {column: means[column] for column in COLUMNS}
         | {"num_images": len(values)}
         | {f"image_{key}": column for key, column in lists.items()}
     )

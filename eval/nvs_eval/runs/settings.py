@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nvs.errors import ConfigError, MissingExtraError
-from nvs.fields import typed
-from nvs_eval import dl3dv, gso
-from nvs_eval.protocol import Protocol
+from nvs.fields import require, typed
+from nvs_eval.protocols import dl3dv, gso
+from nvs_eval.protocols.base import Protocol
 
+PROTOCOLS = {"gso": gso, "dl3dv": dl3dv}
 DEFAULT_METHODS = ("lact", "nearest", "mean")
 LISTS = ("data", "weights", "methods", "views", "sizes")
 
@@ -60,33 +61,29 @@ class RunSettings:
     """Whether to stop where LPIPS cannot be had."""
 
     def __post_init__(self) -> None:
-        if self.protocol not in ("gso", "dl3dv"):
-            raise ConfigError(
-                f"protocol is {self.protocol!r}", remedy="Use gso or dl3dv."
-            )
+        require(
+            self.protocol in PROTOCOLS,
+            "protocol",
+            self.protocol,
+            f"Use {' or '.join(PROTOCOLS)}.",
+        )
         if not self.data or not self.methods:
             empty = "data" if not self.data else "methods"
             raise ConfigError(f"{empty} is empty", remedy="Name at least one.")
-        if any(count < 1 for count in self.views):
-            raise ConfigError(
-                f"views is {list(self.views)}", remedy="They must be positive."
-            )
-        if self.pictures < -1:
-            raise ConfigError(
-                f"pictures is {self.pictures}", remedy="Give a count, or -1 for all."
-            )
+        positive = all(count > 0 for count in self.views)
+        require(positive, "views", list(self.views), "They must be positive.")
+        all_or_some = "Give a count, or -1 for all."
+        require(self.pictures >= -1, "pictures", self.pictures, all_or_some)
 
     @property
     def view_counts(self) -> tuple[int, ...]:
         """Numbers of input views, in increasing order."""
-        module = gso if self.protocol == "gso" else dl3dv
-        return tuple(sorted(set(self.views or module.VIEW_COUNTS)))
+        return tuple(sorted(set(self.views or PROTOCOLS[self.protocol].VIEW_COUNTS)))
 
     @property
     def image_sizes(self) -> tuple[tuple[int, int], ...]:
         """Sizes in pixels (height, width), in increasing order."""
-        standard = gso.SIZES if self.protocol == "gso" else (dl3dv.SIZE,)
-        return tuple(sorted(set(self.sizes or standard)))
+        return tuple(sorted(set(self.sizes or PROTOCOLS[self.protocol].SIZES)))
 
     def make_protocol(self) -> Protocol:
         """The protocol that the settings name.

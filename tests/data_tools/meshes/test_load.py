@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nvs.errors import DatasetError
-from nvs_data.meshes import textures
+from nvs_data.meshes import checks
 from nvs_data.meshes.load import load_mesh
 from nvs_data.meshes.sources import find_meshes
 
@@ -76,7 +76,7 @@ def test_a_texture_with_too_many_pixels(
     shapes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes.quadrants().save(shapes.write_poster(tmp_path).with_name("poster.png"))
-    monkeypatch.setattr(textures, "MAX_TEXTURE_PIXELS", 1000)
+    monkeypatch.setattr(checks, "MAX_TEXTURE_PIXELS", 1000)
     with pytest.raises(DatasetError, match=r"poster\.png' has 64×64 pixels.*Resize"):
         shapes.load(tmp_path / "poster.obj")
 

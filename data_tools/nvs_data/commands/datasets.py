@@ -1,0 +1,228 @@
+"""`nvs data validate`, `convert` and `select`: datasets that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from nvs.terminal import options, output
+from nvs_data.commands import shared
+
+if TYPE_CHECKING:
+    from nvs_data.validate import Finding
+    from nvs_data.validate.poses import Poses
+
+MODELS = ("object", "scene")
+REPORT_SUFFIXES = (".html", ".htm")
+
+LAYOUTS = {
+    "opencv": "opencv",
+    "transforms": "nerfstudio",
+    "nerfstudio": "nerfstudio",
+    "colmap": "colmap",
+}
+
+
+def validate(
+    dataset: shared.DatasetPath,
+    model: Annotated[
+        str,
+        typer.Option("--for", help="Kind of model it is meant for: object or scene."),
+    ] = "object",
+    convention: shared.Convention = "opencv",
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also write an HTML page with thumbnails and cameras."),
+    ] = None,
+    format: shared.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Check a dataset. Exit code 2 after errors, 1 after warnings, otherwise 0."""
+    import sys
+    from dataclasses import asdict
+    from json import dumps
+
+    from nvs.errors import OutputError
+    from nvs_data.validate import check, exit_code, survey, verdict, write_report
+
+    shared.check_choice("--for", model, MODELS)
+    if report is not None and (
+        report.suffix.lower() not in REPORT_SUFFIXES or report.is_dir()
+    ):
+        raise OutputError(f"--report is {report}", remedy="Name a .html file.")
+    found = shared.read(dataset, format, convention)
+    with output.progress("look at images", unit="images") as update:
+        capture = survey(shared.counted(found.frames, update))
+    findings = check(capture, poses=cast("Poses", model))
+    findings = (*_missing(found.missing, len(capture)), *findings)
+    if report is not None:
+        write_report(report, capture, findings)
+    if json:
+        values = {
+            "dataset": str(dataset),
+            "views": len(capture),
+            "missing": len(found.missing),
+            "for": model,
+            "convention": convention,
+            "exit_code": exit_code(findings),
+            "findings": [asdict(finding) for finding in findings],
+            "report": None if report is None else str(report),
+        }
+        sys.stdout.write(dumps(values) + "\n")
+    else:
+        for finding in findings:
+            typer.echo(verdict(finding))
+        if not findings:
+            typer.echo(f"ok: {len(capture)} views, no faults found")
+    if convention == "opencv" and any(f.kind == "looking-away" for f in findings):
+        output.say(
+            f"nvs: if --convention opengl is right, `nvs data convert {dataset} -o OUT "
+            "--to opencv --convention opengl` writes the repaired set"
+        )
+    raise typer.Exit(exit_code(findings))
+
+
+def _missing(names: Sequence[str], num_present: int) -> tuple[Finding, ...]:
+    """The finding about images that the dataset lists but does not have."""
+    from nvs_data.validate import Finding
+    from nvs_data.validate.findings import listing
+
+    if not names:
+        return ()
+    return (
+        Finding(
+            kind="image",
+            severity="warning",
+            views=(),
+            message=f"{len(names)} of {len(names) + num_present} images are missing: "
+            f"{listing(names, range(len(names)))}",
+            remedy="They are left out; restore them, or write the rest with "
+            "`nvs data convert`.",
+        ),
+    )
+
+
+if TYPE_CHECKING:
+    from nvs.scene.frames import Frame
+
+
+def convert(
+    dataset: shared.DatasetPath,
+    destination: shared.Folder,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="Layout to write: opencv, transforms (nerfstudio, instant-ngp) or "
+            "colmap."
+        ),
+    ],
+    size: options.Size = None,
+    views: Annotated[
+        str | None, typer.Option(help="Frames to write, such as 0,4,8-11.")
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            help="Choose --count frames instead: k_means, farthest_point, uniform or "
+            "random."
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="How many frames --select chooses.")
+    ] = None,
+    seed: shared.Seed = 0,
+    convention: shared.Convention = "opencv",
+    format: shared.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Write a dataset in another layout, without distortion; whole or not at all."""
+    from nvs.errors import ConfigError
+    from nvs_data import selection
+    from nvs_data.frames import resized
+    from nvs_data.writers import write_dataset
+
+    shared.check_choice("--to", to, LAYOUTS)
+    if views is not None and select is not None:
+        raise ConfigError("--views and --select are both given", remedy="Give one.")
+    if (select is None) != (count is None):
+        raise ConfigError(
+            f"--select is {select}, --count is {count}",
+            remedy="Give both: how to choose frames, and how many.",
+        )
+    if select is not None:
+        shared.check_choice("--select", select, selection.METHODS)
+    parsed = options.parse_size(size)
+    indices = options.parse_indices(views, "--views")
+    found = shared.read(dataset, format, convention)
+    frames: Sequence[Frame] = found.frames
+    if select is not None and count is not None:
+        indices = selection.choose(frames, method=select, count=count, seed=seed)
+    if indices is not None:
+        frames = _chosen(frames, indices)
+    if parsed is not None:
+        frames = [resized(frame, parsed) for frame in frames]
+    with output.progress(f"write {len(frames)} images", unit="images") as update:
+        write_dataset(shared.counted(frames, update), destination, format=LAYOUTS[to])
+        update(len(frames), len(frames))
+    sizes = sorted({(f.camera.height, f.camera.width) for f in frames})
+    values = {
+        "dataset": str(destination),
+        "layout": LAYOUTS[to],
+        "views": len(frames),
+        "missing": len(found.missing),
+        "sizes": ", ".join(f"{height}×{width}" for height, width in sizes),
+    }
+    output.print_result(values, as_json=json, title="converted")
+
+
+def _chosen(frames: Sequence[Frame], indices: Sequence[int]) -> list[Frame]:
+    from nvs.errors import ConfigError
+
+    for index in indices:
+        if index >= len(frames):
+            raise ConfigError(
+                f"--views has {index}", remedy=f"Choose from 0 to {len(frames) - 1}."
+            )
+        if indices.count(index) > 1:
+            raise ConfigError(f"--views has {index} twice", remedy="Give it once.")
+    return [frames[index] for index in indices]
+
+
+def select(
+    dataset: shared.DatasetPath,
+    count: Annotated[int, typer.Option(help="How many views to choose.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="k_means (of centre and direction, as the DL3DV protocol), "
+            "farthest_point, uniform (in capture order) or random."
+        ),
+    ] = "k_means",
+    seed: shared.Seed = 0,
+    format: shared.Format = None,
+    json: options.Json = False,
+) -> None:
+    """Choose input views; prints indices for `nvs build --views`."""
+    from nvs_data import selection
+
+    shared.check_choice("--method", method, selection.METHODS)
+    frames = shared.read(dataset, format).frames
+    chosen = selection.choose(frames, method=method, count=count, seed=seed)
+    if len(chosen) < count:
+        output.say(
+            f"nvs: {len(chosen)} of {count} views: some k-means centres share their "
+            "nearest view"
+        )
+    if json:
+        values = {
+            "views": chosen,
+            "names": [frames[index].name for index in chosen],
+            "method": method,
+            "seed": seed,
+        }
+        output.print_result(values, as_json=True, title="")
+        return
+    typer.echo(",".join(map(str, chosen)))

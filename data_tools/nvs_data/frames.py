@@ -1,0 +1,117 @@
+"""Frames of a dataset: from a photograph and its lens; turned round or resized.
+
+Pixels change when an image is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from nvs.cameras import Camera
+from nvs.cameras.se3 import flip_y_and_z
+from nvs.errors import CameraError
+from nvs.images import image_size, read_image
+from nvs.scene.frames import Frame
+from nvs.scene.resize import fitting_size
+from nvs_data.undistort import Intrinsics, Lens, pinhole_intrinsics, undistort
+
+
+def lens_frame(name: str, file: Path, camera: Camera, lens: Lens | None) -> Frame:
+    """A frame whose photograph is undistorted when it is loaded.
+
+    Args:
+        name: What to call it.
+        file: The photograph.
+        camera: One camera with the intrinsics of the photograph through the lens.
+        lens: Its lens; None for a pinhole camera.
+
+    Raises:
+        CameraError: If the camera is unusable or its distortion cannot be undone.
+    """
+    size = (camera.height, camera.width)
+    if lens is None:
+        return Frame(
+            name=name,
+            camera=camera,
+            load=lambda: read_image(file, size=size),
+            source=file,
+        )
+    camera.check([name])
+    intrinsics: Intrinsics = tuple(camera.intrinsics[0].tolist())
+    try:
+        pinhole = pinhole_intrinsics(intrinsics, lens, *size)
+    except CameraError as error:
+        raise CameraError(f"{name}: {error.problem}", remedy=error.remedy) from error
+
+    def load() -> UInt8[np.ndarray, "height width channel"]:
+        return undistort(
+            read_image(file, size=size),
+            pinhole=pinhole,
+            intrinsics=intrinsics,
+            lens=lens,
+        )
+
+    straight = replace(camera, intrinsics=torch.tensor([pinhole], dtype=torch.float64))
+    return Frame(name=name, camera=straight, load=load)
+
+
+def scaled_to_file(camera: Camera, file: Path) -> Camera:
+    """The camera of the photograph after it was scaled to the size of a file.
+
+    Raises:
+        ImageError: If the file cannot be read.
+        CameraError: If the file has another aspect ratio, by more than rounding.
+    """
+    height, width = image_size(file)
+    off_px = min(
+        abs(width - camera.width * height / camera.height),
+        abs(height - camera.height * width / camera.width),
+    )
+    if off_px > 1:
+        raise CameraError(
+            f"{height}×{width} pixels, its camera is for "
+            f"{camera.height}×{camera.width}: another aspect ratio",
+            remedy="Scale images without cropping or turning them.",
+            subject=file,
+        )
+    return camera.resized(height, width)
+
+
+def with_flipped_axes(frame: Frame) -> Frame:
+    """The frame with the y and z axes of its camera turned round.
+
+    Puts right poses that were stored with OpenGL axes (y up, z backward) in a layout
+    of OpenCV's, or the other way round. Twice is the frame itself.
+    """
+    flipped = flip_y_and_z(frame.camera.world_from_camera)
+    return replace(frame, camera=replace(frame.camera, world_from_camera=flipped))
+
+
+def resized(frame: Frame, size: tuple[int, int] | int) -> Frame:
+    """The frame at another size: scaled to cover it and cut to its centre.
+
+    Args:
+        frame: One photograph.
+        size: (height, width) in pixels; or the length of the longer side, which keeps
+            the frame's own shape.
+
+    Raises:
+        ConfigError: If a side would be smaller than a pixel.
+        ImageError: If the image is too thin to cover the size.
+    """
+    source = (frame.camera.height, frame.camera.width)
+    if isinstance(size, int):
+        size = fitting_size(source, longest_px=size, patch_size=1)
+    if size == source:
+        return frame
+    plan = frame.covering(size)
+
+    def load() -> UInt8[np.ndarray, "height width 3"]:
+        return np.rint(plan.image(frame.pixels()) * 255).astype(np.uint8)
+
+    return replace(frame, camera=plan.camera(frame.camera), load=load, source=None)
