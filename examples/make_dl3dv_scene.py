@@ -20,7 +20,7 @@ from typing import Any
 from nvs.cameras import Camera
 from nvs.scene.frames import Frame
 from nvs.scene.pictures import to_uint8
-from nvs.train.synthetic import draw_room_batch
+from nvs.train.synthetic import draw_scenes
 from nvs_data.writers import write_dataset
 
 REDUCTION = 4
@@ -31,8 +31,8 @@ def write_room(
     folder: Path, *, num_frames: int, height: int, width: int, seed: int
 ) -> None:
     """Draw a room and write pictures of a walk through it, with their cameras."""
-    room = draw_room_batch(
-        batch=1, views=num_frames, height=height, width=width, seed=seed
+    room = draw_scenes(
+        "room", batch=1, views=num_frames, height=height, width=width, seed=seed
     ).render("cpu")
     pictures = to_uint8(room.image[0].permute(0, 2, 3, 1))
     camera = Camera(

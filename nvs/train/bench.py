@@ -26,7 +26,7 @@ from nvs.train.data import Mixture, check_view_counts
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
 from nvs.train.sources import load
-from nvs.train.synthetic import Photographs, draw_object_batch, draw_room_batch
+from nvs.train.synthetic import Photographs, draw_scenes
 
 NUM_SETTLING = 2
 """First steps, which compile."""
@@ -48,11 +48,11 @@ def bench_scenes(
     Sizes are in pixels; the spread is (slowest - fastest) / median; the scenes wear
     photographs where some are given.
     """
-    draw = draw_object_batch if kind == "object" else draw_room_batch
     seeds = iter(range(repeats + 1))
 
     def make() -> object:
-        drawn = draw(
+        drawn = draw_scenes(
+            kind,
             batch=scenes,
             views=views,
             height=height,

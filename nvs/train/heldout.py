@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,16 +41,6 @@ class HeldOutSet:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class HeldOutScene:
-    """A held-out scene at one resolution."""
-
-    name: str
-    """What reports call it."""
-    batch: Batch
-    """Its views."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class HeldOutResult:
     """How a network did on a held-out scene."""
 
@@ -70,13 +60,13 @@ def heldout_scenes(
     stage: Stage,
     given: HeldOutSet | None,
     device: torch.device,
-) -> list[HeldOutScene]:
-    """Held-out scenes at the resolution of a stage, the same for every run.
+) -> dict[str, Batch]:
+    """Held-out scenes by name at a stage's resolution, the same for every run.
 
     Raises:
         DatasetError, CameraError, ImageError: If the given set cannot be read.
     """
-    scenes: list[HeldOutScene] = []
+    scenes: dict[str, Batch] = {}
     synthetic = [s for s in mixture.sources if isinstance(s, SyntheticSource)]
     for index in range(config.heldout_scenes if synthetic else 0):
         order = Order(
@@ -88,9 +78,7 @@ def heldout_scenes(
             width=stage.width,
         )
         source = synthetic[index % len(synthetic)]
-        name = f"{source.name}/{index}"
-        batch = load(source, order, device)
-        scenes.append(HeldOutScene(name=name, batch=batch))
+        scenes[f"{source.name}/{index}"] = load(source, order, device)
     if given is not None:
         inputs, targets = choose_views(config, given)
         batch = read_batch(
@@ -101,8 +89,7 @@ def heldout_scenes(
             width=stage.width,
             framing=config.framing,
         )
-        name = given.folder.resolve().name
-        scenes.append(HeldOutScene(name=name, batch=batch.to(device)))
+        scenes[given.folder.resolve().name] = batch.to(device)
     return scenes
 
 
@@ -158,20 +145,20 @@ def choose_views(config: TrainConfig, given: HeldOutSet) -> tuple[list[int], lis
 @torch.no_grad()
 def evaluate(
     network: LaCTNetwork,
-    scenes: Sequence[HeldOutScene],
+    scenes: Mapping[str, Batch],
     autocast: AbstractContextManager[object],
 ) -> list[HeldOutResult]:
     """Render the target views of held-out scenes."""
     results: list[HeldOutResult] = []
-    for scene in scenes:
-        inputs = scene.batch.network_inputs()
+    for name, batch in scenes.items():
+        inputs = batch.network_inputs()
         with autocast:
             rendered = network(*inputs)[0].float()
         results.append(
             HeldOutResult(
-                name=scene.name,
-                psnr_db=mean_psnr_db(rendered, scene.batch.truth[0]),
-                batch=scene.batch,
+                name=name,
+                psnr_db=mean_psnr_db(rendered, batch.truth[0]),
+                batch=batch,
                 rendered=rendered.cpu(),
             )
         )

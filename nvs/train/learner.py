@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from nvs.errors import TrainingError
+from nvs.perceptual import Lpips
 from nvs.scene.quality import psnr_db
 from nvs.train import runtime, schedule
 from nvs.train.batch import Batch
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
-from nvs.train.losses import Loss, Perceptual, loss_of
+from nvs.train.losses import Loss, loss_of, perceptual_network
 from nvs.train.optimisers import Optimisers, RunningMean
 from nvs.train.state import TrainState
 
@@ -61,9 +62,10 @@ class Learner:
             self.optimisers.load_state_dict(resumed.optimisers)
             self.num_skipped = resumed.num_skipped
             self.num_skipped_in_row = resumed.num_skipped_in_row
-        self.perceptual: Perceptual | None = None
+        self.perceptual: Lpips | None = None
         if config.lpips_weight > 0 and any(s.lpips for s in config.stages):
-            self.perceptual = Perceptual(config.lpips_backbone).to(processes.device)
+            lpips = perceptual_network(config.lpips_backbone)
+            self.perceptual = lpips.to(processes.device)
         self.forward: nn.Module = runtime.prepare(self.network, config, processes)
 
     def train_step(self, batch: Batch, step: int, progress: float) -> dict[str, float]:

@@ -76,7 +76,7 @@ class Trainer:
         )
         if resumed is not None:
             restore_random_state(resumed.random)
-        self.heldout: list[heldout.HeldOutScene] = []
+        self.heldout: dict[str, Batch] = {}
         self.heldout_stage: int | None = None
         self.saved_step: int | None = self.step if resumed else None
         self.evaluated_step: int | None = None

@@ -29,7 +29,7 @@ def loss_of(
     *,
     chroma_weight: float,
     lpips_weight: float,
-    perceptual: Perceptual | None,
+    perceptual: Lpips | None,
 ) -> Loss:
     """The loss of rendered views; LPIPS is left out where its weight is 0."""
     error = rendered.float() - truth
@@ -39,32 +39,22 @@ def loss_of(
         total = total + (chroma_weight - 1) * chroma.square().mean()
     if perceptual is None or lpips_weight == 0:
         return Loss(total=total, squared_error=squared_error, lpips=None)
-    lpips = perceptual(rendered.flatten(0, 1), truth.flatten(0, 1))
+    lpips = perceptual(rendered.flatten(0, 1), truth.flatten(0, 1)).mean()
     total = total + lpips_weight * lpips
     return Loss(total=total, squared_error=squared_error, lpips=lpips)
 
 
-class Perceptual(Lpips):
-    """Mean LPIPS between images in [0, 1].
+def perceptual_network(backbone: Path | str | None = None) -> Lpips:
+    """LPIPS for `loss_of`; `backbone` is a file with its weights.
 
     Raises:
         MissingExtraError: If the package `lpips` is not installed.
         WeightsUnavailableError: If the backbone's weights cannot be had.
     """
-
-    def __init__(self, backbone: Path | str | None = None) -> None:
-        super().__init__(
-            "vgg",
-            backbone=backbone,
-            option="--set lpips_backbone=FILE",
-            otherwise="or train without: --set lpips_weight=0",
-            extra="train",
-        )
-
-    def forward(
-        self,
-        rendered: Float[Tensor, "image 3 height width"],
-        truth: Float[Tensor, "image 3 height width"],
-    ) -> Float[Tensor, ""]:
-        """Mean distance over the images."""
-        return super().forward(rendered, truth).mean()
+    return Lpips(
+        "vgg",
+        backbone=backbone,
+        option="--set lpips_backbone=FILE",
+        otherwise="or train without: --set lpips_weight=0",
+        extra="train",
+    )

@@ -5,7 +5,6 @@ Posed sets are in `nvs.train.sets`.
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,8 +18,7 @@ from nvs.train.sets import SetSource
 from nvs.train.synthetic import (
     DrawnBatch,
     Photographs,
-    draw_object_batch,
-    draw_room_batch,
+    draw_scenes,
     load_photographs,
     rigs,
 )
@@ -101,18 +99,15 @@ class SyntheticSource:
 
     def prepare(self, order: Order) -> DrawnBatch:
         """Draw the scenes and their cameras."""
-        draw = (
-            draw_object_batch
-            if self.kind == "object"
-            else functools.partial(draw_room_batch, framing_views=order.num_inputs)
-        )
-        return draw(
+        return draw_scenes(
+            self.kind,
             batch=order.num_scenes,
             views=order.num_views,
             height=order.height,
             width=order.width,
             seed=order.seed,
             photographs=self.photographs is not None,
+            framing_views=order.num_inputs,
         )
 
     def finish(self, prepared: DrawnBatch, order: Order, device: torch.device) -> Batch:

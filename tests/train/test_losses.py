@@ -13,7 +13,7 @@ import torch
 
 from nvs.errors import WeightsUnavailableError
 from nvs.train.config import TrainConfig
-from nvs.train.losses import Perceptual, loss_of
+from nvs.train.losses import loss_of, perceptual_network
 
 MakeConfig = Callable[..., TrainConfig]
 VGG_CHANNELS = {
@@ -64,7 +64,7 @@ def test_chroma_weight_counts_what_channels_do_not_share() -> None:
 
 
 def test_lpips_counts_where_it_has_a_weight(backbone: Path) -> None:
-    perceptual = Perceptual(backbone)
+    perceptual = perceptual_network(backbone)
     truth = torch.rand(1, 2, 3, 32, 32)
     rendered = torch.rand(1, 2, 3, 32, 32, requires_grad=True)
     options = {"chroma_weight": 1.0, "perceptual": perceptual}
@@ -82,14 +82,14 @@ def test_lpips_counts_where_it_has_a_weight(backbone: Path) -> None:
 
 def test_lpips_of_equal_images_is_zero(backbone: Path) -> None:
     image = torch.rand(2, 3, 32, 32)
-    perceptual = Perceptual(backbone)
-    assert perceptual(image, image).item() == 0
-    assert perceptual(image, 1 - image).item() > 0
+    perceptual = perceptual_network(backbone)
+    assert perceptual(image, image).tolist() == [0, 0]
+    assert perceptual(image, 1 - image).min() > 0
 
 
 def test_the_backbone_s_weights_are_the_ones_given(backbone: Path) -> None:
     state = torch.load(backbone, weights_only=True)
-    held = Perceptual(backbone).network.net.state_dict()
+    held = perceptual_network(backbone).network.net.state_dict()
     assert torch.equal(held["slice1.0.weight"], state["features.0.weight"])
     assert torch.equal(held["slice5.28.bias"], state["features.28.bias"])
 
@@ -107,7 +107,7 @@ def test_without_a_network_the_file_to_fetch_is_named(
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     with pytest.raises(WeightsUnavailableError) as caught:
-        Perceptual()
+        perceptual_network()
     assert "cannot download the LPIPS backbone vgg" in caught.value.problem
     assert "(<urlopen error no route to host>)" in caught.value.problem
     assert "vgg16-397923af.pth" in caught.value.remedy
@@ -116,13 +116,13 @@ def test_without_a_network_the_file_to_fetch_is_named(
 
 def test_a_wrong_backbone_is_named(backbone: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailableError, match=r"there is no file .*gone.pth"):
-        Perceptual(tmp_path / "gone.pth")
+        perceptual_network(tmp_path / "gone.pth")
     text = tmp_path / "text.pth"
     text.write_text("not weights")
     with pytest.raises(WeightsUnavailableError, match="is not a plain tensor file"):
-        Perceptual(text)
+        perceptual_network(text)
     state = torch.load(backbone, weights_only=True)
     del state["features.28.bias"]
     torch.save(state, tmp_path / "short.pth")
     with pytest.raises(WeightsUnavailableError, match=r"features.28.bias is missing"):
-        Perceptual(tmp_path / "short.pth")
+        perceptual_network(tmp_path / "short.pth")

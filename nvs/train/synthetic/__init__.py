@@ -8,7 +8,6 @@ arXiv:2406.09371; MegaSynth, arXiv:2412.14166).
 from nvs.train.synthetic.batch import (
     DrawnBatch,
     SyntheticBatch,
-    draw_object_batch,
-    draw_room_batch,
+    draw_scenes,
 )
 from nvs.train.synthetic.photographs import Photographs, load_photographs

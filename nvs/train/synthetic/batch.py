@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ from nvs.train.synthetic.rigs import capture, orbit
 from nvs.train.synthetic.rooms import draw_rooms
 from nvs.train.tensors import Tensors
 
-_OBJECT, _OBJECT_RIG, _ROOM, _ROOM_RIG = range(4)
+KINDS = ("object", "room")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,44 +91,8 @@ class DrawnBatch(Tensors):
         )
 
 
-def draw_object_batch(
-    *,
-    batch: int,
-    views: int,
-    height: int,
-    width: int,
-    seed: int,
-    photographs: bool = False,
-) -> DrawnBatch:
-    """Objects in the cube [−1, 1]³, z up, before white, seen from around.
-
-    Scene `index` depends on (seed, index) alone: not on the batch size, the number of
-    views, the picture size or, but for rounding, the device. More views extend fewer.
-
-    Args:
-        batch: Number of scenes.
-        views: Views of each; any of them will do as inputs or targets.
-        height: Picture height in pixels.
-        width: Picture width in pixels.
-        seed: Seed of the batch; use another for each training step.
-        photographs: Whether some parts wear photographs.
-    """
-    draws = Draws(seed, batch, stream=_OBJECT, photographs=photographs)
-    scenes = draw_objects(draws)
-    rig = Draws(seed, batch, stream=_OBJECT_RIG)
-    poses, intrinsics = orbit(rig, views, height=height, width=width)
-    return DrawnBatch(
-        scenes=scenes,
-        world_from_camera=poses.float(),
-        intrinsics=intrinsics.float(),
-        height=height,
-        width=width,
-        framed_from_camera=poses.float(),
-        framed_from_world=torch.ones(batch),
-    )
-
-
-def draw_room_batch(
+def draw_scenes(
+    kind: str,
     *,
     batch: int,
     views: int,
@@ -137,43 +102,62 @@ def draw_room_batch(
     photographs: bool = False,
     framing_views: int | None = None,
 ) -> DrawnBatch:
-    """Rooms and yards seen by a hand-held camera.
+    """Scenes of a kind, and cameras that see them.
 
-    It walks about, goes around a thing, or passes before a wall.
+    `object`: objects in the cube [−1, 1]³, z up, before white, seen from around.
+    `room`: rooms and yards seen by a hand-held camera, which walks about, goes around a
+    thing, or passes before a wall; poses and depth are in the frame of scene models,
+    mean camera at the origin, camera centres within [−1, 1]³.
 
-    Poses and depth are in the frame of scene models: mean camera at the origin, camera
-    centres within [−1, 1]³. Scene `index` is as reproducible as in `draw_object_batch`,
-    and so is its world; its frame depends on the views that define it.
+    Scene `index` depends on (kind, seed, index) alone: not on the batch size, the
+    number of views, the picture size or, but for rounding, the device. More views
+    extend fewer. Only the frame of a room depends on the views that define it.
 
     Args:
+        kind: One of `KINDS`.
         batch: Number of scenes.
         views: Views of each; any of them will do as inputs or targets.
         height: Picture height in pixels.
         width: Picture width in pixels.
         seed: Seed of the batch; use another for each training step.
         photographs: Whether some surfaces wear photographs.
-        framing_views: How many of the first views define the frame: the inputs, where
-            targets must not leak into it. All of them if absent.
+        framing_views: How many of the first views define the frame of a room: the
+            inputs, where targets must not leak into it. All of them if absent.
     """
-    draws = Draws(seed, batch, stream=_ROOM, photographs=photographs)
-    scenes, places = draw_rooms(draws)
-    rig = Draws(seed, batch, stream=_ROOM_RIG)
-    poses, intrinsics = capture(rig, views, places, height=height, width=width)
-    framed, scales = [], []
-    for pose, lens in zip(poses, intrinsics, strict=True):
-        camera = Camera(
-            world_from_camera=pose, intrinsics=lens, height=height, width=width
-        )
+    stream = 2 * KINDS.index(kind)
+    draws = Draws(seed, batch, stream=stream, photographs=photographs)
+    rig = Draws(seed, batch, stream=stream + 1)
+    if kind == "object":
+        scenes = draw_objects(draws)
+        poses, intrinsics = orbit(rig, views, height=height, width=width)
+        framed, scale = poses, torch.ones(batch)
+    else:
+        scenes, places = draw_rooms(draws)
+        poses, intrinsics = capture(rig, views, places, height=height, width=width)
         defining = range(views if framing_views is None else framing_views)
-        frame = PoseNormalisation.from_mean_camera(camera, defining)
-        framed.append(frame.apply(camera).world_from_camera)
-        scales.append(frame.scale)
+        cameras = [
+            Camera(world_from_camera=pose, intrinsics=lens, height=height, width=width)
+            for pose, lens in zip(poses, intrinsics, strict=True)
+        ]
+        framed, scale = _framed(cameras, defining)
     return DrawnBatch(
         scenes=scenes,
         world_from_camera=poses.float(),
         intrinsics=intrinsics.float(),
         height=height,
         width=width,
-        framed_from_camera=torch.stack(framed).float(),
-        framed_from_world=torch.tensor(scales),
+        framed_from_camera=framed.float(),
+        framed_from_world=scale,
     )
+
+
+def _framed(
+    cameras: Sequence[Camera], defining: Sequence[int]
+) -> tuple[Float[Tensor, "batch view 4 4"], Float[Tensor, "batch"]]:
+    """Poses in the frame of the mean of some views, and its scale, for each scene."""
+    frames = [PoseNormalisation.from_mean_camera(one, defining) for one in cameras]
+    framed = [
+        frame.apply(one).world_from_camera
+        for frame, one in zip(frames, cameras, strict=True)
+    ]
+    return torch.stack(framed), torch.tensor([frame.scale for frame in frames])

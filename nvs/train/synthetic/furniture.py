@@ -37,6 +37,8 @@ from nvs.train.synthetic.solids import (
 )
 from nvs.train.synthetic.things import draw_clutter
 
+Halves = Float[Tensor, "batch piece 4 2 3"]
+"""Half-extents and centres of the parts of pieces."""
 NUM_PIECES, PARTS = 7, 4
 LOW_HEIGHT = 0.75
 """How high what stands in the middle may be where cameras walk: below all of them."""
@@ -173,10 +175,6 @@ def draw_pieces(draws: Draws, extent: Float[Tensor, "batch piece 3"]) -> Pieces:
         open_front=(form == 2)[..., None] & first_open,
         top=torch.stack([top, span], dim=-2),
     )
-
-
-Halves = Float[Tensor, "batch piece 4 2 3"]
-"""Half-extents and centres of the parts of pieces."""
 
 
 def _stack(draws: Draws, extent: Tensor) -> Halves:

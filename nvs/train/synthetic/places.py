@@ -81,7 +81,8 @@ def draw_places(draws: Draws) -> Place:
     on_ground = draws.chance(probability=0.5) & outdoors
     stand = torch.where(on_ground, 0.0, raised)
 
-    side = torch.tensor([0, 2, 3])[draws.integer(count=3)]
+    sides = [side for side in range(4) if side != WINDOW_SIDE]
+    side = torch.tensor(sides)[draws.integer(count=len(sides))]
     at_wall = draws.uniform(low=0.25, high=0.6) * torch.where(outdoors, 1.5, 1.0)
     along = draws.uniform(low=-0.5, high=0.5) * FREE_SHARE / 2
     height = torch.where(outdoors, at_wall, draws.uniform(low=0.9, high=1.6))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nvs.cameras import Camera
-from nvs.train.synthetic import draw_object_batch, draw_room_batch
+from nvs.train.synthetic import draw_scenes
 from nvs.train.synthetic.batch import SyntheticBatch
 
 SIZE = {"height": 24, "width": 32}
@@ -15,12 +15,12 @@ SIZE = {"height": 24, "width": 32}
 def object_batch(
     *, device="cpu", supersample=2, with_depth=False, **values
 ) -> SyntheticBatch:
-    drawn = draw_object_batch(**SIZE | values)
+    drawn = draw_scenes("object", **SIZE | values)
     return drawn.render(device, supersample=supersample, with_depth=with_depth)
 
 
 def room_batch(*, device="cpu", with_depth=False, **values) -> SyntheticBatch:
-    return draw_room_batch(**SIZE | values).render(device, with_depth=with_depth)
+    return draw_scenes("room", **SIZE | values).render(device, with_depth=with_depth)
 
 
 MAKERS = [object_batch, room_batch]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nvs.cameras import Camera, project, unproject
 from nvs.train.synthetic import shapes, textures
-from nvs.train.synthetic.batch import DrawnBatch, draw_room_batch
+from nvs.train.synthetic.batch import DrawnBatch, draw_scenes
 from nvs.train.synthetic.draws import Draws
 from nvs.train.synthetic.objects import MAX_PARTS
 from nvs.train.synthetic.places import RING, Place, draw_places
@@ -23,7 +23,8 @@ CORNERS = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)
 
 @pytest.fixture(scope="module")
 def drawn() -> DrawnBatch:
-    return draw_room_batch(
+    return draw_scenes(
+        "room",
         batch=NUM_SCENES,
         views=NUM_VIEWS,
         height=SIDE,

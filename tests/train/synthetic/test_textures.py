@@ -14,7 +14,7 @@ import torch
 from nvs.errors import DatasetError
 from nvs.train.synthetic import (
     Photographs,
-    draw_object_batch,
+    draw_scenes,
     load_photographs,
     textures,
 )
@@ -101,7 +101,8 @@ def test_photographs_are_loaded_cropped_and_shown(
 
 def test_photographs_reach_objects() -> None:
     plain, worn = (
-        draw_object_batch(
+        draw_scenes(
+            "object",
             batch=4,
             views=2,
             height=32,
@@ -139,8 +140,8 @@ def test_a_photograph_is_looked_up_between_its_pixels() -> None:
 
 
 def test_every_photograph_of_many_is_worn() -> None:
-    scenes = draw_object_batch(
-        batch=4000, views=1, height=8, width=8, seed=0, photographs=True
+    scenes = draw_scenes(
+        "object", batch=4000, views=1, height=8, width=8, seed=0, photographs=True
     ).scenes
     worn = scenes.textures.number[scenes.textures.kind == textures.PHOTOGRAPH]
     count = 2 * 4096
