@@ -25,7 +25,7 @@ IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
 
 def is_image_name(name: str) -> bool:
     """Whether a file is called as images are."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not _is_litter(name)
+    return name.lower().endswith(IMAGE_SUFFIXES) and not is_litter(name)
 
 
 def is_camera_name(name: str) -> bool:
@@ -34,8 +34,13 @@ def is_camera_name(name: str) -> bool:
     return (
         last.lower().endswith(CAMERA_SUFFIXES)
         and last not in _UNUSED
-        and not _is_litter(name)
+        and not is_litter(name)
     )
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file is one that operating systems leave in folders and archives."""
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
 def image_type(path: Path) -> str | None:
@@ -47,8 +52,3 @@ def image_type(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(16)
     return next((name for name, magic in _MAGIC if magic.match(head)), None)
-
-
-def _is_litter(name: str) -> bool:
-    """Whether a file is one that operating systems leave in folders and archives."""
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nvs.errors import OutputError
-from nvs.files import atomic_output, remove_leftovers, write_text
+from nvs.files import atomic_output, check_new_folder, remove_leftovers, write_text
 
 KILLED = """
 import os, signal, sys
@@ -21,6 +21,15 @@ with atomic_output(Path(sys.argv[1])) as outer, atomic_output(outer) as temporar
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+def test_a_new_folder_is_absent_or_empty(tmp_path: Path) -> None:
+    check_new_folder(tmp_path / "absent")
+    check_new_folder(tmp_path)
+    (tmp_path / "file").touch()
+    for taken in (tmp_path, tmp_path / "file"):
+        with pytest.raises(OutputError, match="not empty"):
+            check_new_folder(taken)
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from nvs.errors import ConfigError, DatasetError
 from nvs.files import file_sha256
 from nvs.scene.dataset_files import inside
+from nvs_data.readers.dl3dv import FILE, FOLDER, IMAGE_FOLDERS
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
@@ -64,7 +65,7 @@ def download_dl3dv_scene(
         )
     folder = Path(folder)
     api = HfApi(endpoint=endpoint, token=token)
-    start = f"{scene}/nerfstudio"
+    start = f"{scene}/{FOLDER}"
 
     def fetch(file: RepoFile) -> None:
         target = inside(folder, file.path)
@@ -85,13 +86,11 @@ def download_dl3dv_scene(
         tree = api.list_repo_tree(
             repository, start, recursive=True, repo_type="dataset"
         )
+        wanted = (f"{start}/{FILE}", f"{start}/{IMAGE_FOLDERS[0]}/")
         files = [
             entry
             for entry in tree
-            if isinstance(entry, RepoFile)
-            and entry.path.startswith(
-                (f"{start}/transforms.json", f"{start}/images_4/")
-            )
+            if isinstance(entry, RepoFile) and entry.path.startswith(wanted)
         ]
         with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
             for _ in pool.map(fetch, files):

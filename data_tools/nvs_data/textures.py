@@ -17,7 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from nvs.errors import DatasetError, OutputError
-from nvs.file_kinds import IMAGE_SUFFIXES
+from nvs.file_kinds import IMAGE_SUFFIXES, is_litter
 from nvs.files import atomic_output
 from nvs.scene.pictures import shrunk
 from nvs.scene.resize import on_white
@@ -189,9 +189,7 @@ def _middle(
 
 def _images(path: Path) -> Iterator[str]:
     for member in containers.members(path):
-        parts = PurePosixPath(member).parts
-        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-        if member.lower().endswith(SUFFIXES) and not hidden:
+        if member.lower().endswith(SUFFIXES) and not is_litter(member):
             yield member
 
 

@@ -7,7 +7,7 @@ channels are averaged: pixelSplat and LVSM weight an 11×11 window by a Gaussian
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -162,3 +162,27 @@ class Metrics:
     ) -> Float[torch.Tensor, "1 3 height width"]:
         tensor = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
         return tensor.permute(2, 0, 1)[None].to(self.device)
+
+
+def summarise(values: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
+    """Means over a scene's images, the pooled PSNR, and each image's values."""
+    lists = {key: [value[key] for value in values] for key in values[0]}
+    means = {
+        key: None if None in column else float(np.mean(np.array(column, np.float64)))
+        for key, column in lists.items()
+    }
+    means["psnr_pooled"] = pooled_psnr_db([value["mse"] or 0.0 for value in values])
+    return (
+        {column: means[column] for column in COLUMNS}
+        | {"num_images": len(values)}
+        | {f"image_{key}": column for key, column in lists.items()}
+    )
+
+
+def pooled_psnr_db(mses: Sequence[float]) -> float:
+    """PSNR of the mean squared error over all target images of a scene.
+
+    The published script prints this. It is at most the mean of the images' PSNRs,
+    since the logarithm is concave, and the worst images decide it.
+    """
+    return psnr_db(float(np.mean(np.asarray(mses, dtype=np.float64))))

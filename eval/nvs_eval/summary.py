@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from nvs.errors import ConfigError
-from nvs.scene.quality import psnr_db
 from nvs_eval.metrics import COLUMNS
 from nvs_eval.runs.records import Row, load_rows, load_run
 
@@ -42,15 +41,6 @@ def bootstrap(values: Sequence[float], *, seed: int = 0) -> Interval:
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(array[draws].mean(axis=1), [tail, 1 - tail])
     return Interval(mean=float(array.mean()), low=float(low), high=float(high))
-
-
-def pooled_psnr_db(mses: Sequence[float]) -> float:
-    """PSNR of the mean squared error over all target images of a scene.
-
-    The published script prints this. It is at most the mean of the images' PSNRs,
-    since the logarithm is concave, and the worst images decide it.
-    """
-    return psnr_db(float(np.mean(np.asarray(mses, dtype=np.float64))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -117,7 +107,7 @@ def summarise_rows(runs: Mapping[str, Sequence[Row]]) -> list[Line]:
             normalised_by=normalised_by,
             num_scenes=len(rows),
             num_images=sum(row["num_images"] for row in rows),
-            metrics={column: _interval(rows, column) for column in COLUMNS},
+            metrics={c: _interval([row[c] for row in rows]) for c in COLUMNS},
         )
         for (label, setting, method, normalised_by), rows in groups.items()
     ]
@@ -132,11 +122,6 @@ def setting_of(row: Row) -> Setting:
         width=row["width"],
         num_views=row["num_views"],
     )
-
-
-def _interval(rows: Sequence[Row], column: str) -> Interval | None:
-    values = [row[column] for row in rows]
-    return None if None in values else bootstrap(values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,14 +184,19 @@ def differences(runs: Mapping[str, Sequence[Row]]) -> list[Difference]:
                         method=method,
                         baseline=baseline,
                         num_scenes=len(common),
-                        metrics={c: _difference(pairs, c) for c in COLUMNS},
+                        metrics={
+                            c: _interval([_minus(a[c], b[c]) for a, b in pairs])
+                            for c in COLUMNS
+                        },
                     )
                 )
     return result
 
 
-def _difference(pairs: Sequence[tuple[Row, Row]], column: str) -> Interval | None:
-    values = [(a[column], b[column]) for a, b in pairs]
-    if any(None in pair for pair in values):
-        return None
-    return bootstrap([a - b for a, b in values])
+def _interval(values: Sequence[float | None]) -> Interval | None:
+    known = [value for value in values if value is not None]
+    return bootstrap(known) if len(known) == len(values) else None
+
+
+def _minus(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b

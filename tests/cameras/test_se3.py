@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nvs.cameras.se3 import (
+    flip_y_and_z,
     hat,
     nearest_rigid,
     se3_exp,
@@ -17,6 +18,7 @@ from nvs.cameras.se3 import (
     so3_between,
     so3_exp,
     so3_log,
+    so3_quaternion,
 )
 
 ANGLES = [0.0, 1e-300, 1e-12, 1e-8, 1e-4, 0.0999, 0.1001, 1.0, 3.0]
@@ -107,6 +109,24 @@ def test_group_axioms() -> None:
         se3_inverse(a @ b), se3_inverse(b) @ se3_inverse(a), rtol=0, atol=1e-12
     )
     torch.testing.assert_close(se3_exp(-se3_log(a)), se3_inverse(a), rtol=0, atol=1e-12)
+
+
+def test_quaternions_are_of_half_the_angle() -> None:
+    R = motions()[:, :3, :3]
+    q, w = so3_quaternion(R), so3_log(R)
+    half = w.norm(dim=-1, keepdim=True) / 2
+    torch.testing.assert_close(q[:, :1], half.cos(), rtol=0, atol=1e-13)
+    torch.testing.assert_close(
+        q[:, 1:], w / (2 * half) * half.sin(), rtol=0, atol=1e-13
+    )
+
+
+def test_flipped_axes_keep_x_and_the_place_and_come_back() -> None:
+    T = motions()
+    flipped = flip_y_and_z(T)
+    assert torch.equal(flipped[:, :, [0, 3]], T[:, :, [0, 3]])
+    assert torch.equal(flipped[:, :, [1, 2]], -T[:, :, [1, 2]])
+    assert torch.equal(flip_y_and_z(flipped), T)
 
 
 def test_batch_shapes_are_kept() -> None:

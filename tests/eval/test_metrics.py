@@ -24,10 +24,11 @@ from nvs_eval.metrics import (
     COLUMNS,
     Metrics,
     mean_squared_error,
+    pooled_psnr_db,
     ssim_gaussian,
     ssim_uniform,
 )
-from nvs_eval.summary import bootstrap, pooled_psnr_db
+from nvs_eval.summary import bootstrap
 
 
 def fixed_pair(side: int = 64) -> tuple[np.ndarray, np.ndarray]:

@@ -114,8 +114,8 @@ def test_the_command_line_runs_and_reports(nvs, make_object, weights, tmp_path) 
     assert (tmp_path / "out" / "report.html").is_file()
     for wrong, message in (
         (["gso", tmp_path], "setting 'out' is missing"),
-        (["gso", "--config", config, "--views", "four"], "--views is 'four'"),
-        (["gso", "--config", config, "--size", "1x2x3"], "--size has '1x2x3'"),
+        (["gso", "--config", config, "--views", "four"], "--views has 'four'"),
+        (["gso", "--config", config, "--size", "1x2x3"], "--size is '1x2x3'"),
         (["gso", "--config", config, "--require-lpips"], "no backbone here"),
         (["dl3dv", "--config", config, "--normalise", "x"], "normalised by 'x'"),
         (["complexity", "--size", "32,64"], "--size is '32,64'"),

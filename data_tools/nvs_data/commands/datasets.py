@@ -12,8 +12,8 @@ from nvs.terminal import options, output
 from nvs_data.commands import shared
 
 if TYPE_CHECKING:
-    from nvs_data.validate import Finding
-    from nvs_data.validate.poses import Poses
+    from nvs.scene.frames import Frame
+    from nvs_data.validate import Poses
 
 MODELS = ("object", "scene")
 REPORT_SUFFIXES = (".html", ".htm")
@@ -46,7 +46,14 @@ def validate(
     from json import dumps
 
     from nvs.errors import OutputError
-    from nvs_data.validate import check, exit_code, survey, verdict, write_report
+    from nvs_data.validate import (
+        check,
+        exit_code,
+        missing_images,
+        survey,
+        verdict,
+        write_report,
+    )
 
     shared.check_choice("--for", model, MODELS)
     if report is not None and (
@@ -56,8 +63,10 @@ def validate(
     found = shared.read(dataset, format, convention)
     with output.progress("look at images", unit="images") as update:
         capture = survey(shared.counted(found.frames, update))
-    findings = check(capture, poses=cast("Poses", model))
-    findings = (*_missing(found.missing, len(capture)), *findings)
+    findings = (
+        *missing_images(found.missing, len(capture)),
+        *check(capture, poses=cast("Poses", model)),
+    )
     if report is not None:
         write_report(report, capture, findings)
     if json:
@@ -83,30 +92,6 @@ def validate(
             "--to opencv --convention opengl` writes the repaired set"
         )
     raise typer.Exit(exit_code(findings))
-
-
-def _missing(names: Sequence[str], num_present: int) -> tuple[Finding, ...]:
-    """The finding about images that the dataset lists but does not have."""
-    from nvs_data.validate import Finding
-    from nvs_data.validate.findings import listing
-
-    if not names:
-        return ()
-    return (
-        Finding(
-            kind="image",
-            severity="warning",
-            views=(),
-            message=f"{len(names)} of {len(names) + num_present} images are missing: "
-            f"{listing(names, range(len(names)))}",
-            remedy="They are left out; restore them, or write the rest with "
-            "`nvs data convert`.",
-        ),
-    )
-
-
-if TYPE_CHECKING:
-    from nvs.scene.frames import Frame
 
 
 def convert(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from nvs.errors import DatasetError
+from nvs.file_kinds import is_litter
 from nvs_data import containers
 
 MESH_SUFFIXES = (".obj", ".glb")
@@ -101,7 +102,7 @@ def find_meshes(path: Path) -> list[MeshSource]:
 def _sources(file: Path, root: Path, *, nested: bool) -> list[MeshSource]:
     suffix = file.suffix.lower()
     parts = file.relative_to(root).with_suffix("").parts
-    if suffix in MESH_SUFFIXES and not _hidden(file.name):
+    if suffix in MESH_SUFFIXES and not is_litter(file.name):
         member = file.relative_to(root).as_posix()
         return [MeshSource(name=_name(parts, root), container=root, member=member)]
     if suffix not in ARCHIVE_SUFFIXES:
@@ -110,7 +111,7 @@ def _sources(file: Path, root: Path, *, nested: bool) -> list[MeshSource]:
         PurePosixPath(member)
         for member in containers.members(file)
         if PurePosixPath(member).suffix.lower() in MESH_SUFFIXES
-        and not any(_hidden(part) for part in PurePosixPath(member).parts)
+        and not is_litter(member)
     ]
     outer = parts if nested else ()
     return [
@@ -121,10 +122,6 @@ def _sources(file: Path, root: Path, *, nested: bool) -> list[MeshSource]:
         )
         for member in members
     ]
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX"))
 
 
 def _name(parts: tuple[str, ...], fallback: Path) -> str:

@@ -263,10 +263,7 @@ def _binary_cameras(
     for _ in range(count):
         (camera_id, kind, width, height), offset = _take(content, offset, "<IiQQ")
         if kind not in kinds:
-            raise CameraError(
-                f"camera {camera_id} has the unknown model {kind}",
-                remedy="Update pycolmap, or export another model.",
-            )
+            raise _unknown_model(camera_id, kind)
         name, num_params = kinds[kind]
         params, offset = _take(content, offset, f"<{num_params}d")
         yield camera_id, ColmapCamera(name, width, height, params)
@@ -281,10 +278,7 @@ def _text_cameras(
             continue
         camera_id, name, width, height, *params = line.split()
         if name not in num_params:
-            raise CameraError(
-                f"camera {camera_id} has the unknown model {name!r}",
-                remedy="Update pycolmap, or export another model.",
-            )
+            raise _unknown_model(camera_id, name)
         if len(params) != num_params[name]:
             raise ValueError(
                 f"camera {camera_id}: {len(params)} parameters for {name}, "
@@ -294,6 +288,13 @@ def _text_cameras(
             int(camera_id),
             ColmapCamera(name, int(width), int(height), tuple(map(float, params))),
         )
+
+
+def _unknown_model(camera_id: int | str, model: int | str) -> CameraError:
+    return CameraError(
+        f"camera {camera_id} has the unknown model {model!r}",
+        remedy="Update pycolmap, or export another model.",
+    )
 
 
 def _binary_images(content: bytes) -> Iterator[tuple[int, ColmapImage]]:

@@ -6,8 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from nvs.scene.dataset_files import find_image, is_file
 from nvs.scene.frames import Dataset
-from nvs_data.readers.nerfstudio import read_transforms
+from nvs_data.readers.nerfstudio import NerfstudioReader, read_transforms
 
+FOLDER = "nerfstudio"
+FILE = NerfstudioReader.file_name
 IMAGE_FOLDERS = ("images_4", "images_8", "images_2")
 """Scaled copies, the benchmark's 960×540 first."""
 
@@ -22,15 +24,15 @@ class DL3DVReader:
 
     def recognises(self, path: Path) -> bool:
         """Whether the folder has the file and scaled images."""
-        return is_file(path / "nerfstudio/transforms.json") or (
-            is_file(path / "transforms.json")
+        return is_file(path / FOLDER / FILE) or (
+            is_file(path / FILE)
             and not (path / "images").is_dir()
             and _image_folder(path) is not None
         )
 
     def read(self, path: Path) -> Dataset:
         """The frames in file order; cameras are scaled to the images."""
-        folder = path / "nerfstudio" if (path / "nerfstudio").is_dir() else path
+        folder = path / FOLDER if (path / FOLDER).is_dir() else path
         images = _image_folder(folder)
 
         def find(name: str) -> Path | None:
@@ -39,7 +41,7 @@ class DL3DVReader:
                 name = str(PurePosixPath(images, *listed.parts[1:]))
             return find_image(folder, name)
 
-        return read_transforms(folder / "transforms.json", find=find)
+        return read_transforms(folder / FILE, find=find)
 
 
 def _image_folder(folder: Path) -> str | None:

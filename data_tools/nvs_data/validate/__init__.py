@@ -16,7 +16,11 @@ from nvs.cameras.se3 import flip_y_and_z
 from nvs.scene.frames import Frame
 from nvs_data.validate.coverage import check_framing
 from nvs_data.validate.findings import Finding, Poses, exit_code, verdict
-from nvs_data.validate.images import check_duplicates, check_images
+from nvs_data.validate.images import (
+    check_duplicates,
+    check_images,
+    missing_images,
+)
 from nvs_data.validate.poses import (
     check_intrinsics,
     check_looking_away,

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.errors import NvsError
-from nvs_data.validate.findings import Finding, about_views
+from nvs_data.validate.findings import Finding, about_views, listing
 from nvs_data.validate.survey import ImageSurvey, Survey
 
 BLACK_MEAN = 10 / 255
@@ -25,6 +25,23 @@ NEAR_CENTER = 0.01
 """Distance of near-duplicates, over the spread of all cameras."""
 NEAR_DEGREES = 1.0
 """Angle between near-duplicates: a shift of some ten pixels of 512."""
+
+
+def missing_images(names: Sequence[str], num_present: int) -> list[Finding]:
+    """The finding about images that a dataset lists but does not have."""
+    if not names:
+        return []
+    return [
+        Finding(
+            kind="image",
+            severity="warning",
+            views=(),
+            message=f"{len(names)} of {len(names) + num_present} images are missing: "
+            f"{listing(names, range(len(names)))}",
+            remedy="They are left out; restore them, or write the rest with "
+            "`nvs data convert`.",
+        )
+    ]
 
 
 def check_images(capture: Survey) -> list[Finding]:

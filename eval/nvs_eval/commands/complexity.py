@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nvs.terminal import options, output
-from nvs_eval.commands.shared import parse_numbers, parse_sizes
+from nvs_eval.commands.shared import parse_sizes
 
 
 def complexity(
@@ -61,7 +61,7 @@ def complexity(
     from nvs_eval.report.complexity import complexity_markdown
     from nvs_eval.runs.opening import machine, versions
 
-    sizes = parse_sizes(size, "--size") or []
+    sizes = parse_sizes(size) or []
     if len(sizes) != 1:
         raise ConfigError(f"--size is {size!r}", remedy="Give one size.")
     values = preset_config(preset).to_json()
@@ -72,7 +72,7 @@ def complexity(
         values[key] = int(value)
     config = ModelConfig.from_json(values)
     chosen = CostSettings(
-        view_counts=tuple(parse_numbers(views, "--views") or []),
+        view_counts=tuple(options.parse_indices(views, "--views") or []),
         height=sizes[0][0],
         width=sizes[0][1],
         networks=tuple(networks.split(",")),

@@ -12,7 +12,6 @@ from nvs_eval.commands.shared import (
     PICTURES_HELP,
     LpipsFile,
     RequireLpips,
-    parse_numbers,
     parse_sizes,
     show,
 )
@@ -120,8 +119,8 @@ def _run(protocol: str, given: dict[str, Any]) -> None:
     config, as_json = values.pop("config"), values.pop("json")
     methods: str | None = values["methods"]
     values["methods"] = None if methods is None else methods.split(",")
-    values["views"] = parse_numbers(values["views"], "--views")
-    values["sizes"] = parse_sizes(values.pop("size"), "--size")
+    values["views"] = options.parse_indices(values["views"], "--views")
+    values["sizes"] = parse_sizes(values.pop("size"))
     values["require_lpips"] = values["require_lpips"] or None
     settings = {} if config is None else read_settings(Path(config))
     settings |= {key: value for key, value in values.items() if value is not None}

@@ -15,25 +15,9 @@ from nvs_eval.summary import Difference, Interval, Line, Setting
 NOTHING = "—"
 
 
-def cells(line: Line) -> list[str]:
-    """One line's cells, in the order of `headings`."""
-    metrics = [
-        shown(column, interval, with_range=line.num_scenes > 1)
-        for column, interval in line.metrics.items()
-    ]
-    ends = [scenes_and_images(line), line.normalised_by]
-    return [*place(line.setting), line.label, *metrics, *ends]
-
-
 def scenes_and_images(line: Line) -> str:
     """How many scenes, and target images a scene, a line is over."""
     return f"{line.num_scenes} × {line.num_images / line.num_scenes:.4g}"
-
-
-def headings() -> list[str]:
-    """Headings of the table."""
-    ends = ["Scenes × images", "Poses normalised by"]
-    return ["Protocol", "Size", "Views", "Method", *COLUMNS.values(), *ends]
 
 
 def place(setting: Setting) -> list[str]:
@@ -64,7 +48,22 @@ def markdown(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
 
 def markdown_table(lines: Sequence[Line]) -> str:
     """The table of a summary."""
-    return markdown([cells(line) for line in lines], headings())
+    heads = ["Protocol", "Size", "Views", "Method", *COLUMNS.values()]
+    heads += ["Scenes × images", "Poses normalised by"]
+    rows = [
+        [
+            *place(line.setting),
+            line.label,
+            *(
+                shown(column, interval, with_range=line.num_scenes > 1)
+                for column, interval in line.metrics.items()
+            ),
+            scenes_and_images(line),
+            line.normalised_by,
+        ]
+        for line in lines
+    ]
+    return markdown(rows, heads)
 
 
 def differences_table(differences: Sequence[Difference]) -> str:

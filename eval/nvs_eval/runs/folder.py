@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nvs.errors import DatasetError, ImageError, about
 from nvs.file_kinds import is_image_name
 from nvs.images import read_image
 from nvs.scene.resize import on_white
-from nvs_eval.metrics import Metrics
+from nvs_eval.metrics import Metrics, summarise
 from nvs_eval.runs.opening import begin
 from nvs_eval.runs.records import (
+    FAILURES,
     Row,
     SceneRecord,
+    failure,
     merge,
     picture_folder,
     picture_name,
@@ -30,7 +30,6 @@ from nvs_eval.runs.records import (
     save_scene,
     write_picture,
 )
-from nvs_eval.runs.scene_run import FAILURES, summarise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,11 +89,10 @@ def evaluate_folder(
     for scene, frames in truths.items():
         record = SceneRecord(identity=identity)
         try:
-            rows = _scene(settings, out, scene, frames, renders.get(scene, {}), metrics)
-            record.rows.extend({**row, **constants} for row in rows)
+            row = _scene(settings, out, scene, frames, renders.get(scene, {}), metrics)
+            record.rows.append(row | constants)
         except FAILURES as error:
-            kind = type(error).__name__
-            record.failures.append({"scene": scene, "error": f"{kind}: {error}"})
+            record.failures.append(failure(scene, error))
         names.append(safe_name(scene))
         save_scene(out, names[-1], record)
     whole = merge(out, names, identity)
@@ -135,7 +133,7 @@ def _scene(
     truths: Mapping[str, Path],
     renders: Mapping[str, Path],
     metrics: Metrics,
-) -> list[Row]:
+) -> Row:
     missing = [frame for frame in truths if frame not in renders]
     if missing:
         raise DatasetError(
@@ -159,33 +157,19 @@ def _scene(
         with about(renders[frame]):
             values.append(metrics(render, truth))
         if settings.pictures < 0 or number < settings.pictures:
-            _keep(settings, out, scene, frame, truth, render)
+            write_picture(picture_folder(out, size, scene), frame, truth)
+            folder = picture_folder(
+                out, size, scene, num_views=settings.num_views, method=settings.name
+            )
+            write_picture(folder, frame, render)
             kept.append(picture_name(frame))
-    return [
-        {
-            "scene": scene,
-            "height": size[0],
-            "width": size[1],
-            "num_views": settings.num_views,
-            "method": settings.name,
-            **summarise(values),
-            "targets": list(truths),
-            "pictures": kept,
-        }
-    ]
-
-
-def _keep(
-    settings: FolderSettings,
-    out: Path,
-    scene: str,
-    frame: str,
-    truth: np.ndarray,
-    render: np.ndarray,
-) -> None:
-    size = (truth.shape[0], truth.shape[1])
-    write_picture(picture_folder(out, size, scene), frame, truth)
-    folder = picture_folder(
-        out, size, scene, num_views=settings.num_views, method=settings.name
-    )
-    write_picture(folder, frame, render)
+    return {
+        "scene": scene,
+        "height": size[0],
+        "width": size[1],
+        "num_views": settings.num_views,
+        "method": settings.name,
+        **summarise(values),
+        "targets": list(truths),
+        "pictures": kept,
+    }

@@ -24,12 +24,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from nvs.errors import DatasetError, OutputError
+from nvs.errors import DatasetError, NvsError, OutputError
 from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
 from nvs.scene.pictures import write_png
 
 Row = dict[str, Any]
+FAILURES = (NvsError, OSError, RuntimeError, ValueError)
+"""What a scene may fail with (RuntimeError is also out of GPU memory)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +46,11 @@ class SceneRecord:
     """Times and sizes of the same."""
     failures: list[Row] = field(default_factory=list)
     """What could not be evaluated."""
+
+
+def failure(scene: str, error: Exception, **where: Any) -> Row:
+    """What is written down of a scene, or a part of it, that failed."""
+    return {"scene": scene, **where, "error": f"{type(error).__name__}: {error}"}
 
 
 def scene_file(out: Path, name: str) -> Path:

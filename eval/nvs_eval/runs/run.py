@@ -32,9 +32,6 @@ from nvs_eval.runs.settings import RunSettings
 PATIENCE = timedelta(days=7)
 """How long a process that is done waits for the others."""
 
-Report = Callable[[str], None]
-NO_REPORT: Report = lambda line: None  # noqa: E731
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shard:
@@ -72,7 +69,9 @@ def shard() -> Generator[Shard]:
         dist.destroy_process_group()
 
 
-def run(settings: RunSettings, *, report: Report = NO_REPORT) -> SceneRecord:
+def run(
+    settings: RunSettings, *, report: Callable[[str], None] = lambda line: None
+) -> SceneRecord:
     """Evaluate; go on where an earlier run with the same settings stopped.
 
     Scenes that failed are tried again. Under `torchrun`, each process takes every n-th
@@ -94,7 +93,9 @@ def run(settings: RunSettings, *, report: Report = NO_REPORT) -> SceneRecord:
         return _run(settings, part, report)
 
 
-def _run(settings: RunSettings, part: Shard, report: Report) -> SceneRecord:
+def _run(
+    settings: RunSettings, part: Shard, report: Callable[[str], None]
+) -> SceneRecord:
     out = Path(settings.out)
     protocol = settings.make_protocol()
     scene_list = None if settings.scenes is None else Path(settings.scenes)

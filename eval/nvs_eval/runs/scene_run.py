@@ -9,25 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nvs.errors import NvsError
 from nvs.scene import PosedViews, load_views
 from nvs_eval.methods import Method, synchronise
-from nvs_eval.metrics import COLUMNS, Metrics
+from nvs_eval.metrics import Metrics, summarise
 from nvs_eval.protocols.base import Protocol, SceneFolder, Split
 from nvs_eval.runs.opening import data_hash
 from nvs_eval.runs.records import (
+    FAILURES,
     Row,
     SceneRecord,
+    failure,
     picture_folder,
     picture_name,
     write_picture,
 )
-from nvs_eval.summary import pooled_psnr_db
-
-FAILURES = (NvsError, OSError, RuntimeError, ValueError)
-"""What a scene may fail with (RuntimeError is also out of GPU memory)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +54,18 @@ class SceneRun:
         try:
             split = self.protocol.split(scene, self.view_counts)
         except FAILURES as error:
-            record.failures.append(self._failure(scene, error))
+            record.failures.append(failure(scene.name, error))
             return record
         for count, why in split.impossible.items():
-            failure = {"scene": scene.name, "num_views": count, "error": why}
-            record.failures.append(failure)
+            record.failures.append(
+                {"scene": scene.name, "num_views": count, "error": why}
+            )
         for size in self.sizes:
             try:
                 self._size(record, scene, split, size)
             except FAILURES as error:
                 where = {"height": size[0], "width": size[1]}
-                record.failures.append(self._failure(scene, error, **where))
+                record.failures.append(failure(scene.name, error, **where))
         return record
 
     def _size(
@@ -105,7 +101,7 @@ class SceneRun:
                 try:
                     row, timing = self._method(scene, method, chosen, targets, where)
                 except FAILURES as error:
-                    record.failures.append(self._failure(scene, error, **where))
+                    record.failures.append(failure(scene.name, error, **where))
                     continue
                 record.rows.append(row | known)
                 record.timings.append(timing)
@@ -169,22 +165,3 @@ class SceneRun:
     def _kept(self, targets: PosedViews) -> range:
         count = len(targets) if self.pictures < 0 else self.pictures
         return range(min(count, len(targets)))
-
-    def _failure(self, scene: SceneFolder, error: Exception, **where: Any) -> Row:
-        kind = type(error).__name__
-        return {"scene": scene.name, **where, "error": f"{kind}: {error}"}
-
-
-def summarise(values: Sequence[Mapping[str, float | None]]) -> Row:
-    """Means over a scene's images, the pooled PSNR, and each image's values."""
-    lists = {key: [value[key] for value in values] for key in values[0]}
-    means = {
-        key: None if None in column else float(np.mean(np.array(column, np.float64)))
-        for key, column in lists.items()
-    }
-    means["psnr_pooled"] = pooled_psnr_db([value["mse"] or 0.0 for value in values])
-    return (
-        {column: means[column] for column in COLUMNS}
-        | {"num_images": len(values)}
-        | {f"image_{key}": column for key, column in lists.items()}
-    )
