@@ -12,6 +12,15 @@ from nvs.errors import CameraError
 
 CANCELLED = 1e-5
 """Length of a mean of unit vectors under which its direction means nothing."""
+OUTLIER, OUTLIER_ROUNDS = 6.0, 3
+"""Distance of an axis from the common point, over the median, beyond which the view
+looks elsewhere; and how often such views are looked for."""
+LEVEL = 0.1
+"""Mean squared slope of x axes over which cameras are not held level."""
+TURNED = 0.01
+"""Mean squared spread of x axes under which they do not span a plane."""
+UNSURE = 0.05
+"""Mean height of the −y axes under which they do not say which side is up."""
 PARALLEL = 1e-5
 """Mean squared spread of axes (radians²) under which they meet nowhere."""
 
@@ -47,25 +56,23 @@ def mean_pose(camera: Camera) -> Float[Tensor, "4 4"]:
 
 
 def look_at_point(camera: Camera) -> Float[Tensor, "3"]:
-    """The point with the least sum of squared distances to all optical axes.
+    """The point with the least sum of squared distances to the optical axes.
 
-    With Pᵢ = 1 − zᵢzᵢᵀ and centres cᵢ it solves (Σ Pᵢ) p = Σ Pᵢcᵢ. Computed in float64.
+    With Pᵢ = 1 − zᵢzᵢᵀ and centres cᵢ it solves (Σ Pᵢ) p = Σ Pᵢcᵢ. Axes that then pass
+    it much farther away than most are left out, and it is solved again, so that a few
+    views that look elsewhere do not move it. Computed in float64.
 
     Raises:
         CameraError: If the axes are parallel (one view is) or meet behind the cameras.
     """
     z, center = camera.forward.double(), camera.center.double()
-    origin = center.mean(dim=0)
-    across = torch.eye(3, dtype=z.dtype, device=z.device) - z[:, :, None] * z[:, None]
-    system = across.mean(dim=0)
-    if torch.linalg.eigvalsh(system)[0] < PARALLEL:
-        raise CameraError(
-            f"the optical axes of {len(camera)} views are parallel: "
-            "they have no point in common",
-            remedy="Use views from at least two directions, or frame it as a scene.",
-        )
-    target = (across @ (center - origin)[..., None]).mean(dim=0)
-    point = origin + torch.linalg.solve(system, target)[:, 0]
+    point = _nearest_to_axes(z, center)
+    for _ in range(OUTLIER_ROUNDS):
+        away = torch.linalg.cross(point - center, z).norm(dim=-1)
+        kept = away <= OUTLIER * away.quantile(0.5)
+        if kept.all() or 2 * int(kept.sum()) <= len(kept):
+            break
+        point = _nearest_to_axes(z[kept], center[kept])
     in_front = ((point - center) * z).sum(dim=-1) >= 0
     num_behind = len(camera) - int(in_front.sum())
     if 2 * num_behind >= len(camera):
@@ -75,6 +82,64 @@ def look_at_point(camera: Camera) -> Float[Tensor, "3"]:
             remedy="Frame it as a scene, with the mean camera.",
         )
     return point
+
+
+def _nearest_to_axes(
+    z: Float[Tensor, "view 3"], center: Float[Tensor, "view 3"]
+) -> Float[Tensor, "3"]:
+    origin = center.mean(dim=0)
+    across = torch.eye(3, dtype=z.dtype, device=z.device) - z[:, :, None] * z[:, None]
+    system = across.mean(dim=0)
+    if torch.linalg.eigvalsh(system)[0] < PARALLEL:
+        raise CameraError(
+            "the optical axis of one view meets no other"
+            if len(z) == 1
+            else f"the optical axes of {len(z)} views are parallel: "
+            "they have no point in common",
+            remedy="Use views from at least two directions, or frame it as a scene.",
+        )
+    target = (across @ (center - origin)[..., None]).mean(dim=0)
+    return origin + torch.linalg.solve(system, target)[:, 0]
+
+
+def common_up(camera: Camera) -> Float[Tensor, "3"]:
+    """The direction that is up for most cameras, as a unit vector in the world.
+
+    `level_up` where there is one; otherwise the mean of the −y axes, which leans where
+    all cameras look down from one side. Computed in float64.
+
+    Raises:
+        CameraError: If the cameras have no direction in common.
+    """
+    level = level_up(camera)
+    if level is not None:
+        return level
+    upward = -camera.world_from_camera[:, :3, 1].double().mean(dim=0)
+    if upward.norm() < CANCELLED:
+        raise CameraError(
+            f"{len(camera)} views have no up axis in common",
+            remedy="Give the world's up axis explicitly, such as 0 0 1.",
+        )
+    return upward / upward.norm()
+
+
+def level_up(camera: Camera) -> Float[Tensor, "3"] | None:
+    """The direction across the x axes of cameras that are held level.
+
+    Its sign is that of the −y axes, or where those cancel, away from where the cameras
+    look. None if the x axes span no plane, as those of one view, or more than one.
+    """
+    x, y, z = camera.world_from_camera[:, :3, :3].double().unbind(-1)
+    values, vectors = torch.linalg.eigh((x[:, :, None] * x[:, None]).mean(dim=0))
+    if values[0] > LEVEL or values[1] < TURNED:
+        return None
+    axis = vectors[:, 0]
+    along = -float(axis @ y.mean(dim=0))
+    if abs(along) < UNSURE:
+        along = -float(axis @ z.mean(dim=0))
+    if abs(along) < CANCELLED:
+        return None
+    return axis if along > 0 else -axis
 
 
 def check_extent(extent: float, camera: Camera) -> None:

@@ -79,7 +79,7 @@ def read_camera_path(
             aspect ratio shows more or less at both sides.
 
     Returns:
-        float32 cameras and the frame rate.
+        float64 cameras and the frame rate.
 
     Raises:
         CameraError: Naming the file, and the frame and key that is missing or unusable.
@@ -117,7 +117,7 @@ def parse_camera_path(
         )
     names = [f"frame {index}" for index in range(len(camera))]
     camera.to(dtype=torch.float32).check(names)
-    camera = _fitted(camera, height, width).to(dtype=torch.float32)
+    camera = _fitted(camera, height, width)
     return CameraPath(camera=camera, fps=document.positive("fps"))
 
 

@@ -18,7 +18,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nvs.cameras.aggregate import CANCELLED, check_extent, look_at_point, mean_pose
+from nvs.cameras.aggregate import (
+    check_extent,
+    common_up,
+    look_at_point,
+    mean_pose,
+)
 from nvs.cameras.camera import Camera
 from nvs.cameras.json_record import Record
 from nvs.cameras.se3 import se3_inverse, so3_between
@@ -122,7 +127,7 @@ class PoseNormalisation:
         Args:
             camera: All views of a capture.
             views: Which of them define the framing, all if absent.
-            up: Up axis in the world; the mean of the views' −y axes if absent.
+            up: Up axis in the world; `common_up` of the views if absent.
             radius: Median distance of the views from the origin, in model units.
 
         Raises:
@@ -137,8 +142,8 @@ class PoseNormalisation:
         chosen, views = _select(camera, views)
         point = look_at_point(chosen).cpu()
         poses = chosen.world_from_camera.double().cpu()
-        upward = -poses[:, :3, 1].mean(dim=0) if up is None else poses.new_tensor(up)
-        if not CANCELLED <= float(upward.norm()) < float("inf"):
+        upward = common_up(chosen).cpu() if up is None else poses.new_tensor(up)
+        if not 0 < float(upward.norm()) < float("inf"):
             raise CameraError(
                 f"the up axis of object framing is {upward.tolist()}",
                 remedy="Give the world's up axis explicitly, such as 0 0 1.",

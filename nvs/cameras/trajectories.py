@@ -49,7 +49,7 @@ def orbit(
         up: Axis to turn about, of any length.
 
     Returns:
-        float32 cameras with square pixels.
+        float64 cameras with square pixels.
 
     Raises:
         CameraError: Naming the argument that is out of range.
@@ -90,9 +90,9 @@ def orbit(
     )
     pose[:, :3, 3] += axis.new_tensor(center)
     focal_px = zoom * width / (2 * math.tan(hfov_radians / 2))
-    intrinsics = torch.tensor([focal_px, focal_px, width / 2, height / 2])
+    intrinsics = pose.new_tensor([focal_px, focal_px, width / 2, height / 2])
     return Camera(
-        world_from_camera=pose.float(),
+        world_from_camera=pose,
         intrinsics=intrinsics.repeat(num_views, 1),
         height=height,
         width=width,

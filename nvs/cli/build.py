@@ -11,6 +11,7 @@ from nvs.terminal import options, output
 
 if TYPE_CHECKING:
     from nvs.scene import Renderer
+    from nvs.scene.framing import Framing
 
 
 def build(
@@ -24,10 +25,11 @@ def build(
     framing: Annotated[
         str,
         typer.Option(
-            help="How poses are normalised: auto (as the weights expect), none, "
-            "mean_camera, or object (a capture of an object at any scale)."
+            help="How cameras are brought to the model: auto (as they and the weights "
+            "say), none, mean_camera, or object."
         ),
     ] = "auto",
+    up: options.Up = None,
     format: Annotated[
         str | None, typer.Option(help="Dataset layout, instead of recognising it.")
     ] = None,
@@ -68,11 +70,13 @@ def build(
         format=format,
     )
     _say_if_large(posed.camera.height, posed.camera.width, renderer)
+    framed = renderer.frame(posed, framing, up=options.parse_up(up))
+    _say_framing(framed)
     start = time.perf_counter()
     with output.progress(f"prefill {len(posed)} views", unit="groups") as update:
         result = renderer.prefill(
             posed,
-            framing=framing,
+            framing=framed,
             dtype=DTYPES[keep],
             progress=update,
         )
@@ -88,6 +92,7 @@ def build(
             "height": result.height,
             "width": result.width,
             "framing": result.normalisation.kind,
+            "expect": framed.verdict,
             "device": str(renderer.device),
             "precision": renderer.precision.name,
             "prefill_seconds": seconds,
@@ -97,6 +102,12 @@ def build(
         as_json=json,
         title=f"built {scene}",
     )
+
+
+def _say_framing(framing: Framing) -> None:
+    output.say(f"nvs: framing {framing.reason}")
+    for concern in framing.concerns:
+        output.say(f"nvs: {concern.verdict}: {concern.problem}. {concern.remedy}")
 
 
 def _default_size(renderer: Renderer) -> tuple[int, int] | int | None:

@@ -180,6 +180,17 @@ def load_weights(name: str | None = None) -> Weights:
     )
 
 
+def trained_on_of(name: str) -> TrainedOn:
+    """What weights were trained on; those of a name are not fetched for it.
+
+    Raises:
+        WeightsUnavailableError: If there are none of that name, and no such file.
+        CheckpointError: If they are damaged.
+    """
+    known = REGISTRY.get(name)
+    return (known and known.trained_on) or load_weights(name).trained_on
+
+
 def _trained_on(about: Mapping[str, Any], path: Path) -> TrainedOn:
     if "trained_on" in about:
         return TrainedOn.from_json(about["trained_on"], path)
@@ -198,7 +209,7 @@ def describe(name: str) -> dict[str, Any]:
     path = local_path(name)
     return {
         "name": name,
-        "trained_on": known.trained_on or load_weights(name).trained_on,
+        "trained_on": trained_on_of(name),
         "source": "package" if known.repository is None else known.repository,
         "path": None if path is None else str(path),
     }

@@ -109,7 +109,8 @@ def load_views(
     Raises:
         DatasetError, CameraError, ImageError: Naming the file or view and the remedy.
     """
-    frames = list(read_dataset(path, format=format).frames)
+    dataset = read_dataset(path, format=format)
+    frames = list(dataset.frames)
     if views is not None:
         if not views:
             raise DatasetError("no views are chosen", remedy="Choose at least one.")
@@ -138,9 +139,12 @@ def load_views(
             image = torch.empty(len(frames), 3, height, width)
         plan = frame.covering((height, width))
         image[index] = torch.from_numpy(plan.image(pixels)).permute(2, 0, 1)
-        cameras.append(plan.camera(frame.camera).to(dtype=torch.float32))
+        cameras.append(plan.camera(frame.camera))
         if progress is not None:
             progress(index + 1, len(frames))
     return PosedViews(
-        image=image, camera=Camera.cat(cameras), names=tuple(f.name for f in frames)
+        image=image,
+        camera=Camera.cat(cameras),
+        names=tuple(f.name for f in frames),
+        world_up=dataset.world_up,
     )

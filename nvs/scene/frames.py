@@ -75,6 +75,8 @@ class Dataset:
     """Frames whose image is there, in the dataset's order."""
     missing: tuple[str, ...] = ()
     """Images that the dataset lists but does not have."""
+    world_up: tuple[float, float, float] | None = None
+    """The direction that is up in its layout's worlds, where that is agreed on."""
 
 
 @runtime_checkable

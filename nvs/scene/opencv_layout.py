@@ -69,7 +69,9 @@ def _dataset(content: Any, folder: Path) -> Dataset:
             missing.append(name)
         else:
             frames.append(_frame(name, camera, found))
-    return Dataset(frames=tuple(frames), missing=tuple(missing))
+    return Dataset(
+        frames=tuple(frames), missing=tuple(missing), world_up=(0.0, 0.0, 1.0)
+    )
 
 
 def _camera(entry: Record) -> Camera:

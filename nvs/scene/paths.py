@@ -36,11 +36,8 @@ def scene_orbit(
     """
     inputs = scene.normalisation.apply(scene.input_camera.to(dtype=torch.float64))
     center = look_at_point(inputs)
-    if scene.normalisation.kind == "mean_camera":
-        up = -inputs.world_from_camera[:, :3, 1].mean(0)
-        up = up / up.norm()
-    else:
-        up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    rotation = scene.normalisation.model_from_world[:3, :3] / scene.normalisation.scale
+    up = rotation @ torch.tensor(scene.up, dtype=torch.float64)
     offset = inputs.center - center
     distance = offset.norm(dim=-1)
     if elevation_radians is None:

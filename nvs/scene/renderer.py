@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
-from nvs.errors import CameraError, ConfigError, SceneFileError
+from nvs.errors import CameraError, SceneFileError
 from nvs.model import cost
 from nvs.model.checkpoint import Checkpoint
 from nvs.model.fast_weight import FastWeights
@@ -20,6 +20,7 @@ from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
 from nvs.model.trained_on import Poses, TrainedOn
 from nvs.model.weights import Weights, load_weights
+from nvs.scene.framing import Framing, choose
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
 from nvs.scene.views import PosedViews
@@ -109,37 +110,31 @@ class Renderer:
         """The poses that the weights expect; `object` where that is not known."""
         return self.trained_on.poses or "object"
 
-    def normalise(
+    def frame(
         self,
-        camera: Camera,
+        views: PosedViews,
         framing: str = "auto",
         *,
-        defined_by: Sequence[int] | None = None,
-    ) -> PoseNormalisation:
-        """How cameras of a capture are brought to where the model expects them.
+        up: Sequence[float] | None = None,
+    ) -> Framing:
+        """How views are brought to where the model expects them, and what to expect.
 
         Args:
-            camera: The input cameras, in the user's world.
-            framing: `auto` is `none` for object weights and `mean_camera` for scene
-                weights; `object` brings a capture of an object at any scale to where
-                object weights expect it.
-            defined_by: Which views define it; all if absent.
+            views: The inputs.
+            framing: See `nvs.scene.framing.choose`, as for `up`.
+            up: Up axis in the user's world; found from the views if absent.
 
         Raises:
-            CameraError: If the cameras define none.
             ConfigError: If the framing is unknown.
+            CameraError: If the up axis has no direction.
         """
-        if framing == "auto":
-            framing = "none" if self.poses == "object" else "mean_camera"
-        if framing == "none":
-            return PoseNormalisation.none()
-        if framing == "mean_camera":
-            return PoseNormalisation.from_mean_camera(camera, defined_by)
-        if framing == "object":
-            return PoseNormalisation.from_object(camera, defined_by)
-        raise ConfigError(
-            f"there is no framing {framing!r}",
-            remedy="Use auto, none, mean_camera or object.",
+        return choose(
+            views.camera,
+            self.trained_on,
+            framing=framing,
+            up=up,
+            world_up=views.world_up,
+            white_background=views.has_white_background,
         )
 
     def group_size(self, height: int, width: int) -> int:
@@ -152,7 +147,7 @@ class Renderer:
         self,
         views: PosedViews,
         *,
-        framing: str = "auto",
+        framing: Framing | str = "auto",
         normalisation: PoseNormalisation | None = None,
         dtype: torch.dtype = torch.bfloat16,
         group_size: int | None = None,
@@ -162,19 +157,23 @@ class Renderer:
 
         Args:
             views: The inputs; height and width must be multiples of the patch.
-            framing: See `normalise`; not used if `normalisation` is given.
+            framing: What `frame` gave, or its argument; not used if `normalisation` is
+                given.
             normalisation: From the user's world to the model's, if already known.
             dtype: Precision in which the scene keeps its fast weights.
             group_size: Views at once; follows from the memory budget if absent.
             progress: Called with (groups done, groups in all); may raise to cancel.
 
         Raises:
-            CameraError, ConfigError: If the views do not fit the network.
+            CameraError, ConfigError: If the views do not fit the network, or their
+                cameras cannot be framed.
         """
         height, width = views.camera.height, views.camera.width
         self._check_size(height, width)
+        if isinstance(framing, str):
+            framing = self.frame(views, framing)
         if normalisation is None:
-            normalisation = self.normalise(views.camera, framing)
+            normalisation = framing.required()
         camera = normalisation.apply(views.camera)
 
         pivot = torch.zeros(3)
@@ -202,6 +201,7 @@ class Renderer:
             fast_weights=fast_weights,
             normalisation=normalisation,
             pivot=pivot,
+            up=framing.up,
             input_camera=views.camera.to("cpu"),
             input_names=views.names,
             thumbnail=_thumbnails(views.image),

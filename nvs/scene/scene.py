@@ -20,10 +20,12 @@ from torch import Tensor
 
 import nvs
 from nvs.cameras import Camera, PoseNormalisation
+from nvs.cameras.aggregate import common_up
 from nvs.cameras.json_record import Record
 from nvs.errors import CameraError, SceneFileError, about
 from nvs.model import FastWeights
 from nvs.model.weights import REGISTRY, Weights, load_weights, local_path
+from nvs.scene.framing import WORLD_UP
 from nvs.tensor_file import read_tensors, write_tensors
 
 FORMAT = "lact-nvs scene"
@@ -54,6 +56,8 @@ class Scene:
     pivot: Float[Tensor, "3"] = field(default_factory=lambda: torch.tensor(ORIGIN))
     """The point in the network's space that positions inside the fast weights are
     relative to (`nvs.model.ray_point`); the origin for object poses."""
+    up: tuple[float, float, float] = WORLD_UP
+    """Unit vector that is up in the user's world (`nvs.scene.framing`)."""
     weights_hint: str | None = None
     """Where they lay when it was built, if they were a file or an exported folder."""
     created_with: str = f"lact-nvs {nvs.__version__}, torch {torch.__version__}"
@@ -150,6 +154,7 @@ class Scene:
             "width": self.width,
             "normalisation": self.normalisation.to_json(),
             "pivot": self.pivot.tolist(),
+            "up": list(self.up),
             "input_names": list(self.input_names),
         }
 
@@ -241,24 +246,41 @@ def _from_parts(parts: _Parts, record: Record) -> Scene:
     pivot = record.numbers("pivot", 3) if "pivot" in record.values else ORIGIN
     hint = record.text("weights_hint") if "weights_hint" in record.values else None
     names = record.texts("input_names")
+    normalisation = PoseNormalisation.from_json(record.mapping("normalisation"))
+    camera = Camera(
+        world_from_camera=parts.take(
+            "input.world_from_camera", len(names), 4, 4, dtype=None
+        ),
+        intrinsics=parts.take("input.intrinsics", len(names), 4, dtype=None),
+        height=record.size("height"),
+        width=record.size("width"),
+    )
     return Scene(
         fast_weights=parts.fast_weights(),
-        normalisation=PoseNormalisation.from_json(record.mapping("normalisation")),
+        normalisation=normalisation,
         pivot=torch.tensor(pivot, dtype=torch.float32),
-        input_camera=Camera(
-            world_from_camera=parts.take(
-                "input.world_from_camera", len(names), 4, 4, dtype=None
-            ),
-            intrinsics=parts.take("input.intrinsics", len(names), 4, dtype=None),
-            height=record.size("height"),
-            width=record.size("width"),
-        ),
+        input_camera=camera,
         input_names=names,
         thumbnail=parts.take(
             "input.thumbnail", len(names), None, None, 3, dtype=torch.uint8
         ),
         model_id=record.text("model_id"),
         model_digest=record.text("model_digest"),
+        up=_up(record, normalisation, camera),
         weights_hint=hint,
         created_with=record.text("created_with"),
     )
+
+
+def _up(
+    record: Record, normalisation: PoseNormalisation, camera: Camera
+) -> tuple[float, float, float]:
+    """What is up; of files that do not say, what their framing took for it."""
+    if "up" in record.values:
+        axis = torch.tensor(record.numbers("up", 3), dtype=torch.float64)
+    elif normalisation.kind == "mean_camera":
+        axis = common_up(camera)
+    else:
+        axis = normalisation.world_from_model[:3, 2]
+    x, y, z = (axis / axis.norm()).tolist()
+    return x, y, z

@@ -12,6 +12,20 @@ from torch import Tensor
 from nvs.cameras import Camera
 from nvs.errors import DatasetError, ImageError
 
+WHITE = 0.9
+"""Darkest channel of a pixel that counts as white."""
+MOSTLY = 0.7
+"""Share of the pixels of an image's border that are white before white."""
+
+
+def border_white(
+    image: Float[Tensor, "view 3 height width"],
+) -> Float[Tensor, "view"]:
+    """Share of white among the outermost pixels of each image."""
+    darkest = image.amin(dim=1)
+    ring = [darkest[:, 0], darkest[:, -1], darkest[:, :, 0], darkest[:, :, -1]]
+    return (torch.cat(ring, dim=1) > WHITE).float().mean(dim=1)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PosedViews:
@@ -29,6 +43,8 @@ class PosedViews:
     """Cameras in the user's world, for this image size."""
     names: tuple[str, ...]
     """What to call each view: usually its file."""
+    world_up: tuple[float, float, float] | None = None
+    """The direction that is up in the world, where the layout says so."""
 
     def __post_init__(self) -> None:
         counts = (len(self.image), len(self.camera), len(self.names))
@@ -67,6 +83,11 @@ class PosedViews:
             camera=self.camera[list(chosen)],
             names=tuple(self.names[i] for i in chosen),
         )
+
+    @property
+    def has_white_background(self) -> bool:
+        """Whether most images show white all around."""
+        return float(border_white(self.image).quantile(0.5)) > MOSTLY
 
     def to(self, device: torch.device | str) -> PosedViews:
         """Move images and cameras."""

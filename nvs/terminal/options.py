@@ -30,6 +30,13 @@ Size = Annotated[
     str | None,
     typer.Option(help="HEIGHTxWIDTH in pixels, or the length of the longer side."),
 ]
+Up = Annotated[
+    str | None,
+    typer.Option(
+        help="Up axis of the capture's world: x, y, z, -x, -y, -z or three numbers, "
+        "such as 0,0.1,-1; found from the cameras."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 
@@ -70,6 +77,28 @@ def parse_indices(text: str | None, option: str) -> list[int] | None:
             )
         indices.extend(range(int(first), int(last if dash else first) + 1))
     return indices
+
+
+def parse_up(text: str | None) -> tuple[float, float, float] | None:
+    """`-y`, or `0,-1,0`, as three numbers.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if text is None:
+        return None
+    sign, name = (-1.0, text[1:]) if text.startswith("-") else (1.0, text)
+    if name in ("x", "y", "z"):
+        x, y, z = (sign * float(name == axis) for axis in "xyz")
+        return x, y, z
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"--up is {text!r}",
+            remedy="Give x, y, z, -x, -y, -z, or three numbers such as 0,0.1,-1.",
+        ) from error
+    return x, y, z
 
 
 def budget_bytes(memory_gib: float | None) -> int | None:

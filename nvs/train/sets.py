@@ -158,8 +158,8 @@ def read_batch(
         camera = PoseNormalisation.from_object(camera, inputs).apply(camera)
     batch = Batch(
         image=image[None].contiguous(),
-        world_from_camera=camera.world_from_camera[None],
-        intrinsics=camera.intrinsics[None],
+        world_from_camera=camera.world_from_camera[None].float(),
+        intrinsics=camera.intrinsics[None].float(),
         num_inputs=num_inputs,
     )
     return batch.with_scene_pivot() if framing == "mean_camera" else batch

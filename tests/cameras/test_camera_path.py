@@ -52,7 +52,7 @@ def own() -> dict[str, Any]:
 
 def nerfstudio() -> dict[str, Any]:
     """As the viewer writes it: OpenGL axes are the camera's y and z turned about x."""
-    half_turn_about_x = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))
+    half_turn_about_x = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0])).double()
     opengl = turntable().world_from_camera @ half_turn_about_x
     return {
         "default_fov": 50.0,
@@ -102,12 +102,12 @@ def test_nerfstudio_paths_become_opencv_cameras(tmp_path: Path) -> None:
     torch.testing.assert_close(
         found.camera.world_from_camera, turntable().world_from_camera
     )
-    pixel, depth = project(found.camera, torch.zeros(3, 1, 3))
+    pixel, depth = project(found.camera.to(dtype=torch.float32), torch.zeros(3, 1, 3))
     torch.testing.assert_close(pixel, torch.tensor([30.0, 20.0]).expand(3, 1, 2))
     torch.testing.assert_close(depth, torch.full((3, 1), 2.0))
     focal_px = 20 / math.tan(math.radians(25))
     expected = torch.tensor([focal_px, focal_px, 30, 20]).expand(3, 4)
-    torch.testing.assert_close(found.camera.intrinsics, expected)
+    torch.testing.assert_close(found.camera.intrinsics, expected.double())
 
 
 def test_nerfstudio_paths_without_a_type_are_perspective(tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ def row(num_views: int = 7) -> Camera:
 
 def test_orbit_is_look_at_from_a_circle() -> None:
     camera = orbit(10, **ORBIT).check()
-    azimuth = torch.arange(10) * 2 * math.pi / 10
+    azimuth = torch.arange(10, dtype=torch.float64) * 2 * math.pi / 10
     reach, rise = 2.7 * math.cos(0.35), 2.7 * math.sin(0.35)
-    eye = [reach * azimuth.cos(), reach * azimuth.sin(), torch.full((10,), rise)]
+    eye = [reach * azimuth.cos(), reach * azimuth.sin(), torch.full_like(azimuth, rise)]
     expected = Camera.look_at(
         torch.stack(eye, dim=-1),
-        torch.zeros(1, 3),
-        up=torch.tensor([[0.0, 0.0, 1.0]]),
+        torch.zeros(1, 3, dtype=torch.float64),
+        up=torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64),
         hfov_radians=0.9,
         height=24,
         width=32,
@@ -83,14 +83,16 @@ def test_orbit_equals_the_published_turntables(shared: Path) -> None:
 
 @pytest.mark.parametrize("up", [(0, 0, 1), (0, -3, 0), (0, 0, -1), (1, 2, 3)])
 def test_orbit_turns_about_any_axis_and_centre(up: tuple[int, ...]) -> None:
-    axis, center = torch.tensor(up).float(), torch.tensor([4.0, -5.0, 6.0])
+    axis, center = torch.tensor(up).double(), torch.tensor([4.0, -5.0, 6.0]).double()
     camera = orbit(9, **ORBIT, up=axis.tolist(), center=center.tolist()).check()
     axis = axis / axis.norm()
     offset = camera.center - center
-    torch.testing.assert_close(offset @ axis, torch.full((9,), 2.7 * math.sin(0.35)))
-    torch.testing.assert_close(offset.norm(dim=-1), torch.full((9,), 2.7))
+    torch.testing.assert_close(
+        offset @ axis, torch.full_like(offset[:, 0], 2.7 * math.sin(0.35))
+    )
+    torch.testing.assert_close(offset.norm(dim=-1), torch.full_like(offset[:, 0], 2.7))
     pixel, _ = project(camera, center.expand(9, 1, 3))
-    torch.testing.assert_close(pixel, torch.tensor([16.0, 12.0]).expand(9, 1, 2))
+    torch.testing.assert_close(pixel, pixel.new_tensor([16.0, 12.0]).expand(9, 1, 2))
     above, _ = project(camera, (center + 0.1 * axis).expand(9, 1, 3))
     torch.testing.assert_close(above[..., 0], pixel[..., 0], rtol=0, atol=1e-4)
     assert (above[..., 1] < pixel[..., 1]).all()
@@ -109,7 +111,7 @@ def test_orbit_turns_anticlockwise_from_its_azimuth() -> None:
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_orbit_at_the_pole_spins(sign: int) -> None:
     camera = orbit(4, **ORBIT | {"elevation_radians": sign * math.pi / 2}).check()
-    expected = torch.tensor([0.0, 0.0, 2.7 * sign]).expand(4, 3)
+    expected = camera.center.new_tensor([0.0, 0.0, 2.7 * sign]).expand(4, 3)
     torch.testing.assert_close(camera.center, expected, rtol=0, atol=1e-6)
     assert not torch.allclose(camera.world_from_camera[0], camera.world_from_camera[1])
 

@@ -15,9 +15,10 @@ import torch
 
 from nvs.cameras import Camera
 from nvs.errors import DatasetError, ImageError, OutputError
-from nvs.scene.frames import Frame
+from nvs.scene.frames import Dataset, Frame
 from nvs_data.rigs import gso_rig
 from nvs_data.validate import (
+    KINDS,
     Finding,
     check,
     exit_code,
@@ -51,6 +52,16 @@ def frames_of(camera):
         )
         for view in range(len(camera))
     ]
+
+
+def white_around(image):
+    inner = image[4:-4, 4:-4]
+    return np.pad(inner, ((4, 4), (4, 4), (0, 0)), constant_values=255)
+
+
+def faults(frames, kind="object"):
+    trained_on = replace(KINDS[kind], background="any")
+    return validate(Dataset(frames=tuple(frames)), trained_on=trained_on)
 
 
 @pytest.fixture
@@ -262,13 +273,13 @@ FAULTS = {
 
 
 def test_good_capture_has_no_findings(good):
-    assert validate(good) == ()
+    assert faults(good) == ()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_found_and_only_that(good, fault):
     inject, kind, views = FAULTS[fault]
-    findings = validate(inject(good))
+    findings = faults(inject(good))
     assert [finding.kind for finding in findings] == [kind]
     assert findings[0].views == views
     assert findings[0].remedy
@@ -278,14 +289,22 @@ def test_fault_is_found_and_only_that(good, fault):
     assert exit_code(findings) == (2 if kind in ERRORS else 1)
 
 
+def test_a_background_is_said_to_weights_that_saw_none(good):
+    (finding,) = validate(Dataset(frames=tuple(good)))
+    assert finding.kind == "outside-training"
+    assert "have a background" in finding.message
+    framed = with_images(good, lambda image: white_around(image), ALL)
+    assert validate(Dataset(frames=tuple(framed))) == ()
+
+
 def test_two_faults_at_once_are_both_found(good):
     frames = with_poses(with_images(good, lambda i: i * 0, {40}), nan, {5})
-    assert {finding.kind for finding in validate(frames)} == {"black", "not-finite"}
+    assert {finding.kind for finding in faults(frames)} == {"black", "not-finite"}
 
 
 def test_opengl_capture_offers_the_convention_and_is_judged_as_if_corrected(good):
     frames = with_poses([f for v, f in enumerate(good) if v % 16 > 5], flipped, ALL)
-    findings = validate(frames)
+    findings = faults(frames)
     assert [finding.kind for finding in findings] == ["looking-away", "coverage"]
     assert "--convention opengl" in findings[0].remedy
     assert "64" not in findings[0].message
@@ -293,7 +312,7 @@ def test_opengl_capture_offers_the_convention_and_is_judged_as_if_corrected(good
 
 
 def test_remedy_for_intrinsics_of_a_smaller_image_gives_the_factor(good):
-    (finding,) = validate(FAULTS["halved intrinsics"][0](good))
+    (finding,) = faults(FAULTS["halved intrinsics"][0](good))
     assert "scale them by 2 in x and 2 in y" in finding.remedy
 
 
@@ -313,13 +332,13 @@ def forward_facing(num_views=12):
 
 
 def test_good_scene_has_no_findings():
-    assert validate(frames_of(forward_facing()), poses="scene") == ()
+    assert faults(frames_of(forward_facing()), kind="scene") == ()
 
 
 def test_ring_looking_outwards_has_no_mean_camera_and_is_warned_about():
     ring = frames_of(gso_rig(SIZE, SIZE)[:16])
     outwards = with_poses(ring, flipped, ALL)
-    findings = validate(outwards, poses="scene")
+    findings = faults(outwards, kind="scene")
     assert [(f.kind, f.severity) for f in findings] == [
         ("looking-away", "warning"),
         ("framing", "error"),
@@ -341,7 +360,7 @@ def test_ring_looking_outwards_has_no_mean_camera_and_is_warned_about():
 )
 def test_scene_view_that_stands_alone_is_found(change, views):
     frames = with_poses(frames_of(forward_facing()), change, set(views))
-    (finding,) = validate(frames, poses="scene")
+    (finding,) = faults(frames, kind="scene")
     assert (finding.kind, finding.views) == ("coverage", views)
 
 
@@ -382,13 +401,13 @@ def test_blur_of_a_real_photograph_is_found(shared):
             replace(frame, load=lambda image=image: image)
             for frame in frames_of(camera)
         ]
-        found[sigma] = any(f.kind == "blurred" for f in validate(frames))
+        found[sigma] = any(f.kind == "blurred" for f in faults(frames))
     assert found == {0.0: False, 4.0: True}
 
 
 def test_no_frames_are_refused():
     with pytest.raises(DatasetError, match="no frames"):
-        validate([])
+        faults([])
 
 
 def test_exit_code_and_verdict():

@@ -182,7 +182,10 @@ def test_gso_character(shared: Path) -> None:
     )
     assert views.image.shape == (8, 3, 64, 64)
     torch.testing.assert_close(
-        views.camera.center.norm(dim=-1), torch.full((8,), 2.7), atol=1e-4, rtol=0
+        views.camera.center.norm(dim=-1),
+        torch.full((8,), 2.7, dtype=torch.float64),
+        atol=1e-4,
+        rtol=0,
     )
     assert views.image[:, :, 0, 0].min() == 1.0, "the background is white"
 

@@ -18,7 +18,7 @@ def test_equals_the_network_itself(
 ) -> None:
     scene = renderer.prefill(views[:4], dtype=torch.float32)
     found = renderer.render(scene, ring[4:])
-    posed = posed_rays(views.camera)
+    posed = posed_rays(views.camera.to(dtype=torch.float32))
     with torch.no_grad():
         expected = renderer.network(posed[:, :4], views.image[None, :4], posed[:, 4:])
     assert found.shape == (2, 16, 24, 3)

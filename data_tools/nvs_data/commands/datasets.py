@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +13,8 @@ from nvs_data.commands import shared
 
 if TYPE_CHECKING:
     from nvs.scene.frames import Frame
-    from nvs_data.validate import Poses
 
-MODELS = ("object", "scene")
+DEFAULT_WEIGHTS = "lact_tiny"
 REPORT_SUFFIXES = (".html", ".htm")
 
 LAYOUTS = {
@@ -28,10 +27,14 @@ LAYOUTS = {
 
 def validate(
     dataset: shared.DatasetPath,
-    model: Annotated[
+    weights: Annotated[
         str,
-        typer.Option("--for", help="Kind of model it is meant for: object or scene."),
-    ] = "object",
+        typer.Option(
+            "--for",
+            help="Weights that it is meant for, as `nvs build --weights` takes them, "
+            "or a kind of them: object or scene.",
+        ),
+    ] = DEFAULT_WEIGHTS,
     convention: shared.Convention = "opencv",
     report: Annotated[
         Path | None,
@@ -46,7 +49,9 @@ def validate(
     from json import dumps
 
     from nvs.errors import OutputError
+    from nvs.model.weights import trained_on_of
     from nvs_data.validate import (
+        KINDS,
         check,
         exit_code,
         missing_images,
@@ -55,17 +60,17 @@ def validate(
         write_report,
     )
 
-    shared.check_choice("--for", model, MODELS)
     if report is not None and (
         report.suffix.lower() not in REPORT_SUFFIXES or report.is_dir()
     ):
         raise OutputError(f"--report is {report}", remedy="Name a .html file.")
+    trained_on = KINDS.get(weights) or trained_on_of(weights)
     found = shared.read(dataset, format, convention)
     with output.progress("look at images", unit="images") as update:
-        capture = survey(shared.counted(found.frames, update))
+        capture = survey(shared.counted(found.frames, update), world_up=found.world_up)
     findings = (
         *missing_images(found.missing, len(capture)),
-        *check(capture, poses=cast("Poses", model)),
+        *check(capture, trained_on=trained_on),
     )
     if report is not None:
         write_report(report, capture, findings)
@@ -74,7 +79,7 @@ def validate(
             "dataset": str(dataset),
             "views": len(capture),
             "missing": len(found.missing),
-            "for": model,
+            "for": weights,
             "convention": convention,
             "exit_code": exit_code(findings),
             "findings": [asdict(finding) for finding in findings],

@@ -80,7 +80,9 @@ def _dataset(
         if scaled:
             camera = scaled_to_file(camera, found)
         frames.append(lens_frame(name, found, camera, _lens(fields)))
-    return Dataset(frames=tuple(frames), missing=tuple(missing))
+    up = original_from_file[:3, 2]
+    x, y, z = (up / up.norm()).tolist()
+    return Dataset(frames=tuple(frames), missing=tuple(missing), world_up=(x, y, z))
 
 
 def _undo(applied: object) -> Float64[Tensor, "4 4"]:

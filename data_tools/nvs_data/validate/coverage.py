@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Collection, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nvs.cameras import Camera, PoseNormalisation
-from nvs.errors import CameraError
-from nvs_data.rigs import (
-    HFOV_DEGREES,
-    TRAINING_ELEVATIONS_DEGREES,
-    TRAINING_RADII,
-)
-from nvs_data.validate.findings import Finding, Poses, about_views
-from nvs_data.validate.survey import Survey
+from nvs.cameras import Camera
+from nvs.model.trained_on import TrainedOn
+from nvs.scene.framing import Concern, choose
+from nvs.scene.views import MOSTLY
+from nvs_data.rigs import TRAINING_ELEVATIONS_DEGREES
+from nvs_data.validate.findings import Finding, about_views, listing
+from nvs_data.validate.survey import ImageSurvey, Survey
 
 HOLE_DEGREES = 45.0
 """Angle to the nearest view beyond which a direction is uncovered: a surface facing it
 is foreshortened by more than √2 in every view. Evaluation rigs stay under 25°."""
 NUM_DIRECTIONS = 4000
 """Directions tested: 3° apart."""
-ELEVATION_SLACK_DEGREES = 12.0
-"""Allowed beyond the elevations of training, since the up axis is an estimate."""
-RADIUS_SLACK = 1.15
-"""Factor allowed beyond the distances of training, which a hand-held capture needs."""
-OBJECT_FOV_SLACK = 1.3
-"""Factor allowed on the field of view of 50° that object models were trained with."""
-SCENE_FOV_DEGREES = (35.0, 110.0)
-"""Horizontal fields of view of phones, drones and action cameras, undistorted, which
-scene models were trained with; a moderate telephoto lens is outside."""
 ISOLATED = 10.0
 """Distance to the nearest other camera, over the median of those, beyond which a view
 of a scene stands alone."""
@@ -43,131 +33,79 @@ def check_framing(
     world_from_camera: Float[Tensor, "view 4 4"],
     sound: Sequence[int],
     *,
-    poses: Poses,
+    trained_on: TrainedOn,
     wrong_lens: Collection[int],
 ) -> list[Finding]:
-    """Coverage, and cameras unlike those of training, in the space of the model.
+    """What framing says of the capture, and its coverage in the space of the model.
 
     Args:
         capture: The capture.
         world_from_camera: Its poses in OpenCV axes.
         sound: Views whose pose is rigid.
-        poses: Framing of the chosen model.
+        trained_on: What the weights that it is for were trained on.
         wrong_lens: Views whose field of view is known to be wrong.
     """
+    chosen = list(sound)
+    intrinsics = capture.intrinsics[chosen].clone()
+    for row, view in enumerate(chosen):
+        height, width = capture.sizes[view]
+        intrinsics[row] /= intrinsics.new_tensor([width, height, width, height])
+        if view in wrong_lens:
+            intrinsics[row] = math.nan  # compares as neither too narrow nor too wide
     camera = Camera(
-        world_from_camera=world_from_camera[list(sound)],
-        intrinsics=capture.intrinsics[list(sound)],
+        world_from_camera=world_from_camera[chosen],
+        intrinsics=intrinsics,
         height=1,
         width=1,
     )
-    framing = (
-        PoseNormalisation.from_object
-        if poses == "object"
-        else PoseNormalisation.from_mean_camera
+    framing = choose(
+        camera,
+        trained_on,
+        world_up=capture.world_up,
+        white_background=_is_before_white(capture),
     )
-    try:
-        camera = framing(camera).apply(camera)
-    except CameraError as error:
-        return [
-            Finding(
-                kind="framing",
-                severity="error",
-                views=(),
-                message=error.problem,
-                remedy=error.remedy,
-            )
-        ]
-    lenses = [view for view in sound if view not in wrong_lens]
-    findings = _check_fields_of_view(capture, lenses, poses)
-    if poses == "object":
-        findings += _check_orbit(capture, camera, sound)
-    if len(sound) < len(capture):
+    findings = [_finding(capture, chosen, concern) for concern in framing.concerns]
+    if framing.normalisation is None or len(sound) < len(capture):
         return findings  # what is left out may fill the holes
-    holes = _object_holes if poses == "object" else _isolated_views
-    return findings + holes(capture, camera)
+    framed = framing.normalisation.apply(camera)
+    if trained_on.poses == "scene":
+        return findings + _isolated_views(capture, framed)
+    return findings + _object_holes(capture, framed, trained_on)
 
 
-def _check_orbit(
-    capture: Survey, camera: Camera, sound: Sequence[int]
-) -> list[Finding]:
-    """Distances and elevations of an object capture, in model space."""
-    distance = camera.center.norm(dim=-1)
-    elevation = torch.rad2deg(torch.asin(camera.center[:, 2] / distance))
-    findings: list[Finding] = []
-    for quantity, unit, values, low, high, slack_low, slack_high, remedy in [
-        (
-            "distance from the object",
-            "",
-            distance,
-            *TRAINING_RADII,
-            TRAINING_RADII[0] / RADIUS_SLACK,
-            TRAINING_RADII[1] * RADIUS_SLACK,
-            "Keep one distance from the object, or leave these views out.",
-        ),
-        (
-            "elevation",
-            "°",
-            elevation,
-            *TRAINING_ELEVATIONS_DEGREES,
-            TRAINING_ELEVATIONS_DEGREES[0] - ELEVATION_SLACK_DEGREES,
-            TRAINING_ELEVATIONS_DEGREES[1] + ELEVATION_SLACK_DEGREES,
-            "Leave these views out; or, if the up axis found here is wrong, give yours "
-            "when the scene is made.",
-        ),
-    ]:
-        outside = ((values < slack_low) | (values > slack_high)).nonzero()[:, 0]
-        if len(outside):
-            found = values[outside]
-            findings += about_views(
-                capture,
-                "outside-training",
-                "warning",
-                [sound[i] for i in outside.tolist()],
-                f"the {quantity} of {{names}} is "
-                f"{float(found.min()):.3g}{unit} to {float(found.max()):.3g}{unit}"
-                f", in training it was {low:g}{unit} to {high:g}{unit}",
-                remedy,
-            )
-    return findings
-
-
-def _check_fields_of_view(
-    capture: Survey, views: Sequence[int], poses: Poses
-) -> list[Finding]:
-    """Fields of view: across the square that object models see, or horizontal."""
-    low, high = SCENE_FOV_DEGREES
-    if poses == "object":
-        low, high = HFOV_DEGREES / OBJECT_FOV_SLACK, HFOV_DEGREES * OBJECT_FOV_SLACK
-    fields = {view: _fov_degrees(capture, view, poses) for view in views}
-    outside = [view for view, fov in fields.items() if not low <= fov <= high]
-    if not outside:
-        return []
-    found = [fields[view] for view in outside]
-    return about_views(
-        capture,
-        "outside-training",
-        "warning",
-        outside,
-        "the field of view of {names} is "
-        f"{min(found):.3g}° to {max(found):.3g}°, the model expects {low:.3g}° to "
-        f"{high:.3g}°",
-        "Crop the images to the subject, or use another lens."
-        if max(found) > high
-        else "Go closer with a wider lens, or expect a softer result.",
+def _finding(capture: Survey, chosen: Sequence[int], concern: Concern) -> Finding:
+    views = tuple(chosen[view] for view in concern.views)
+    listed = f": {listing(capture.names, views)}" if views else ""
+    hopeless = concern.verdict == "hopeless"
+    return Finding(
+        kind="framing" if hopeless else "outside-training",
+        severity="error" if hopeless else "warning",
+        views=views,
+        message=concern.problem + listed,
+        remedy=concern.remedy,
     )
 
 
-def _fov_degrees(capture: Survey, view: int, poses: Poses) -> float:
-    fx, fy = capture.intrinsics[view, :2].tolist()
-    height, width = capture.sizes[view]
-    across = min(width / fx, height / fy) if poses == "object" else width / fx
-    return math.degrees(2 * math.atan(across / 2))
+def _is_before_white(capture: Survey) -> bool | None:
+    """Whether most images show white all around; None if none can be read."""
+    shares = [
+        image.border_white for image in capture.images if isinstance(image, ImageSurvey)
+    ]
+    return statistics.median(shares) > MOSTLY if shares else None
 
 
-def _object_holes(capture: Survey, camera: Camera) -> list[Finding]:
+def _fov_degrees(capture: Survey, view: int) -> float:
+    return math.degrees(
+        2 * math.atan(capture.sizes[view][1] / (2 * float(capture.intrinsics[view, 0])))
+    )
+
+
+def _object_holes(
+    capture: Survey, camera: Camera, trained_on: TrainedOn
+) -> list[Finding]:
     """The direction, within the elevations of training, farthest from any view."""
-    low, high = (math.sin(math.radians(angle)) for angle in TRAINING_ELEVATIONS_DEGREES)
+    elevations = trained_on.elevation_degrees or TRAINING_ELEVATIONS_DEGREES
+    low, high = (math.sin(math.radians(angle)) for angle in elevations)
     index = torch.arange(NUM_DIRECTIONS, dtype=torch.float64) + 0.5
     z = low + (high - low) * index / NUM_DIRECTIONS
     turn = index * (math.pi * (3 - 5**0.5))  # the golden angle: even on the sphere
@@ -206,9 +144,7 @@ def _isolated_views(capture: Survey, camera: Camera) -> list[Finding]:
     cosine = camera.forward @ camera.forward.T
     cosine.fill_diagonal_(-1)
     angle = torch.rad2deg(torch.acos(cosine.clamp(-1, 1))).min(dim=-1).values
-    fields = torch.tensor(
-        [_fov_degrees(capture, v, "scene") for v in range(len(camera))]
-    )
+    fields = torch.tensor([_fov_degrees(capture, view) for view in range(len(camera))])
     alone = (nearest > ISOLATED * nearest.median()) | (angle > fields)
     return about_views(
         capture,

@@ -19,6 +19,7 @@ from nvs.errors import DatasetError, NvsError
 from nvs.scene.frames import Frame
 from nvs.scene.pictures import shrunk
 from nvs.scene.resize import on_white
+from nvs.scene.views import border_white
 
 WORKING_PX = 512
 """Longer side at which images are measured: about what the models are given."""
@@ -45,6 +46,8 @@ class ImageSurvey:
     """Standard deviation of brightness, in [0, 1]."""
     sharpness: float
     """See `sharpness`."""
+    border_white: float
+    """Share of white among its outermost pixels."""
     digest: str
     """Hash of the pixels: equal for equal images."""
     thumbnail: UInt8[np.ndarray, "small_height small_width 3"]
@@ -65,12 +68,16 @@ class Survey:
     """(height, width) in pixels that each camera is for."""
     images: tuple[ImageSurvey | NvsError, ...]
     """Of each image, or why it cannot be read."""
+    world_up: tuple[float, float, float] | None = None
+    """The direction that is up in the world, where the layout says so."""
 
     def __len__(self) -> int:
         return len(self.names)
 
 
-def survey(frames: Sequence[Frame]) -> Survey:
+def survey(
+    frames: Sequence[Frame], *, world_up: tuple[float, float, float] | None = None
+) -> Survey:
     """Decode and measure every image of a capture, one after another.
 
     Raises:
@@ -87,6 +94,7 @@ def survey(frames: Sequence[Frame]) -> Survey:
         intrinsics=torch.cat([c.intrinsics.double() for c in cameras]),
         sizes=tuple((c.height, c.width) for c in cameras),
         images=tuple(_survey_image(frame) for frame in frames),
+        world_up=world_up,
     )
 
 
@@ -126,6 +134,9 @@ def _survey_image(frame: Frame) -> ImageSurvey | NvsError:
         mean=float(grey.mean()),
         contrast=float(grey.std()),
         sharpness=sharpness(grey.astype(np.float64)),
+        border_white=float(
+            border_white(torch.from_numpy(image.transpose(2, 0, 1))[None])
+        ),
         digest=digest,
         thumbnail=np.rint(thumbnail.clip(0, 1) * 255).astype(np.uint8),
     )

@@ -14,6 +14,7 @@ from nvs.scene.frames import Frame
 from nvs.scene.pictures import to_uint8
 from nvs.scene.resize import fitting_size
 from nvs_data import selection
+from nvs_data.validate import KINDS
 from nvs_data.validate import validate as find_faults
 from nvs_server.backends.base import (
     CamerasInfo,
@@ -68,7 +69,7 @@ def validate(folder: Path, poses: Poses) -> tuple[FindingInfo, ...]:
             remedy=finding.remedy,
             views=tuple(names[view] for view in finding.views),
         )
-        for finding in find_faults(dataset.frames, poses=poses)
+        for finding in find_faults(dataset, trained_on=KINDS[poses])
     ]
     if dataset.missing:
         total = len(dataset.missing) + len(names)

@@ -84,12 +84,13 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
-    """A capture without faults: the 64 cameras of the evaluation, images of noise."""
+    """A capture without faults: the 64 cameras of the evaluation, noise on white."""
     folder = tmp_path / "capture"
     folder.mkdir()
     frames: list[dict[str, Any]] = []
     for index, camera in enumerate(gso_rig(24, 24)):
-        pixels = torch.randint(0, 256, (24, 24, 3), dtype=torch.uint8).numpy()
+        noise = torch.randint(0, 256, (22, 22, 3), dtype=torch.uint8).numpy()
+        pixels = np.pad(noise, ((1, 1), (1, 1), (0, 0)), constant_values=255)
         Image.fromarray(pixels).save(folder / f"{index}.png")
         fx, fy, cx, cy = camera.intrinsics[0].tolist()
         w2c = torch.linalg.inv(camera.world_from_camera[0].double())

@@ -93,7 +93,7 @@ def test_the_layout_can_be_named(nvs, capture: Path) -> None:
     ("arguments", "message"),
     [
         (("none",), "none: there is nothing there"),
-        (("SET", "--for", "room"), "--for is 'room'. Use one of object, scene"),
+        (("SET", "--for", "room"), "no named weights 'room'"),
         (("SET", "--convention", "colmap"), "--convention is 'colmap'"),
         (("SET", "--report", "SET/0.png"), "Name a .html file"),
         (("SET", "--report", "/proc/x/r.html"), "cannot write /proc/x/r.html"),

@@ -1,0 +1,352 @@
+"""Framing: how a capture is brought to where a model expects its cameras.
+
+One function, `choose`, decides it from the input cameras and from what the weights were
+trained on, and says what to expect before anything is computed. Building, validating,
+the service and `nvs info` all ask it.
+
+    weights     auto does
+    object      nothing, if the cameras already are where the weights were trained;
+                otherwise the object to the origin, up to +z, cameras to the distance
+                of training
+    scene       the mean camera to the origin, centres within [−1, 1]³
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nvs.cameras import Camera, PoseNormalisation
+from nvs.cameras.aggregate import common_up, level_up, look_at_point
+from nvs.cameras.normalisation import OBJECT_RADIUS
+from nvs.errors import CameraError, ConfigError
+from nvs.model.trained_on import TrainedOn
+
+RULE = 2
+"""Grows when `auto` frames some capture differently; 1 left object captures alone."""
+FramingName = Literal["auto", "none", "mean_camera", "object"]
+Verdict = Literal["fine", "degraded", "hopeless"]
+
+DISTANCE_SLACK = 1.15
+"""Factor allowed beyond the distances of training, which a hand-held capture needs."""
+ELEVATION_SLACK_DEGREES = 12.0
+"""Allowed beyond the elevations of training, since the up axis is an estimate."""
+FIELD_SLACK = 1.3
+"""Factor allowed beyond the fields of view of training."""
+MIDDLE, WIDE_MIDDLE = 0.05, 0.5
+"""Distances at which an optical axis may pass the origin: where the axes of all views
+give another point, which then is the better one, and where they give none."""
+MOST_LOOK = 0.8
+"""Share of views that must, for a capture to be where the weights were trained."""
+UP_DEGREES = 30.0
+"""Angle from the cameras' common up within which the world's up is believed."""
+TRIPOD_DEGREES = 0.1
+"""Slope of the cameras' x axes under which their common up is better than any other."""
+WORLD_UP = (0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Concern:
+    """One reason why a build will be worse than it could be, or cannot be."""
+
+    verdict: Verdict
+    """`degraded` or `hopeless`."""
+    problem: str
+    """What is wrong, with values."""
+    remedy: str
+    """What to do about it."""
+    views: tuple[int, ...] = ()
+    """Indices of the views it is about; empty for the capture as a whole."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Framing:
+    """How a capture is framed, and what to expect of a build."""
+
+    normalisation: PoseNormalisation | None
+    """From the user's world to the model's; None where there is none."""
+    reason: str
+    """What is done and why, for people."""
+    up: tuple[float, float, float]
+    """Unit vector that is up, in the user's world."""
+    concerns: tuple[Concern, ...] = ()
+    """The gravest first."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The gravest of the concerns; `fine` without any."""
+        return self.concerns[0].verdict if self.concerns else "fine"
+
+    def required(self) -> PoseNormalisation:
+        """The normalisation, for a build.
+
+        Raises:
+            CameraError: If there is none: the first concern says why.
+        """
+        if self.normalisation is None:
+            concern = self.concerns[0]
+            raise CameraError(concern.problem, remedy=concern.remedy)
+        return self.normalisation
+
+
+def choose(
+    camera: Camera,
+    trained_on: TrainedOn,
+    *,
+    framing: str = "auto",
+    up: Sequence[float] | None = None,
+    world_up: Sequence[float] | None = None,
+    white_background: bool | None = None,
+) -> Framing:
+    """How the input cameras of a capture are brought to a model.
+
+    Args:
+        camera: The input cameras, in the user's world; float64 keeps coordinates far
+            from the origin exact.
+        trained_on: What the weights were trained on.
+        framing: `auto`, or what is to be done whatever the cameras say: `none`,
+            `mean_camera` or `object`.
+        up: Up axis in the world, if the user gives it.
+        world_up: Up axis of the layout that the cameras were read from, where it has
+            one; it counts if it is within 30° of the cameras' own common up.
+        white_background: Whether the images show white around the object, if known.
+
+    Raises:
+        ConfigError: If the framing is unknown.
+        CameraError: If the up axis that is given has no direction.
+    """
+    if framing not in get_args(FramingName):
+        raise ConfigError(
+            f"there is no framing {framing!r}",
+            remedy=f"Use {', '.join(get_args(FramingName)[:-1])} or object.",
+        )
+    chosen_up, up_reason = _up(camera, up, world_up)
+    is_object = (trained_on.poses or "object") == "object"
+    kind, reason = framing, "as asked"
+    if framing == "auto":
+        kind, reason = "mean_camera", "the weights want scenes around the mean camera"
+        if is_object:
+            there = _is_in_place(camera, trained_on, up)
+            kind = "none" if there else "object"
+            reason = (
+                "the cameras are where the weights were trained"
+                if there
+                else f"the object centred, {up_reason}, the cameras at the distance of "
+                "training"
+            )
+    try:
+        normalisation = _normalisation(kind, camera, chosen_up, trained_on)
+    except CameraError as error:
+        concern = Concern(
+            verdict="hopeless", problem=error.problem, remedy=error.remedy
+        )
+        return Framing(
+            normalisation=None, reason=reason, up=chosen_up, concerns=(concern,)
+        )
+    framed = normalisation.apply(camera.to("cpu", torch.float64))
+    concerns = [
+        *_unlike_training(framed, trained_on, is_object),
+        *_background_concerns(trained_on, white_background),
+    ]
+    return Framing(
+        normalisation=normalisation,
+        reason=f"{kind}: {reason}",
+        up=chosen_up,
+        concerns=tuple(concerns),
+    )
+
+
+def _up(
+    camera: Camera, given: Sequence[float] | None, world: Sequence[float] | None
+) -> tuple[tuple[float, float, float], str]:
+    """The up axis of the world, and where it is from."""
+    if given is not None:
+        return _unit(given, "the up axis"), "upright as asked"
+    try:
+        common = common_up(camera)
+    except CameraError:
+        return _unit(world or WORLD_UP, "the up axis"), "upright as its file says"
+    own = (float(common[0]), float(common[1]), float(common[2]))
+    if world is None:
+        return own, "upright by its cameras"
+    axis = _unit(world, "the world's up axis")
+    if _may_be_up(camera, axis):
+        return axis, "upright as its file says"
+    angle = _angle_degrees(own, axis)
+    return own, f"upright by its cameras ({angle:.0f}° from its file's up axis)"
+
+
+def _may_be_up(camera: Camera, axis: tuple[float, float, float]) -> bool:
+    """Whether cameras are held as if an axis were up.
+
+    Hand-held ones only hint at it; those of a tripod or a renderer are level.
+    """
+    x, y, _ = camera.world_from_camera[:, :3, :3].double().cpu().unbind(-1)
+
+    def slope(up: Sequence[float]) -> float:
+        """Root mean square height of the x axes, in degrees."""
+        return math.degrees(float((x @ x.new_tensor(up)).square().mean()) ** 0.5)
+
+    level = level_up(camera.to("cpu"))
+    if level is None:
+        return slope(axis) <= UP_DEGREES and float(y.mean(0) @ y.new_tensor(axis)) <= 0
+    own = level.tolist()
+    held = slope(own) > TRIPOD_DEGREES
+    return _angle_degrees(own, axis) <= (UP_DEGREES if held else TRIPOD_DEGREES)
+
+
+def _is_in_place(
+    camera: Camera, trained_on: TrainedOn, up: Sequence[float] | None
+) -> bool:
+    """Whether cameras are already where object weights were trained."""
+    center, forward = camera.center.double(), camera.forward.double()
+    along = -(center * forward).sum(dim=-1, keepdim=True)
+    passing = (center + along * forward).norm(dim=-1)
+    try:
+        look_at_point(camera)
+        looking = (passing <= MIDDLE) & (along[:, 0] > 0)
+    except CameraError:
+        looking = (passing <= WIDE_MIDDLE) & (along[:, 0] > 0)
+    low, high = trained_on.distance or (OBJECT_RADIUS, OBJECT_RADIUS)
+    distance = float(center.norm(dim=-1).quantile(0.5))
+    if not low / DISTANCE_SLACK <= distance <= high * DISTANCE_SLACK:
+        return False
+    if float(looking.double().mean()) < MOST_LOOK:
+        return False
+    if up is not None:
+        return _angle_degrees(_unit(up, "the up axis"), WORLD_UP) < TRIPOD_DEGREES
+    return _may_be_up(camera, WORLD_UP)
+
+
+def _normalisation(
+    kind: str, camera: Camera, up: Sequence[float], trained_on: TrainedOn
+) -> PoseNormalisation:
+    if kind == "none":
+        return PoseNormalisation.none()
+    if kind == "mean_camera":
+        return PoseNormalisation.from_mean_camera(camera)
+    low, high = trained_on.distance or (OBJECT_RADIUS, OBJECT_RADIUS)
+    radius = OBJECT_RADIUS if low <= OBJECT_RADIUS <= high else (low + high) / 2
+    return PoseNormalisation.from_object(camera, up=up, radius=radius)
+
+
+def _unlike_training(
+    framed: Camera, trained_on: TrainedOn, is_object: bool
+) -> list[Concern]:
+    """In what framed cameras are unlike those of training."""
+    concerns: list[Concern] = []
+    count = len(framed)
+    if trained_on.num_inputs and count < trained_on.num_inputs[0]:
+        low, high = trained_on.num_inputs
+        concerns.append(
+            Concern(
+                verdict="degraded",
+                problem=f"{count} views; in training there were {low} to {high}",
+                remedy="Add views from other sides.",
+            )
+        )
+    if is_object:
+        distance = framed.center.norm(dim=-1)
+        elevation = torch.rad2deg(torch.asin(framed.center[:, 2] / distance))
+        concerns += _outside(
+            "distance from the object",
+            "",
+            distance,
+            trained_on.distance,
+            lambda low, high: (low / DISTANCE_SLACK, high * DISTANCE_SLACK),
+            "Keep one distance from the object, or leave these views out.",
+        )
+        concerns += _outside(
+            "elevation",
+            "°",
+            elevation,
+            trained_on.elevation_degrees,
+            lambda low, high: (
+                low - ELEVATION_SLACK_DEGREES,
+                high + ELEVATION_SLACK_DEGREES,
+            ),
+            "Leave these views out; or, if the up axis is wrong, give it with --up.",
+        )
+    across = framed.width / framed.intrinsics[:, 0]
+    if is_object:  # which see the square in the middle
+        across = torch.minimum(across, framed.height / framed.intrinsics[:, 1])
+    field = torch.rad2deg(2 * torch.atan(across / 2))
+    concerns += _outside(
+        "field of view",
+        "°",
+        field,
+        trained_on.hfov_degrees,
+        lambda low, high: (low / FIELD_SLACK, high * FIELD_SLACK),
+        "Crop the images to the subject, or expect a softer result.",
+    )
+    return concerns
+
+
+def _outside(
+    quantity: str,
+    unit: str,
+    values: Float[Tensor, "view"],
+    trained: tuple[float, float] | None,
+    widened: Callable[[float, float], tuple[float, float]],
+    remedy: str,
+) -> list[Concern]:
+    """The concern about views whose quantity is outside that of training."""
+    if trained is None:
+        return []
+    low, high = widened(*trained)
+    outside = ((values < low) | (values > high)).nonzero()[:, 0]
+    if not len(outside):
+        return []
+    found = values[outside]
+    spans = (_span(float(found.min()), float(found.max()), unit), _span(*trained, unit))
+    return [
+        Concern(
+            verdict="degraded",
+            problem=f"the {quantity} of {len(outside)} of {len(values)} views is "
+            f"{spans[0]}, in training it was {spans[1]}",
+            remedy=remedy,
+            views=tuple(outside.tolist()),
+        )
+    ]
+
+
+def _background_concerns(
+    trained_on: TrainedOn, white_background: bool | None
+) -> list[Concern]:
+    if trained_on.background != "white" or white_background is not False:
+        return []
+    return [
+        Concern(
+            verdict="degraded",
+            problem="the images have a background; the weights only saw objects before "
+            "white",
+            remedy="Give masks or transparent images, or use weights for scenes.",
+        )
+    ]
+
+
+def _span(low: float, high: float, unit: str) -> str:
+    ends = dict.fromkeys(f"{end:.3g}{unit}" for end in (low, high))
+    return " to ".join(ends)
+
+
+def _unit(axis: Sequence[float], what: str) -> tuple[float, float, float]:
+    length = math.hypot(*axis)
+    if len(axis) != 3 or not 0 < length < math.inf:
+        raise CameraError(
+            f"{what} is {list(axis)}",
+            remedy="Give three numbers, not all 0, such as 0 0 1.",
+        )
+    x, y, z = (value / length for value in axis)
+    return x, y, z
+
+
+def _angle_degrees(a: Sequence[float], b: Sequence[float]) -> float:
+    cosine = sum(x * y for x, y in zip(a, b, strict=True))
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
