@@ -46,7 +46,7 @@ def connect(server: str | None, key_file: Path | None) -> Client:
 
 def server_address(server: str | None) -> str:
     """Address of the service, without a slash at its end."""
-    from nvs.client.connection import DEFAULT_SERVER
+    from nvs.client.transport import DEFAULT_SERVER
 
     address = server or os.environ.get(SERVER_VARIABLE) or saved.load().server
     return (address or DEFAULT_SERVER).rstrip("/")
