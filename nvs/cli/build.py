@@ -18,16 +18,8 @@ def build(
     scene: options.Output,
     weights: options.Weights = None,
     size: options.Size = None,
-    views: Annotated[
-        str | None, typer.Option(help="Frames to use, such as 0,4,8-11; all.")
-    ] = None,
-    framing: Annotated[
-        str,
-        typer.Option(
-            help="How poses are normalised: auto (as the weights expect), none, "
-            "mean_camera, or object (a capture of an object at any scale)."
-        ),
-    ] = "auto",
+    views: options.Views = None,
+    framing: options.Framing = "auto",
     format: Annotated[
         str | None, typer.Option(help="Dataset layout, instead of recognising it.")
     ] = None,
