@@ -2,6 +2,9 @@
 
 Axes are OpenCV's (x right, y down, z forward), as everywhere in the project. Every
 check is plain Python, so that no request reaches a worker with an unusable camera.
+
+Made by hand, they also take NumPy arrays, tensors and tuples. What cannot be a camera
+raises pydantic.ValidationError, a ValueError that names the field and says why.
 """
 
 from __future__ import annotations
@@ -10,10 +13,16 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.functional_validators import field_validator, model_validator
 
-from nvs.api.values import Matrix4x4, Number, Schema, Vector3, examples
+from nvs.api.values import Number, Schema, examples
 from nvs.errors import CameraError
 
 ORTHONORMAL_TOLERANCE = 1e-3
@@ -27,6 +36,23 @@ MIN_DISTANCE = 1e-9
 MIN_FOV_DEGREES, MAX_FOV_DEGREES = 1.0, 170.0
 
 
+def _plain(value: Any) -> Any:
+    """Arrays, tensors and their scalars as lists and numbers; all else as it is."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _listed(value: Any) -> list[Any]:
+    plain = _plain(value)
+    if not isinstance(plain, list):
+        raise CameraError(
+            f"it is {type(value).__name__}, not a list",
+            remedy="Give a list of numbers.",
+        )
+    return plain
+
+
 def _holdable(value: float) -> float:
     if abs(value) > MAX_FLOAT32 or 0 < abs(value) < MIN_FLOAT32:
         raise CameraError(
@@ -35,8 +61,25 @@ def _holdable(value: float) -> float:
     return value
 
 
-Focal = Annotated[Number, Field(gt=0), AfterValidator(_holdable)]
-Offset = Annotated[Number, AfterValidator(_holdable)]
+Focal = Annotated[
+    Number, Field(gt=0), AfterValidator(_holdable), BeforeValidator(_plain)
+]
+Offset = Annotated[Number, AfterValidator(_holdable), BeforeValidator(_plain)]
+Fov = Annotated[
+    Number, Field(gt=MIN_FOV_DEGREES, lt=MAX_FOV_DEGREES), BeforeValidator(_plain)
+]
+Vector3 = Annotated[
+    Sequence[Number], Field(min_length=3, max_length=3), BeforeValidator(_listed)
+]
+"""Three numbers in the user's world."""
+Row4 = Annotated[
+    Sequence[Number], Field(min_length=4, max_length=4), BeforeValidator(_listed)
+]
+"""One row of a 4×4 matrix."""
+Matrix4x4 = Annotated[
+    Sequence[Row4], Field(min_length=4, max_length=4), BeforeValidator(_listed)
+]
+"""A 4×4 matrix, row by row."""
 
 Vector = Sequence[float]
 IDENTITY = [
@@ -107,7 +150,7 @@ class PosedCamera(Schema):
 
     @field_validator("world_from_camera")
     @classmethod
-    def _rigid(cls, rows: list[list[float]]) -> list[list[float]]:
+    def _rigid(cls, rows: Sequence[Vector]) -> Sequence[Vector]:
         check_rigid(rows)
         return rows
 
@@ -115,6 +158,16 @@ class PosedCamera(Schema):
         """Itself: the intrinsics are already those of the requested image."""
         del height, width
         return self
+
+    def scaled(self, *, height: float = 1.0, width: float = 1.0) -> PosedCamera:
+        """The same view of an image that is `height` and `width` times as large."""
+        return PosedCamera(
+            world_from_camera=self.world_from_camera,
+            fx=self.fx * width,
+            fy=self.fy * height,
+            cx=self.cx * width,
+            cy=self.cy * height,
+        )
 
 
 class PosedCameraFov(Schema):
@@ -126,12 +179,12 @@ class PosedCameraFov(Schema):
 
     world_from_camera: Matrix4x4
     """Rigid 4×4 transform; columns are the x, y, z axes and the position."""
-    vertical_fov_degrees: Number = Field(gt=MIN_FOV_DEGREES, lt=MAX_FOV_DEGREES)
+    vertical_fov_degrees: Fov
     """Angle between the top and the bottom edge of the image."""
 
     @field_validator("world_from_camera")
     @classmethod
-    def _rigid(cls, rows: list[list[float]]) -> list[list[float]]:
+    def _rigid(cls, rows: Sequence[Vector]) -> Sequence[Vector]:
         check_rigid(rows)
         return rows
 
@@ -165,18 +218,18 @@ class LookAt(Schema):
     """What it looks at: the point at the centre of the image."""
     up: Vector3 = Field(default=[0.0, 0.0, 1.0])
     """Direction that is up in the image, of any length."""
-    vertical_fov_degrees: Number = Field(gt=MIN_FOV_DEGREES, lt=MAX_FOV_DEGREES)
+    vertical_fov_degrees: Fov
     """Angle between the top and the bottom edge of the image."""
 
     @field_validator("eye", "target")
     @classmethod
-    def _near(cls, point: list[float]) -> list[float]:
+    def _near(cls, point: Vector) -> Vector:
         _check_near(point, "the point")
         return point
 
     @field_validator("up")
     @classmethod
-    def _direction(cls, up: list[float]) -> list[float]:
+    def _direction(cls, up: Vector) -> Vector:
         length = max(map(abs, up))
         if length == 0:
             raise CameraError(

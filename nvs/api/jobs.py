@@ -159,6 +159,11 @@ class Job(Schema):
     result: dict[str, Any] | None
     """What came of it: `num_bytes`, `height`, `width` and more."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ("succeeded", "failed", "cancelled")
+
 
 class JobPage(Schema):
     """Jobs, newest first."""

@@ -16,12 +16,6 @@ Number = Annotated[float, Strict()]
 """A finite JSON number; strings and booleans are refused."""
 Integer = Annotated[int, Strict()]
 """A JSON integer; strings, booleans and 3.0 are refused."""
-Vector3 = Annotated[list[Number], Field(min_length=3, max_length=3)]
-"""Three numbers in the user's world."""
-Row4 = Annotated[list[Number], Field(min_length=4, max_length=4)]
-"""One row of a 4×4 matrix."""
-Matrix4x4 = Annotated[list[Row4], Field(min_length=4, max_length=4)]
-"""A 4×4 matrix, row by row."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 digest in hexadecimal."""
 ObjectId = Annotated[str, Field(pattern=ID_PATTERN)]

@@ -1,23 +1,30 @@
 """The `nvs` command: one module a command, and the commands that the parts bring.
 
-Each imports what its command needs only when it runs: `nvs --help` is instant.
+Each imports what its command needs only when it runs: `nvs --help` is instant. The
+parts bring theirs as entry points of the group `nvs.commands`: a function, which is the
+command of the entry point's name, or a `typer.Typer` with commands of its own. All are
+loaded whenever `nvs` starts: their modules import typer and `nvs.terminal` at the top,
+and their part where a command runs.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
 
 from nvs import __version__
 from nvs.cli import bench, build, demo, info, render, train, weights
-from nvs.cli.parts import add_commands
 from nvs.cli.remote import app as remote_app
-from nvs.errors import NvsError
+from nvs.errors import MissingExtraError, NvsError
 
 INTERRUPTED = 130
 """Exit code that typer gives Ctrl-C."""
+GROUP = "nvs.commands"
+ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(
     help="Novel view synthesis: photographs in, a scene file out, any camera rendered.",
@@ -44,6 +51,35 @@ def _nvs(
     ] = False,
 ) -> None:
     pass
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands of every part, by name.
+
+    A part that is declared but absent is a command that says so. The parts are called
+    `nvs_` and the extra that installs what they need.
+    """
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        package = point.module.partition(".")[0]
+        try:
+            command = point.load()
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                raise
+            app.command(point.name, context_settings=ANY_ARGUMENTS)(_absent(package))
+            continue
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=point.name)
+        else:
+            app.command(point.name)(command)
+
+
+def _absent(package: str) -> Callable[[], None]:
+    def command() -> None:
+        raise MissingExtraError(package, package.removeprefix("nvs_"))
+
+    command.__doc__ = f"Not installed: the package {package!r} is missing."
+    return command
 
 
 app.command()(demo.demo)

@@ -19,16 +19,8 @@ def build(
     scene: options.Output,
     weights: options.Weights = None,
     size: options.Size = None,
-    views: Annotated[
-        str | None, typer.Option(help="Frames to use, such as 0,4,8-11; all.")
-    ] = None,
-    framing: Annotated[
-        str,
-        typer.Option(
-            help="How cameras are brought to the model: auto (as they and the weights "
-            "say), none, mean_camera, or object."
-        ),
-    ] = "auto",
+    views: options.Views = None,
+    framing: options.Framing = "auto",
     up: options.Up = None,
     format: Annotated[
         str | None, typer.Option(help="Dataset layout, instead of recognising it.")

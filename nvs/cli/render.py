@@ -25,23 +25,15 @@ def render(
             "-o", "--output", help="video.mp4, sheet.png, or a folder for frames."
         ),
     ],
-    path: Annotated[
-        str,
-        typer.Option(
-            help="orbit, spiral, walk (through the input cameras), or a JSON file: "
-            "our camera path or one exported by the nerfstudio viewer."
-        ),
-    ] = "orbit",
-    frames: Annotated[int, typer.Option(help="Frames of a generated path.")] = 60,
+    path: options.CameraPath = "orbit",
+    frames: options.NumFrames = 60,
     fps: Annotated[
         float | None,
         typer.Option(help="Frames a second of a video; a JSON file's own, or 30."),
     ] = None,
     size: options.Size = None,
-    elevation: Annotated[
-        float | None, typer.Option(help="Elevation of an orbit in degrees.")
-    ] = None,
-    zoom: Annotated[float, typer.Option(help="Focal length factor of an orbit.")] = 1.0,
+    elevation: options.Elevation = None,
+    zoom: options.Zoom = 1.0,
     weights: options.Weights = None,
     device: options.Device = None,
     precision: options.PrecisionName = None,

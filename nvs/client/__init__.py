@@ -7,47 +7,53 @@ client.build(scene.id, size=256)
 picture = client.render(scene.id, camera, height=256, width=256)
 """
 
-from importlib.util import find_spec
+from nvs.terminal.extras import needs_extra
 
-from nvs.errors import MissingExtraError
-
-if find_spec("httpx") is None:
-    raise MissingExtraError("httpx", "client")
-
-from nvs.client.async_client import AsyncClient
-from nvs.client.cameras import Camera, LookAt, PosedCamera, PosedCameraFov
-from nvs.client.client import Client
-from nvs.client.errors import (
-    FieldProblem,
-    JobFailedError,
-    ServiceAnswerError,
-    ServiceError,
-    ServiceUnreachableError,
-)
-from nvs.client.models import (
-    CamerasReport,
-    Capacity,
-    Finding,
-    ImageFile,
-    Input,
-    Job,
-    Me,
-    Model,
-    Scene,
-    Validation,
-)
-from nvs.client.renders import Picture
-from nvs.client.retries import Retries
-from nvs.client.stream import AsyncRenderStream, RenderStream, StreamFrame
-from nvs.client.uploads import UploadProgress
+with needs_extra("client"):
+    from nvs.api.cameras import LookAt, PosedCamera, PosedCameraFov
+    from nvs.api.jobs import Job
+    from nvs.api.scenes import (
+        CamerasReport,
+        Failure,
+        Finding,
+        ImageFile,
+        Input,
+        Scene,
+        Validation,
+    )
+    from nvs.api.system import (
+        CacheTier,
+        Capacity,
+        FieldProblem,
+        Me,
+        Model,
+        Queue,
+        Quotas,
+        Usage,
+        Worker,
+    )
+    from nvs.client.async_client import AsyncClient
+    from nvs.client.client import Client, RenderStream
+    from nvs.client.errors import (
+        JobFailedError,
+        ServiceAnswerError,
+        ServiceError,
+        ServiceUnreachableError,
+    )
+    from nvs.client.pictures import Camera, Picture
+    from nvs.client.stream import AsyncRenderStream, StreamFrame
+    from nvs.client.transfers import UploadProgress
+    from nvs.client.transport import Retries
 
 __all__ = [
     "AsyncClient",
     "AsyncRenderStream",
+    "CacheTier",
     "Camera",
     "CamerasReport",
     "Capacity",
     "Client",
+    "Failure",
     "FieldProblem",
     "Finding",
     "ImageFile",
@@ -60,6 +66,8 @@ __all__ = [
     "Picture",
     "PosedCamera",
     "PosedCameraFov",
+    "Queue",
+    "Quotas",
     "RenderStream",
     "Retries",
     "Scene",
@@ -68,5 +76,7 @@ __all__ = [
     "ServiceUnreachableError",
     "StreamFrame",
     "UploadProgress",
+    "Usage",
     "Validation",
+    "Worker",
 ]

@@ -1,49 +1,74 @@
-"""The asynchronous client: `Client`, awaited."""
+"""The asynchronous client: a method a request, as docs/api.md describes them."""
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from types import EllipsisType
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from nvs.client import downloads, jobs, renders, scenes, uploads
-from nvs.client.async_runner import AsyncRunner
-from nvs.client.bodies import Progress
-from nvs.client.cameras import Camera
-from nvs.client.connection import DEFAULT_SERVER, Connection
-from nvs.client.jobs import OnJob, Size, Views
-from nvs.client.models import (
+from nvs.api.jobs import Job, JobPage
+from nvs.api.scenes import (
     CamerasReport,
-    Capacity,
     ImageFile,
+    ImageFiles,
     Input,
-    Job,
-    Me,
-    Model,
+    Inputs,
     Scene,
+    ScenePage,
     Validation,
 )
-from nvs.client.renders import Picture, PictureOptions
-from nvs.client.retries import Retries
-from nvs.client.steps import Flow
-from nvs.client.stream import AsyncRenderStream, open_async_stream
-from nvs.client.uploads import OnUpload
+from nvs.api.system import Capacity, Me, Model, Models, Ticket
+from nvs.client import jobs, pictures, stream
+from nvs.client.jobs import OnJob
+from nvs.client.pictures import Camera, Picture
+from nvs.client.transfers import (
+    JSON,
+    ZIP,
+    DatasetFiles,
+    Download,
+    FileBody,
+    OnUpload,
+    Progress,
+    UploadWatch,
+)
+from nvs.client.transport import (
+    DEFAULT_SERVER,
+    Answer,
+    Retries,
+    Transport,
+    job_path,
+    once,
+    scene_path,
+)
+from nvs.files import atomic_output
+
+PAGE_SIZE = 50
+
+Page = TypeVar("Page", ScenePage, JobPage)
+Views = Sequence[int] | Mapping[str, Any]
+Size = int | tuple[int, int]
 
 
-class AsyncClient(AsyncRunner):
+class AsyncClient:
     """A connection to `nvs serve`; close it, or use it in an `async with` statement.
 
     Every method may raise ServiceError (the service refuses, with status, problem,
-    remedy and field) and ServiceUnreachableError (no answer after all attempts).
+    remedy and field), ServiceUnreachableError (no answer after all attempts) and
+    ServiceAnswerError (something else than the service answered).
 
     Args:
         server: Address of the service.
         key: The key, unless the service is open.
         retries: How long to keep trying.
         timeout_seconds: Longest silence within one answer.
+
+    Raises:
+        ConfigError: If the address is no http(s) URL or the key cannot be one.
     """
 
     def __init__(
@@ -54,26 +79,34 @@ class AsyncClient(AsyncRunner):
         retries: Retries | None = None,
         timeout_seconds: float = 300.0,
     ) -> None:
-        super().__init__(
-            Connection(
-                server=server,
-                key=key,
-                retries=retries or Retries(),
-                timeout_seconds=timeout_seconds,
-            )
+        self._transport = Transport(
+            server,
+            key=key,
+            retries=retries or Retries(),
+            timeout_seconds=timeout_seconds,
         )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
 
     async def me(self) -> Me:
         """Who the key belongs to, what it may do, quotas and usage."""
-        return await self._run(scenes.me())
+        return await self._transport.ask(Me, "GET", "/v1/me")
 
     async def models(self) -> tuple[Model, ...]:
         """The weights that the service has, the default first."""
-        return (await self._run(scenes.models())).items
+        return tuple((await self._transport.ask(Models, "GET", "/v1/models")).items)
 
     async def capacity(self) -> Capacity:
         """Workers, queues and caches of the service."""
-        return await self._run(scenes.capacity())
+        return await self._transport.ask(Capacity, "GET", "/v1/capacity")
 
     async def create_scene(
         self,
@@ -83,24 +116,23 @@ class AsyncClient(AsyncRunner):
         expires_at: datetime | None = None,
     ) -> Scene:
         """Make an empty scene."""
-        return await self._run(scenes.create_scene(name, tags, expires_at))
+        body = {"name": name, "tags": list(tags), "expires_at": _time(expires_at)}
+        return await self._transport.ask(
+            Scene, "POST", "/v1/scenes", json=body, headers=once()
+        )
 
     async def scene(self, scene_id: str) -> Scene:
         """One scene."""
-        return await self._run(scenes.scene(scene_id))
+        return await self._transport.ask(Scene, "GET", scene_path(scene_id))
 
     async def scenes(
         self, *, tag: str | None = None, state: str | None = None
     ) -> AsyncIterator[Scene]:
         """Every scene, newest first, fetched page by page."""
-        cursor: str | None = None
-        while True:
-            page = await self._run(scenes.scenes(tag, state, cursor))
-            for item in page.items:
-                yield item
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+        wanted = _given(limit=PAGE_SIZE, tag=tag, state=state)
+        async for page in self._pages(ScenePage, "/v1/scenes", wanted):
+            for scene in page.items:
+                yield scene
 
     async def update_scene(
         self,
@@ -111,23 +143,30 @@ class AsyncClient(AsyncRunner):
         expires_at: datetime | EllipsisType | None = ...,
     ) -> Scene:
         """Change what is given; `expires_at=None` keeps the scene for ever."""
-        return await self._run(scenes.update_scene(scene_id, name, tags, expires_at))
+        changes = _given(name=name, tags=None if tags is None else list(tags))
+        if not isinstance(expires_at, EllipsisType):
+            changes["expires_at"] = _time(expires_at)
+        return await self._transport.ask(
+            Scene, "PATCH", scene_path(scene_id), json=changes
+        )
 
     async def delete_scene(self, scene_id: str) -> None:
         """Delete a scene, its files and its jobs."""
-        await self._run(scenes.delete_scene(scene_id))
+        await self._transport.send("DELETE", scene_path(scene_id))
 
     async def images(self, scene_id: str) -> tuple[ImageFile, ...]:
         """The uploaded images."""
-        return (await self._run(scenes.images(scene_id))).items
+        path = scene_path(scene_id, "images")
+        return tuple((await self._transport.ask(ImageFiles, "GET", path)).items)
 
     async def image(self, scene_id: str, name: str) -> bytes:
         """An uploaded image as it was uploaded."""
-        return await self._run(scenes.image(scene_id, name))
+        path = scene_path(scene_id, "images", name)
+        return (await self._transport.send("GET", path)).content
 
     async def delete_image(self, scene_id: str, name: str) -> None:
         """Take one uploaded image away."""
-        await self._run(scenes.delete_image(scene_id, name))
+        await self._transport.send("DELETE", scene_path(scene_id, "images", name))
 
     async def upload_image(
         self,
@@ -138,35 +177,67 @@ class AsyncClient(AsyncRunner):
         on_progress: Progress | None = None,
     ) -> ImageFile:
         """Send one image, under its file name unless another is given."""
-        return await self._run(
-            uploads.upload_image(scene_id, Path(path), name, on_progress)
-        )
+        path = Path(path)
+        body = await asyncio.to_thread(FileBody.of_image, path, on_progress)
+        address = scene_path(scene_id, "images", name or path.name)
+        return await self._transport.ask(ImageFile, "PUT", address, body=body)
 
     async def upload_cameras(self, scene_id: str, path: Path | str) -> CamerasReport:
         """Send opencv_cameras.json, transforms.json, or a zip of camera files."""
-        return await self._run(uploads.upload_cameras(scene_id, Path(path)))
+        path = Path(path)
+        kind = JSON if path.suffix == ".json" else ZIP
+        address = scene_path(scene_id, "cameras")
+        return await self._put_file(CamerasReport, address, path, kind)
 
     async def upload_dataset(
         self, scene_id: str, path: Path | str, *, on_progress: OnUpload | None = None
     ) -> CamerasReport:
-        """As `Client.upload_dataset`."""
-        return await self._run(
-            uploads.upload_dataset(scene_id, Path(path), on_progress)
-        )
+        """Send a dataset; done again, it sends only what is missing or different.
+
+        All images go out, then the camera files; the service recognises their layout.
+        Where one JSON file has all the cameras, images it does not name stay.
+
+        Args:
+            scene_id: The scene.
+            path: A folder of any layout, or a JSON camera file beside its images.
+            on_progress: Called as each file goes out.
+
+        Raises:
+            DatasetError: If the folder has no cameras or no images.
+        """
+        files = await asyncio.to_thread(DatasetFiles.of, Path(path))
+        present = {image.name: image.sha256 for image in await self.images(scene_id)}
+        watch = UploadWatch(on_progress, num_files=len(files.images) + 1)
+        for name, file in files.images.items():
+            body = await asyncio.to_thread(FileBody.of_image, file, watch.of(name))
+            if present.get(name) == body.sha256:
+                watch.skip(body.num_bytes)
+                continue
+            address = scene_path(scene_id, "images", name)
+            await self._transport.ask(ImageFile, "PUT", address, body=body)
+        with tempfile.TemporaryDirectory(prefix="nvs-") as folder:
+            body = await asyncio.to_thread(
+                files.cameras_body, Path(folder), watch.of("cameras")
+            )
+            address = scene_path(scene_id, "cameras")
+            return await self._transport.ask(CamerasReport, "PUT", address, body=body)
 
     async def upload_zip(
         self, scene_id: str, path: Path | str, *, on_progress: Progress | None = None
     ) -> CamerasReport:
         """Send a zip of a dataset folder, which replaces every file of the scene."""
-        return await self._run(uploads.upload_zip(scene_id, Path(path), on_progress))
+        address = scene_path(scene_id, "dataset")
+        return await self._put_file(CamerasReport, address, path, ZIP, on_progress)
 
     async def cameras(self, scene_id: str) -> CamerasReport:
         """What the uploaded cameras say."""
-        return await self._run(scenes.cameras(scene_id))
+        path = scene_path(scene_id, "cameras")
+        return await self._transport.ask(CamerasReport, "GET", path)
 
     async def validation(self, scene_id: str) -> Validation:
         """What is wrong with the uploaded capture."""
-        return await self._run(scenes.validation(scene_id))
+        path = scene_path(scene_id, "validation")
+        return await self._transport.ask(Validation, "GET", path)
 
     async def build(
         self,
@@ -179,9 +250,25 @@ class AsyncClient(AsyncRunner):
         wait: bool = True,
         on_progress: OnJob | None = None,
     ) -> Job:
-        """As `Client.build`."""
-        start = jobs.build(scene_id, weights, size, views, framing)
-        return await self._started(start, wait, on_progress)
+        """Build a scene from its uploaded images.
+
+        Args:
+            scene_id: The scene.
+            weights: Id of a model; the service's default if absent.
+            size: Longer side or (height, width) in pixels; the model's own if absent.
+            views: Indices of frames, or {"count", "method", "seed"}; all if absent.
+            framing: auto, none, mean_camera or object.
+            wait: Whether to return only when it is finished.
+            on_progress: Called on every change while waiting.
+
+        Raises:
+            JobFailedError: If it was waited for and failed or was cancelled.
+        """
+        if isinstance(views, Sequence):
+            views = {"indices": list(views)}
+        body = _given(weights=weights, size=size, views=views, framing=framing)
+        address = scene_path(scene_id, "build")
+        return await self._start(address, body, wait, on_progress)
 
     async def render_video(
         self,
@@ -194,60 +281,81 @@ class AsyncClient(AsyncRunner):
         wait: bool = True,
         on_progress: OnJob | None = None,
     ) -> Job:
-        """As `Client.render_video`."""
-        start = jobs.video(scene_id, trajectory, height, width, fps)
-        return await self._started(start, wait, on_progress)
+        """Render a video, to be fetched with `download_video`.
+
+        Args:
+            scene_id: A built scene.
+            trajectory: Such as {"kind": "orbit", "num_frames": 60}, or
+                {"camera_path": …} with the content of a camera-path file.
+            height: Height in pixels.
+            width: Width in pixels.
+            fps: Pictures a second; the service's default if absent.
+            wait: Whether to return only when it is finished.
+            on_progress: Called on every change while waiting.
+
+        Raises:
+            JobFailedError: If it was waited for and failed or was cancelled.
+        """
+        body = _given(trajectory=dict(trajectory), height=height, width=width, fps=fps)
+        address = scene_path(scene_id, "videos")
+        return await self._start(address, body, wait, on_progress)
 
     async def job(self, job_id: str) -> Job:
         """One build or video."""
-        return await self._run(scenes.job(job_id))
+        return await self._transport.ask(Job, "GET", job_path(job_id))
 
     async def jobs(
         self, *, scene_id: str | None = None, state: str | None = None
     ) -> AsyncIterator[Job]:
         """Every job, newest first, fetched page by page."""
-        cursor: str | None = None
-        while True:
-            page = await self._run(scenes.jobs(scene_id, state, cursor))
-            for item in page.items:
-                yield item
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+        wanted = _given(limit=PAGE_SIZE, scene_id=scene_id, state=state)
+        async for page in self._pages(JobPage, "/v1/jobs", wanted):
+            for job in page.items:
+                yield job
 
     async def wait(self, job_id: str, *, on_progress: OnJob | None = None) -> Job:
-        """As `Client.wait`."""
-        return await self._run(jobs.finished(job_id, on_progress))
+        """Wait until a job is finished.
+
+        Raises:
+            JobFailedError: If it fails or is cancelled.
+        """
+        return await jobs.finished(self._transport, job_id, on_progress)
 
     async def cancel_job(self, job_id: str) -> Job:
         """Ask that a job be stopped."""
-        return await self._run(scenes.cancel_job(job_id))
+        return await self._transport.ask(Job, "POST", job_path(job_id, "cancel"))
 
     async def download_video(
         self, job_id: str, path: Path | str, *, on_progress: Progress | None = None
     ) -> int:
-        """Fetch a finished video (mp4) into a file; returns its size in bytes."""
-        address = scenes.job_path(job_id, "result")
-        return await self._run(downloads.download(address, Path(path), on_progress))
+        """Fetch a finished video (mp4) into a file; returns its size in bytes.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        return await self._fetch_file(job_path(job_id, "result"), path, on_progress)
 
     async def download_scene(
         self, scene_id: str, path: Path | str, *, on_progress: Progress | None = None
     ) -> int:
-        """Fetch the scene file, as `nvs render` reads it; returns its bytes."""
-        address = scenes.scene_path(scene_id, "file")
-        return await self._run(downloads.download(address, Path(path), on_progress))
+        """Fetch the scene file, as `nvs render` reads it; returns its bytes.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        return await self._fetch_file(scene_path(scene_id, "file"), path, on_progress)
 
     async def upload_scene_file(
         self, scene_id: str, path: Path | str, *, on_progress: Progress | None = None
     ) -> Scene:
         """Send a scene file that `nvs build` made; it can be rendered at once."""
-        return await self._run(
-            uploads.upload_scene_file(scene_id, Path(path), on_progress)
-        )
+        address, kind = scene_path(scene_id, "file"), "application/octet-stream"
+        return await self._put_file(Scene, address, path, kind, on_progress)
 
     async def inputs(self, scene_id: str) -> tuple[Input, ...]:
         """The input views of a built scene, cameras in the user's world."""
-        return (await self._run(scenes.inputs(scene_id))).items
+        path = scene_path(scene_id, "inputs")
+        return tuple((await self._transport.ask(Inputs, "GET", path)).items)
 
     async def render(
         self,
@@ -260,15 +368,25 @@ class AsyncClient(AsyncRunner):
         quality: int = 90,
         background: str = "model",
     ) -> Picture:
-        """As `Client.render`."""
-        options = PictureOptions(
+        """Render one picture.
+
+        Args:
+            scene_id: A built scene.
+            camera: Where it is taken, in the user's world.
+            height: Height in pixels, a multiple of the model's patch size.
+            width: Width in pixels, likewise.
+            format: png, jpeg, webp or float32.
+            quality: Of jpeg and webp, from 1 to 100.
+            background: model, transparent (png, webp) or a colour such as #ffffff.
+        """
+        options = _given(
             height=height,
             width=width,
             format=format,
             quality=quality,
             background=background,
         )
-        return await self._run(renders.render(scene_id, camera, options))
+        return await pictures.rendered(self._transport, scene_id, camera, options)
 
     async def render_batch(
         self,
@@ -281,29 +399,79 @@ class AsyncClient(AsyncRunner):
         quality: int = 90,
         background: str = "model",
     ) -> list[Picture]:
-        """As `Client.render_batch`."""
-        options = PictureOptions(
+        """Render a picture for each camera, in their order; see `render`."""
+        options = _given(
             height=height,
             width=width,
             format=format,
             quality=quality,
             background=background,
         )
-        return await self._run(renders.render_batch(scene_id, cameras, options))
+        return await pictures.rendered_batch(
+            self._transport, scene_id, cameras, options
+        )
 
     @asynccontextmanager
-    async def stream(self, scene_id: str) -> AsyncGenerator[AsyncRenderStream]:
-        """As `Client.stream`."""
-        ticket = (await self._run(scenes.ticket())).ticket
-        path = scenes.scene_path(scene_id, "stream")
-        async with open_async_stream(
-            self._connection.stream_url(path, ticket)
-        ) as stream:
-            yield stream
+    async def stream(self, scene_id: str) -> AsyncGenerator[stream.AsyncRenderStream]:
+        """Open a WebSocket on a built scene, for pictures that follow each other.
 
-    async def _started(
-        self, start: Flow[Job], wait: bool, on_change: OnJob | None
+        Raises:
+            MissingExtraError: If the package websockets is not installed.
+        """
+        ticket = (await self._transport.ask(Ticket, "POST", "/v1/tickets")).ticket
+        url = self._transport.stream_url(scene_path(scene_id, "stream"), ticket)
+        async with stream.open_stream(url) as opened:
+            yield opened
+
+    async def _pages(
+        self, kind: type[Page], path: str, params: dict[str, Any]
+    ) -> AsyncGenerator[Page]:
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self._transport.ask(
+                kind,
+                "GET",
+                path,
+                params=params | ({"cursor": cursor} if cursor else {}),
+            )
+            yield page
+            cursor = page.next_cursor
+
+    async def _start(
+        self, path: str, body: Any, wait: bool, on_progress: OnJob | None
     ) -> Job:
+        job = await self._transport.ask(Job, "POST", path, json=body, headers=once())
         if not wait:
-            return await self._run(start)
-        return await self._run(jobs.submitted_and_finished(start, on_change))
+            return job
+        if on_progress is not None:
+            on_progress(job)
+        return await self.wait(job.id, on_progress=on_progress)
+
+    async def _put_file(
+        self,
+        kind: type[Answer],
+        address: str,
+        path: Path | str,
+        media_type: str,
+        on_progress: Progress | None = None,
+    ) -> Answer:
+        body = await asyncio.to_thread(FileBody.of, Path(path), media_type, on_progress)
+        return await self._transport.ask(kind, "PUT", address, body=body)
+
+    async def _fetch_file(
+        self, address: str, path: Path | str, on_progress: Progress | None
+    ) -> int:
+        with atomic_output(path) as temporary:
+            with temporary.open("wb") as out:
+                download = Download(out, on_progress)
+                await self._transport.fetch(address, download)
+            await asyncio.to_thread(download.check, temporary)
+            return download.received_bytes
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone().isoformat()

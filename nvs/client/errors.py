@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
+from nvs.api.jobs import Job
+from nvs.api.system import FieldProblem, Problem
 from nvs.errors import NvsError
 
-if TYPE_CHECKING:
-    from nvs.client.models import Job
-
 MAX_SHOWN_FIELDS = 3
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FieldProblem:
-    """What is wrong with one field of a request."""
-
-    field: str
-    """Path of the field, such as `camera.world_from_camera`."""
-    problem: str
-    remedy: str
 
 
 class ServiceError(NvsError):
@@ -112,45 +100,42 @@ def error_of(response: httpx.Response) -> ServiceError:
     """
     if response.has_redirect_location:
         return _redirected(response)
-    document = _document(response)
-    host, reason = response.request.url.host, response.reason_phrase
-    answered = f"{host} answered {response.status_code} {reason}".strip()
-    error = error_of_document({"title": answered, **document}, response.status_code)
-    error.retry_after_seconds = retry_after_seconds(response)
+    status = response.status_code
+    try:
+        problem = Problem.model_validate_json(response.content, extra="ignore")
+    except ValidationError:
+        host, reason = response.request.url.host, response.reason_phrase
+        error = ServiceError(
+            f"{host} answered {status} {reason}".strip(),
+            remedy=_usual_remedy(status),
+            status=status,
+        )
+    else:
+        error = error_of_problem(problem)
+    error.retry_after_seconds = _retry_after_seconds(response)
     error.request_id = error.request_id or response.headers.get("X-Request-ID")
     return error
 
 
-def error_of_document(document: Mapping[str, Any], status: int) -> ServiceError:
-    """The error that a problem document describes; its fields may be absent."""
-    fields = tuple(
-        FieldProblem(
-            field=str(entry.get("field", "")),
-            problem=str(entry.get("problem", "")),
-            remedy=str(entry.get("remedy", "")),
-        )
-        for entry in document.get("errors") or ()
-        if isinstance(entry, dict)
-    )
-    problem = str(document.get("detail") or document.get("title") or f"status {status}")
-    named = [f"{entry.field}: {entry.problem}" for entry in fields[:MAX_SHOWN_FIELDS]]
-    if not all(entry.problem in problem for entry in fields):
-        problem = f"{problem.rstrip('.')} ({'; '.join(named)})"
-    request_id = document.get("request_id")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and request_id:
-        problem = f"{problem.rstrip('.')} (request {request_id})"
-    remedies = [entry.remedy for entry in fields if entry.remedy]
+def error_of_problem(problem: Problem) -> ServiceError:
+    """The error that a problem document describes."""
+    fields, text = tuple(problem.errors), problem.detail
+    if not all(entry.problem in text for entry in fields):
+        named = (f"{one.field}: {one.problem}" for one in fields[:MAX_SHOWN_FIELDS])
+        text = f"{text.rstrip('.')} ({'; '.join(named)})"
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        text = f"{text.rstrip('.')} (request {problem.request_id})"
     return ServiceError(
-        problem,
-        remedy=str(document.get("remedy") or (remedies or [_usual_remedy(status)])[0]),
-        status=status,
-        slug=str(document.get("type", "")).rpartition("/")[2],
+        text,
+        remedy=problem.remedy or _usual_remedy(problem.status),
+        status=problem.status,
+        slug=problem.type.rpartition("/")[2],
         fields=fields,
-        request_id=request_id,
+        request_id=problem.request_id,
     )
 
 
-def retry_after_seconds(response: httpx.Response) -> float | None:
+def _retry_after_seconds(response: httpx.Response) -> float | None:
     """The `Retry-After` of an answer, given in seconds or as a date."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdigit():
@@ -159,16 +144,6 @@ def retry_after_seconds(response: httpx.Response) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
-
-
-def _document(response: httpx.Response) -> dict[str, Any]:
-    if "json" not in response.headers.get("Content-Type", ""):
-        return {}
-    try:
-        content = response.json()
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _redirected(response: httpx.Response) -> ServiceError:

@@ -8,21 +8,21 @@ import struct
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nvs.client.cameras import Camera, camera_to_json
+from nvs.api.stream import FrameHeader, StreamDropped, StreamProblem
 from nvs.client.errors import (
     ServiceAnswerError,
     ServiceError,
     ServiceUnreachableError,
-    error_of_document,
+    error_of_problem,
 )
-from nvs.client.renders import Picture
-from nvs.errors import MissingExtraError
+from nvs.client.pictures import Camera, Picture, camera_to_json
+from nvs.client.transport import parsed
+from nvs.terminal.extras import needs_extra
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
-    from websockets.sync.client import ClientConnection as SyncConnection
 
 HEADER_LENGTH = struct.Struct("<I")
 OWN_CLOSE_CODES = range(4400, 4500)
@@ -36,61 +36,6 @@ class StreamFrame:
     sequence: int
     picture: Picture | None
     """None if a newer pose took its place before it was begun."""
-
-
-class RenderStream:
-    """An open stream; see `Client.stream`."""
-
-    def __init__(self, connection: SyncConnection) -> None:
-        self._connection = connection
-        self._sequence = itertools.count()
-
-    def send(
-        self,
-        camera: Camera,
-        *,
-        height: int,
-        width: int,
-        format: str = "jpeg",
-        quality: int = 85,
-    ) -> int:
-        """Send a pose without waiting; returns its sequence number."""
-        sequence = next(self._sequence)
-        message = _request(sequence, camera, height, width, format, quality)
-        with _translated():
-            self._connection.send(message)
-        return sequence
-
-    def receive(self) -> StreamFrame:
-        """The next answer: a picture, or that a pose was dropped.
-
-        Raises:
-            ServiceError: If the service refuses a pose or ends the stream.
-        """
-        while True:
-            with _translated():
-                message = self._connection.recv()
-            frame = _answer(message)
-            if frame is not None:
-                return frame
-
-    def render(
-        self,
-        camera: Camera,
-        *,
-        height: int,
-        width: int,
-        format: str = "jpeg",
-        quality: int = 85,
-    ) -> Picture:
-        """Send a pose and wait for its picture; earlier answers are passed over."""
-        sequence = self.send(
-            camera, height=height, width=width, format=format, quality=quality
-        )
-        while True:
-            frame = self.receive()
-            if frame.sequence == sequence and frame.picture is not None:
-                return frame.picture
 
 
 class AsyncRenderStream:
@@ -111,17 +56,28 @@ class AsyncRenderStream:
     ) -> int:
         """Send a pose without waiting; returns its sequence number."""
         sequence = next(self._sequence)
-        message = _request(sequence, camera, height, width, format, quality)
+        message = {
+            "sequence": sequence,
+            "camera": camera_to_json(camera),
+            "height": height,
+            "width": width,
+            "format": format,
+            "quality": quality,
+        }
         with _translated():
-            await self._connection.send(message)
+            await self._connection.send(json.dumps(message))
         return sequence
 
     async def receive(self) -> StreamFrame:
-        """The next answer; see `RenderStream.receive`."""
+        """The next answer: a picture, or that a pose was dropped.
+
+        Raises:
+            ServiceError: If the service refuses a pose or ends the stream.
+        """
         while True:
             with _translated():
                 message = await self._connection.recv()
-            frame = _answer(message)
+            frame = _frame(message)
             if frame is not None:
                 return frame
 
@@ -144,82 +100,54 @@ class AsyncRenderStream:
                 return frame.picture
 
 
-@contextmanager
-def open_stream(url: str) -> Generator[RenderStream]:
-    """Connect to a stream."""
-    try:
-        from websockets.sync.client import connect
-    except ImportError as error:
-        raise MissingExtraError("websockets", "client") from error
-    with _translated():
-        connection = connect(url, max_size=None)
-    with connection:
-        yield RenderStream(connection)
-
-
 @asynccontextmanager
-async def open_async_stream(url: str) -> AsyncGenerator[AsyncRenderStream]:
-    """Connect to a stream."""
-    try:
+async def open_stream(url: str) -> AsyncGenerator[AsyncRenderStream]:
+    """Connect to a stream.
+
+    Raises:
+        MissingExtraError: If the package websockets is not installed.
+    """
+    with needs_extra("client"):
         from websockets.asyncio.client import connect
-    except ImportError as error:
-        raise MissingExtraError("websockets", "client") from error
     with _translated():
         connection = await connect(url, max_size=None)
     async with connection:
         yield AsyncRenderStream(connection)
 
 
-def _request(
-    sequence: int, camera: Camera, height: int, width: int, format: str, quality: int
-) -> str:
-    return json.dumps(
-        {
-            "sequence": sequence,
-            "camera": camera_to_json(camera),
-            "height": height,
-            "width": width,
-            "format": format,
-            "quality": quality,
-        }
-    )
-
-
-def _answer(message: str | bytes) -> StreamFrame | None:
+def _frame(message: str | bytes) -> StreamFrame | None:
     """What a message says; None if it answers no pose."""
     try:
         if isinstance(message, bytes):
             return _picture(message)
-        content: dict[str, Any] = json.loads(message)
-        if content["type"] == "dropped":
-            return StreamFrame(sequence=content["sequence"], picture=None)
-        if content["type"] != "problem":
-            return None
-        document = content["problem"]
+        kind = json.loads(message)["type"]
     except (ValueError, LookupError, TypeError, struct.error) as error:
         raise ServiceAnswerError(
             f"the stream sent something else than pictures ({error})",
             remedy="Check that client and server have the same version.",
         ) from error
-    raise error_of_document(document, int(document.get("status", 0)))
+    if kind == "dropped":
+        dropped = parsed(StreamDropped, message)
+        return StreamFrame(sequence=dropped.sequence, picture=None)
+    if kind == "problem":
+        raise error_of_problem(parsed(StreamProblem, message).problem)
+    return None
 
 
 def _picture(message: bytes) -> StreamFrame:
     (length,) = HEADER_LENGTH.unpack_from(message)
     end = HEADER_LENGTH.size + length
-    header: dict[str, Any] = json.loads(message[HEADER_LENGTH.size : end])
-    timings = {
-        name.removesuffix("_ms"): value for name, value in header["timings"].items()
-    }
+    header = parsed(FrameHeader, message[HEADER_LENGTH.size : end])
+    timings_ms = {name.removesuffix("_ms"): value for name, value in header.timings}
     picture = Picture(
         data=message[end:],
-        format=header["format"],
-        height=header["height"],
-        width=header["width"],
-        timings_ms=timings,
-        tier=header["tier"],
+        format=header.format,
+        height=header.height,
+        width=header.width,
+        timings_ms=timings_ms,
+        tier=header.tier,
     )
-    return StreamFrame(sequence=header["sequence"], picture=picture)
+    return StreamFrame(sequence=header.sequence, picture=picture)
 
 
 @contextmanager

@@ -30,6 +30,29 @@ Size = Annotated[
     str | None,
     typer.Option(help="HEIGHTxWIDTH in pixels, or the length of the longer side."),
 ]
+Views = Annotated[
+    str | None, typer.Option(help="Frames to use, such as 0,4,8-11; all.")
+]
+Framing = Annotated[
+    str,
+    typer.Option(
+        help="How cameras are brought to the model: auto (as they and the weights say), "
+        "none, mean_camera, or object."
+    ),
+]
+CameraPath = Annotated[
+    str,
+    typer.Option(
+        "--path",
+        help="orbit, spiral, walk (through the input cameras), or a JSON file: "
+        "our camera path or one exported by the nerfstudio viewer.",
+    ),
+]
+NumFrames = Annotated[int, typer.Option("--frames", help="Frames of a generated path.")]
+Elevation = Annotated[
+    float | None, typer.Option(help="Elevation of an orbit in degrees.")
+]
+Zoom = Annotated[float, typer.Option(help="Focal length factor of an orbit.")]
 Up = Annotated[
     str | None,
     typer.Option(

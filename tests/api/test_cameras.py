@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -110,6 +111,9 @@ REFUSED = {
         "is at 0 0 -1e+39",
     ),
     "eye missing": ({"target": [0, 0, 0]}, "camera.eye", "Field required"),
+    "a word": (LOOK_AT | {"eye": "here"}, "camera.eye", "it is str, not a list"),
+    "rows of text": (posed(["1000"] * 4), f"{MATRIX}.0", "it is str, not a list"),
+    "words": (LOOK_AT | {"eye": ["1", 2, 3]}, "camera.eye.0", "a valid number"),
     "no object": ([1, 2, 3], "camera", "the camera is list, not an object"),
     "nothing": (None, "camera", "the camera is NoneType, not an object"),
 }
@@ -138,6 +142,44 @@ def test_forms_are_told_apart_by_their_fields() -> None:
 def test_examples_are_valid(form: Any) -> None:
     for example in form.model_config["json_schema_extra"]["examples"]:
         assert CAMERA.validate_python(example) == form.model_validate(example)
+
+
+POSE = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -2.5], [0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        np.float32,
+        torch.tensor,
+        lambda value: value if isinstance(value, float) else tuple(value),
+    ],
+)
+def test_arrays_tensors_and_tuples_are_taken(made: Any) -> None:
+    as_lists = PosedCamera(world_from_camera=POSE, fx=8, fy=8, cx=4, cy=4)
+    focal, rows = made(8.0), [made(row) for row in POSE]
+    camera = PosedCamera(world_from_camera=rows, fx=focal, fy=8, cx=4, cy=4)
+    assert camera == as_lists
+    assert camera.model_dump_json() == as_lists.model_dump_json()
+    assert LookAt(eye=made([2.0, 0, 1]), target=(0, 0, 0), vertical_fov_degrees=50)
+
+
+def test_whole_arrays_are_taken() -> None:
+    camera = PosedCameraFov(world_from_camera=np.array(POSE), vertical_fov_degrees=50)
+    assert camera.world_from_camera == POSE
+
+
+@pytest.mark.parametrize("values", [[True, False, True], ["a", "b", "c"], [NAN, 1, 2]])
+def test_arrays_of_something_else_are_not(values: list[Any]) -> None:
+    with pytest.raises(ValidationError, match=r"eye\.0"):
+        LookAt(eye=np.array(values), target=(0, 0, 0), vertical_fov_degrees=50)
+
+
+def test_a_scaled_camera_sees_the_same() -> None:
+    camera = PosedCamera(world_from_camera=POSE, fx=8, fy=9, cx=4, cy=5)
+    twice = camera.scaled(height=2, width=3)
+    assert (twice.fx, twice.fy, twice.cx, twice.cy) == (24, 18, 12, 10)
+    assert twice.world_from_camera == camera.world_from_camera
 
 
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -181,3 +181,9 @@ def test_refuses_file_names(name: str, reason: str) -> None:
 @pytest.mark.parametrize("name", ["a.png", "images/ä b.jpg", "...", "a" * 255])
 def test_takes_file_names(name: str) -> None:
     assert check_file_name(name) == name
+
+
+@pytest.mark.parametrize("state", get_args(jobs.JobState))
+def test_final_states_are_the_last_three(state: str) -> None:
+    job = jobs.Job.model_validate({**jobs.JOB_EXAMPLE, "state": state})
+    assert job.is_final == (state in get_args(jobs.JobState)[-3:])

@@ -11,14 +11,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nvs.cli.parts import GROUP, add_commands
+from nvs.cli import GROUP, add_commands
 from nvs.errors import MissingExtraError
 
 
 def app_with(monkeypatch: pytest.MonkeyPatch, *values: str) -> typer.Typer:
     """An application with `own`, and `part0`, … of some entry points."""
     points = [EntryPoint(f"part{i}", value, GROUP) for i, value in enumerate(values)]
-    monkeypatch.setattr("nvs.cli.parts.entry_points", lambda group: points)
+    monkeypatch.setattr("nvs.cli.entry_points", lambda group: points)
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command("own")(lambda: typer.echo("done"))
     add_commands(app)

@@ -232,6 +232,8 @@ class Handler(BaseHTTPRequestHandler):
                         "auth": "key",
                     }
                 )
+            case "POST tickets":
+                self._json({"ticket": "t", "expires_in_seconds": 30})
             case "GET models":
                 self._json({"items": [MODEL]})
             case "GET capacity":

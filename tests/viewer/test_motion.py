@@ -18,7 +18,6 @@ from playwright.sync_api import Page
 
 from nvs.assets import SAMPLE
 from nvs.client import Client
-from nvs.client.cameras import camera_to_json
 from nvs.config import ModelConfig, preset
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
 from nvs.scene import Scene
@@ -46,7 +45,7 @@ def moved(page: Page, served: Served, *, size_px: int, seconds: float) -> Pumped
     return pump(
         page,
         address,
-        [camera_to_json(camera) for camera in cameras],
+        [camera.model_dump() for camera in cameras],
         height=size_px,
         width=size_px,
         num_warm=5,

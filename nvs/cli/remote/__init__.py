@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from nvs.cli.remote import (
-    build,
-    download,
-    login,
-    render,
-    scenes,
-    status,
-    upload,
-    video,
-)
+from nvs.cli.remote import render, scenes, service
 
 app = typer.Typer(
     help="Build and render on a machine that runs `nvs serve`.",
     no_args_is_help=True,
 )
-app.command("login")(login.login)
-app.command("status")(status.status)
-app.command("scenes")(scenes.scenes)
-app.command("upload")(upload.upload)
-app.command("build")(build.build)
-app.command("render")(render.render)
-app.command("video")(video.video)
-app.command("download")(download.download)
-app.command("delete")(scenes.delete)
+app.command()(service.login)
+app.command()(service.status)
+app.command()(scenes.scenes)
+app.command()(scenes.upload)
+app.command()(scenes.build)
+app.command()(render.render)
+app.command()(render.video)
+app.command()(scenes.download)
+app.command()(scenes.delete)

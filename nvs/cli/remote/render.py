@@ -1,18 +1,19 @@
-"""`nvs remote render`: pictures of a scene of a server."""
+"""`nvs remote render | video`: pictures and videos of a scene of a server."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nvs.cli.remote import options, sizes
-from nvs.terminal import options as common
-from nvs.terminal import output
+from nvs.cli.remote import bars, connection
+from nvs.errors import CameraError, ConfigError, OutputError
+from nvs.terminal import options, output
 
 if TYPE_CHECKING:
-    from nvs.client import Camera, Client
+    from nvs.client import Camera, Client, Scene
 
 FORMATS = {
     ".png": "png",
@@ -24,7 +25,7 @@ FORMATS = {
 
 
 def render(
-    scene: options.SceneId,
+    scene: connection.SceneId,
     destination: Annotated[
         Path,
         typer.Option(
@@ -47,18 +48,15 @@ def render(
     camera: Annotated[
         Path | None, typer.Option(help="JSON file with a camera, or a list of them.")
     ] = None,
-    size: common.Size = None,
+    size: options.Size = None,
     background: Annotated[
         str, typer.Option(help="model, transparent, or a colour such as #ffffff.")
     ] = "model",
-    server: options.Server = None,
-    key_file: options.KeyFile = None,
-    json: common.Json = False,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
 ) -> None:
     """Render a picture, from --eye, from an --input view or from a --camera file."""
-    from nvs.client import LookAt
-    from nvs.errors import ConfigError
-
     if sum(given is not None for given in (eye, input, camera)) != 1:
         raise ConfigError(
             "which camera is meant is not said, or said more than once",
@@ -73,12 +71,12 @@ def render(
     cameras: list[Camera] = []
     if eye is not None:
         cameras = [
-            LookAt(
-                eye=_vector(eye, "--eye"),
-                target=_vector(target, "--target"),
-                up=_vector(up, "--up"),
-                vertical_fov_degrees=fov,
-            )
+            {
+                "eye": _vector(eye, "--eye"),
+                "target": _vector(target, "--target"),
+                "up": _vector(up, "--up"),
+                "vertical_fov_degrees": fov,
+            }
         ]
     elif camera is not None:
         cameras = _read(camera)
@@ -87,8 +85,8 @@ def render(
             f"{camera} has {len(cameras)} cameras, {destination} is one file",
             remedy="Name a folder.",
         )
-    with options.connect(server, key_file) as client:
-        height, width = sizes.picture_size(client, client.scene(scene), size)
+    with connection.connect(server, key_file) as client:
+        height, width = _picture_size(client, client.scene(scene), size)
         if input is not None:
             cameras = [_input(client, scene, input, height, width)]
         pictures = client.render_batch(
@@ -112,6 +110,87 @@ def render(
     )
 
 
+def video(
+    scene: connection.SceneId,
+    destination: options.Output,
+    path: options.CameraPath = "orbit",
+    frames: options.NumFrames = 60,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames a second of the video; those of the file, or 30."),
+    ] = None,
+    size: options.Size = None,
+    elevation: options.Elevation = None,
+    zoom: options.Zoom = 1.0,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
+) -> None:
+    """Render a video and fetch it; Ctrl-C cancels it."""
+    if destination.suffix != ".mp4":
+        raise OutputError(f"cannot write {destination}", remedy="Name an .mp4 file.")
+    with connection.connect(server, key_file) as client:
+        trajectory = _trajectory(path, frames, elevation, zoom)
+        height, width = _picture_size(client, client.scene(scene), size)
+        job = client.render_video(
+            scene,
+            trajectory,
+            height=height,
+            width=width,
+            fps=fps or _stated_fps(trajectory),
+            wait=False,
+        )
+        bars.waited(client, job)
+        with bars.transfer(destination.name) as update:
+            num_bytes = client.download_video(job.id, destination, on_progress=update)
+    output.print_result(
+        {
+            "output": str(destination),
+            "height": height,
+            "width": width,
+            "file_bytes": num_bytes,
+        },
+        as_json=json,
+        title=f"rendered {destination}",
+    )
+
+
+def _picture_size(client: Client, scene: Scene, text: str | None) -> tuple[int, int]:
+    """(height, width) in pixels, rounded down to multiples of the model's patch.
+
+    Args:
+        client: Connection to the server.
+        scene: Gives the aspect ratio where one number is given, or the size itself.
+        text: The option.
+
+    Raises:
+        ConfigError: If the scene is not built or the size is below one patch.
+    """
+    wanted = options.parse_size(text)
+    if scene.height is None or scene.width is None:
+        raise ConfigError(
+            f"the scene {scene.name} ({scene.id}) is not built, it is {scene.state}",
+            remedy=f"Build it with: nvs remote build {scene.id}",
+        )
+    patches = [m.patch_size for m in client.models() if m.id == scene.weights]
+    patch_size = patches[0] if patches else 1
+    sides = (scene.height, scene.width)
+    scale = 1.0
+    if isinstance(wanted, tuple):
+        sides = wanted
+    elif wanted is not None:
+        scale = wanted / max(sides)
+    height, width = (
+        int(side * scale + 1e-6) // patch_size * patch_size for side in sides
+    )
+    if not height or not width:
+        raise ConfigError(
+            f"--size {text} is smaller than one patch of {patch_size} pixels",
+            remedy="Ask for a larger size.",
+        )
+    return height, width
+
+
 def _write(destination: Path, pictures: list[Any]) -> None:
     import numpy as np
 
@@ -131,8 +210,6 @@ def _write(destination: Path, pictures: list[Any]) -> None:
 def _input(
     client: Client, scene_id: str, index: int, height: int, width: int
 ) -> Camera:
-    from nvs.errors import ConfigError
-
     inputs = client.inputs(scene_id)
     if not 0 <= index < len(inputs):
         raise ConfigError(
@@ -146,8 +223,6 @@ def _input(
 
 def _read(file: Path) -> list[Camera]:
     from json import loads
-
-    from nvs.errors import CameraError
 
     try:
         content = loads(file.read_text(encoding="utf-8"))
@@ -167,8 +242,6 @@ def _read(file: Path) -> list[Camera]:
 
 
 def _vector(text: str, option: str) -> list[float]:
-    from nvs.errors import ConfigError
-
     try:
         x, y, z = (float(part) for part in text.split(","))
     except ValueError as error:
@@ -176,3 +249,30 @@ def _vector(text: str, option: str) -> list[float]:
             f"{option} is {text!r}", remedy="Give three numbers such as 2.5,0,1."
         ) from error
     return [x, y, z]
+
+
+def _trajectory(
+    path: str, frames: int, elevation: float | None, zoom: float
+) -> dict[str, Any]:
+    from json import loads
+
+    from nvs.api.renders import FORMS
+
+    if path in FORMS:
+        trajectory: dict[str, Any] = {"kind": path, "num_frames": frames}
+        if path == "orbit":
+            trajectory |= {"elevation_degrees": elevation, "zoom": zoom}
+        return trajectory
+    try:
+        return {"camera_path": loads(Path(path).read_text(encoding="utf-8"))}
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"--path is {path!r} ({error})",
+            remedy=f"Use {', '.join(FORMS)}, or the name of a JSON file.",
+        ) from error
+
+
+def _stated_fps(trajectory: Mapping[str, Any]) -> float | None:
+    path = trajectory.get("camera_path")
+    fps = path.get("fps") if isinstance(path, dict) else None
+    return fps if isinstance(fps, int | float) else None

@@ -1,14 +1,18 @@
-"""`nvs remote scenes` and `nvs remote delete`."""
+"""`nvs remote scenes | upload | build | download | delete`: scenes of a server."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nvs.cli.remote import options
-from nvs.terminal import options as common
-from nvs.terminal import output
+from nvs.cli.remote import bars, connection
+from nvs.errors import ConfigError, DatasetError, OutputError
+from nvs.terminal import options, output
+
+if TYPE_CHECKING:
+    from nvs.client import CamerasReport, Client
 
 
 def scenes(
@@ -17,9 +21,9 @@ def scenes(
         str | None,
         typer.Option(help="Only empty, uploading, building, ready or failed ones."),
     ] = None,
-    server: options.Server = None,
-    key_file: options.KeyFile = None,
-    json: common.Json = False,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
 ) -> None:
     """List one's scenes, newest first."""
     import sys
@@ -28,7 +32,7 @@ def scenes(
     from rich.console import Console
     from rich.table import Table
 
-    with options.connect(server, key_file) as client:
+    with connection.connect(server, key_file) as client:
         found = list(client.scenes(tag=tag, state=state))
     if json:
         rows = [
@@ -63,12 +67,140 @@ def scenes(
     Console().print(table)
 
 
+def upload(
+    path: Annotated[
+        Path,
+        typer.Argument(help="A dataset folder, camera file, .zip, or a .scene file."),
+    ],
+    scene: Annotated[
+        str | None,
+        typer.Option(help="Go on with this scene, sending only what it lacks."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new scene; that of the folder.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Tag of the new scene; may be repeated.")
+    ] = None,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
+) -> None:
+    """Upload images with cameras, or a scene file that was built elsewhere."""
+    if not path.exists():
+        raise DatasetError(f"there is nothing at {path}", remedy="Check the path.")
+    if scene is not None and (name is not None or tag):
+        raise ConfigError(
+            "--scene goes with neither --name nor --tag",
+            remedy="They are for a new scene; leave them out.",
+        )
+    with connection.connect(server, key_file) as client:
+        if scene is None:
+            title = name or path.resolve().stem
+            scene = client.create_scene(title, tags=tag or ()).id
+        try:
+            report = _send(client, scene, path)
+        except KeyboardInterrupt:
+            output.say(f"nvs: go on with: nvs remote upload {path} --scene {scene}")
+            raise
+        result = client.scene(scene)
+    values = {"scene": scene, "name": result.name, "state": result.state}
+    if report is not None:
+        values |= {
+            "layout": report.layout,
+            "images": result.num_images,
+            "frames": report.num_frames,
+            "missing": report.num_missing,
+        }
+        if report.missing:
+            output.say(f"nvs: missing images: {', '.join(report.missing[:3])} …")
+    output.print_result(values, as_json=json, title=f"uploaded {path}")
+
+
+def _send(client: Client, scene_id: str, path: Path) -> CamerasReport | None:
+    if path.suffix == ".scene":
+        with bars.transfer(path.name) as update:
+            client.upload_scene_file(scene_id, path, on_progress=update)
+        return None
+    if path.suffix == ".zip":
+        with bars.transfer(path.name) as update:
+            return client.upload_zip(scene_id, path, on_progress=update)
+    with bars.files() as watch:
+        return client.upload_dataset(scene_id, path, on_progress=watch)
+
+
+def build(
+    scene: connection.SceneId,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A model of the server (`nvs remote status`)."),
+    ] = None,
+    size: options.Size = None,
+    views: options.Views = None,
+    framing: options.Framing = "auto",
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
+) -> None:
+    """Build a scene from its uploaded images; Ctrl-C cancels the build."""
+    wanted = options.parse_size(size)
+    chosen = options.parse_indices(views, "--views")
+    with connection.connect(server, key_file) as client:
+        job = client.build(
+            scene,
+            weights=weights,
+            size=wanted,
+            views=chosen,
+            framing=framing,
+            wait=False,
+        )
+        bars.waited(client, job)
+        built = client.scene(scene)
+    output.print_result(
+        {
+            "scene": scene,
+            "state": built.state,
+            "weights": built.weights,
+            "views": built.num_views,
+            "height": built.height,
+            "width": built.width,
+            "file_bytes": built.scene_bytes,
+        },
+        as_json=json,
+        title=f"built {built.name}",
+    )
+
+
+def download(
+    scene: connection.SceneId,
+    destination: options.Output,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
+) -> None:
+    """Fetch a scene file, as `nvs render` and `nvs info` read it."""
+    if destination.is_dir():
+        raise OutputError(
+            f"{destination} is a folder", remedy="Name a file, such as chair.scene."
+        )
+    with (
+        connection.connect(server, key_file) as client,
+        bars.transfer(destination.name) as update,
+    ):
+        num_bytes = client.download_scene(scene, destination, on_progress=update)
+    output.print_result(
+        {"scene": scene, "output": str(destination), "file_bytes": num_bytes},
+        as_json=json,
+        title=f"downloaded {destination}",
+    )
+
+
 def delete(
-    scene: options.SceneId,
-    server: options.Server = None,
-    key_file: options.KeyFile = None,
+    scene: connection.SceneId,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
 ) -> None:
     """Delete a scene of the server, with its files and jobs."""
-    with options.connect(server, key_file) as client:
+    with connection.connect(server, key_file) as client:
         client.delete_scene(scene)
     output.say(f"nvs: deleted {scene}")

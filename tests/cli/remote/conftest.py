@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from nvs.client import jobs
-from nvs.client.retries import Retries
+from nvs.client import Retries, jobs
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def service(fakes: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(jobs, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(
-        "nvs.client.client.Retries", lambda: Retries(first_seconds=0.001)
+        "nvs.client.async_client.Retries", lambda: Retries(first_seconds=0.001)
     )
     with fakes.running() as running:
         monkeypatch.setenv("NVS_SERVER", running.url)

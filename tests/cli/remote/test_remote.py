@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nvs.cli.remote import saved
+from nvs.cli.remote import connection
 
 SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
 DONE = {"state": "succeeded", "stage": "storing", "progress": 1.0}
@@ -141,6 +141,13 @@ def test_renders_that_cannot_be(nvs, service, arguments, message: str) -> None:
     assert message in done.err
 
 
+def test_a_camera_that_the_service_refuses_is_one_line(nvs, service, fakes) -> None:
+    service.faults = [fakes.Fault("POST .*/renders", status=422)]
+    done = nvs("remote", "render", SCENE_ID, "-o", "a.png", "--eye", "1,2,3")
+    assert done.code == 2
+    assert done.err == "nvs: refused with 422 (camera.eye: is NaN). Come back later.\n"
+
+
 def test_a_scene_that_is_not_built(nvs, service, fakes, monkeypatch) -> None:
     empty = fakes.SCENE | {"state": "uploading", "height": None, "width": None}
     monkeypatch.setattr(fakes, "SCENE", empty)
@@ -223,7 +230,7 @@ def test_login_remembers_in_a_private_file(nvs, service, home, monkeypatch) -> N
 
 
 def test_a_saved_key_goes_to_its_own_server_only(nvs, service, fakes, home) -> None:
-    saved.save("http://elsewhere.example", "nvs_other")
+    connection.save("http://elsewhere.example", "nvs_other")
     nvs("remote", "status")
     assert all("authorization" not in one.headers for one in service.requests)
 
@@ -234,7 +241,7 @@ def test_a_wrong_key_is_not_remembered(nvs, service, home) -> None:
     done = nvs("remote", "login", "--key-file", home / "key")
     assert done.code == 2
     assert "refused with 401" in done.err
-    assert not saved.saved_path().exists()
+    assert not connection.saved_path().exists()
 
 
 def test_the_environment_gives_the_key(nvs, service, monkeypatch) -> None:
@@ -254,8 +261,8 @@ def test_key_files_that_are_none(nvs, service, home, content, message: str) -> N
 
 
 def test_a_damaged_login(nvs, home) -> None:
-    saved.saved_path().parent.mkdir(parents=True)
-    saved.saved_path().write_text("{")
+    connection.saved_path().parent.mkdir(parents=True)
+    connection.saved_path().write_text("{")
     assert "log in again with `nvs remote login`" in nvs("remote", "status").err
 
 

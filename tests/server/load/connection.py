@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from nvs.client import PosedCamera
-from nvs.client.cameras import camera_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def render_request(scene_id: str, camera: PosedCamera, size_px: int) -> bytes:
     """A request for a picture as JPEG."""
     body = json.dumps(
         {
-            "camera": camera_to_json(camera),
+            "camera": camera.model_dump(),
             "height": size_px,
             "width": size_px,
             "format": "jpeg",

@@ -7,8 +7,7 @@ import time
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from nvs.client.cameras import camera_to_json
-from nvs.client.renders import TIMING
+from nvs.client.pictures import TIMING
 from nvs_server.backends.base import ImageFormat
 from tests.server.load.direct import QUALITY, Direct, around, asked
 from tests.server.load.report import Outcome, quantile
@@ -46,7 +45,7 @@ def trial() -> Outcome:
                 options = {"format": format, "quality": QUALITY}
                 size = {"height": size_px, "width": size_px}
                 for index, camera in enumerate(asked(cameras)):
-                    camera_json = {"camera": camera_to_json(camera)}
+                    camera_json = {"camera": camera.model_dump()}
                     body = json.dumps(camera_json | size | options)
                     begun = time.perf_counter()
                     connection.request(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nvs.cli.remote import saved
+from nvs.cli.remote import connection
 
 SERVER, KEY = "http://service.example", "nvs_" + "k" * 43
 
@@ -36,9 +36,9 @@ def test_a_key_is_private_between_any_two_lines(home: Path, open_umask: None) ->
     for key in (KEY, KEY[::-1]):
         sys.settrace(look)
         try:
-            path = saved.save(SERVER, key)
+            path = connection.save(SERVER, key)
         finally:
             sys.settrace(None)
-        assert saved.load().keys == {SERVER: key}
-    assert modes == {saved.PRIVATE}
-    assert path.stat().st_mode & 0o777 == saved.PRIVATE
+        assert connection.load().keys == {SERVER: key}
+    assert modes == {connection.PRIVATE}
+    assert path.stat().st_mode & 0o777 == connection.PRIVATE

@@ -1,4 +1,4 @@
-"""Renders: pictures as bytes, or as arrays."""
+"""Renders: cameras go out, pictures come back as bytes, or as arrays."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nvs.client.cameras import Camera, camera_to_json
+from nvs.api.cameras import LookAt, PosedCamera, PosedCameraFov
 from nvs.client.errors import ServiceAnswerError, ServiceError
-from nvs.client.scenes import scene_path
-from nvs.client.steps import Call, Flow, answer
+from nvs.client.transport import Transport, scene_path
 from nvs.files import atomic_output
 
 MAX_BATCH = 64
 """Cameras of one request, unless the service takes fewer."""
-"""Cameras that the service takes in one request."""
 TIMING = re.compile(r"(\w+);\s*dur=([\d.]+)")
+
+Camera = PosedCamera | PosedCameraFov | LookAt | Mapping[str, Any]
+"""One of the three forms, or the same fields as a mapping that the service checks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,89 +66,75 @@ class Picture:
             temporary.write_bytes(self.data)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PictureOptions:
-    """How pictures are to be."""
-
-    height: int
-    width: int
-    format: str = "png"
-    quality: int = 90
-    background: str = "model"
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields of a request."""
-        return {name: getattr(self, name) for name in self.__slots__}
+def camera_to_json(camera: Camera) -> dict[str, Any]:
+    """The fields of a camera as the service reads them."""
+    return dict(camera) if isinstance(camera, Mapping) else camera.model_dump()
 
 
-def render(scene_id: str, camera: Camera, options: PictureOptions) -> Flow[Picture]:
-    """One picture."""
-    body = options.to_json() | {"camera": camera_to_json(camera)}
-    path = scene_path(scene_id, "render")
-    response = yield from answer(Call(method="POST", path=path, json=body))
-    return Picture(
-        data=response.content,
-        format=options.format,
-        height=options.height,
-        width=options.width,
-        timings_ms=_timings(response),
-        tier=response.headers.get("NVS-Cache-Tier"),
+async def rendered(
+    transport: Transport, scene_id: str, camera: Camera, options: Mapping[str, Any]
+) -> Picture:
+    """One picture; options are the other fields of the request."""
+    response = await transport.send(
+        "POST",
+        scene_path(scene_id, "render"),
+        json={"camera": camera_to_json(camera), **options},
     )
+    return _picture(response.content, response, options)
 
 
-def render_batch(
-    scene_id: str, cameras: Sequence[Camera], options: PictureOptions
-) -> Flow[list[Picture]]:
+async def rendered_batch(
+    transport: Transport,
+    scene_id: str,
+    cameras: Sequence[Camera],
+    options: Mapping[str, Any],
+) -> list[Picture]:
     """Pictures in the order of their cameras; as many requests as it takes."""
     pictures: list[Picture] = []
     most = MAX_BATCH
     while len(pictures) < len(cameras):
         start = len(pictures)
         some = [camera_to_json(one) for one in cameras[start : start + most]]
-        call = Call(
-            method="POST",
-            path=scene_path(scene_id, "renders"),
-            json=options.to_json() | {"cameras": some},
-            headers={"Accept": "application/zip"},
-        )
         try:
-            response = yield from answer(call)
+            response = await transport.send(
+                "POST",
+                scene_path(scene_id, "renders"),
+                json={"cameras": some, **options},
+                headers={"Accept": "application/zip"},
+            )
         except ServiceError as error:
             if error.field != "cameras" or len(some) == 1:
                 raise
             most = len(some) // 2
         else:
-            pictures += _unpacked(response, len(some), options)
+            contents = _unpacked(response.content, len(some))
+            pictures += [_picture(data, response, options) for data in contents]
     return pictures
 
 
-def _unpacked(
-    response: httpx.Response, count: int, options: PictureOptions
-) -> list[Picture]:
+def _unpacked(data: bytes, count: int) -> list[bytes]:
     try:
-        with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = sorted(archive.namelist())
             if len(names) != count:
                 raise ValueError(f"{len(names)} pictures for {count} cameras")
-            contents = [archive.read(name) for name in names]
+            return [archive.read(name) for name in names]
     except (zipfile.BadZipFile, ValueError) as error:
         raise ServiceAnswerError(
             f"the service did not send a zip of the pictures ({error})",
             remedy="Try again; a proxy on the way may be at fault.",
         ) from error
-    return [
-        Picture(
-            data=data,
-            format=options.format,
-            height=options.height,
-            width=options.width,
-            timings_ms=_timings(response),
-            tier=response.headers.get("NVS-Cache-Tier"),
-        )
-        for data in contents
-    ]
 
 
-def _timings(response: httpx.Response) -> dict[str, float]:
+def _picture(
+    data: bytes, response: httpx.Response, options: Mapping[str, Any]
+) -> Picture:
     stated = response.headers.get("Server-Timing", "")
-    return {name: float(value) for name, value in TIMING.findall(stated)}
+    return Picture(
+        data=data,
+        format=options["format"],
+        height=options["height"],
+        width=options["width"],
+        timings_ms={name: float(value) for name, value in TIMING.findall(stated)},
+        tier=response.headers.get("NVS-Cache-Tier"),
+    )

@@ -1,0 +1,350 @@
+"""Files on their way: bodies of requests, downloads, and the files of a dataset."""
+
+from __future__ import annotations
+
+import base64
+import json
+import posixpath
+import re
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import httpx
+
+from nvs.client.errors import ServiceAnswerError
+from nvs.errors import DatasetError, reason
+from nvs.file_kinds import image_type, is_camera_name, is_image_name
+from nvs.files import file_sha256
+
+CHUNK_BYTES = 2**18
+JSON, ZIP = "application/json", "application/zip"
+CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+SHA256_TAG = re.compile(r'"([0-9a-f]{64})"')
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploadProgress:
+    """How far an upload is."""
+
+    name: str
+    """The file at hand."""
+    num_bytes: int
+    """Its size."""
+    done_bytes: int
+    """What of it is sent."""
+    is_skipped: bool
+    """Whether the service has it already."""
+    num_files: int
+    """Files in all."""
+    num_files_done: int
+    """Files sent or skipped before this one."""
+
+
+OnUpload = Callable[[UploadProgress], None]
+
+
+class UploadWatch:
+    """Tells how far the upload of several files is, one after the other."""
+
+    def __init__(self, on_progress: OnUpload | None, *, num_files: int) -> None:
+        self._on_progress = on_progress
+        self._num_files = num_files
+        self._num_files_begun = 0
+        self._name = ""
+
+    def of(self, name: str) -> Progress:
+        """Begin with the next file; called as it goes out."""
+        self._num_files_begun += 1
+        self._name = name
+        return self._tell
+
+    def skip(self, num_bytes: int) -> None:
+        """The service has the file at hand already."""
+        self._tell(num_bytes, num_bytes, is_skipped=True)
+
+    def _tell(self, done_bytes: int, num_bytes: int, is_skipped: bool = False) -> None:
+        if self._on_progress is not None:
+            self._on_progress(
+                UploadProgress(
+                    name=self._name,
+                    num_bytes=num_bytes,
+                    done_bytes=done_bytes,
+                    is_skipped=is_skipped,
+                    num_files=self._num_files,
+                    num_files_done=self._num_files_begun - 1,
+                )
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileBody:
+    """A file as it was when it was hashed; sent from its start on every attempt."""
+
+    path: Path
+    num_bytes: int
+    sha256: str
+    media_type: str
+    on_progress: Progress | None = None
+
+    @classmethod
+    def of(
+        cls, path: Path, media_type: str, on_progress: Progress | None = None
+    ) -> Self:
+        """Hash a file.
+
+        Raises:
+            DatasetError: If it cannot be read.
+        """
+        try:
+            digest, num_bytes = file_sha256(path), path.stat().st_size
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return cls(
+            path=path,
+            num_bytes=num_bytes,
+            sha256=digest,
+            media_type=media_type,
+            on_progress=on_progress,
+        )
+
+    @classmethod
+    def of_image(cls, path: Path, on_progress: Progress | None = None) -> Self:
+        """Hash an image file, whose media type its first bytes say.
+
+        Raises:
+            DatasetError: If it cannot be read or is no image.
+        """
+        try:
+            media_type = image_type(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if media_type is None:
+            raise DatasetError(
+                f"{path} is not a PNG, JPEG, WebP, TIFF or BMP image",
+                remedy="Convert it, or take it out of the dataset.",
+            )
+        return cls.of(path, media_type, on_progress)
+
+    def headers(self) -> Mapping[str, str]:
+        """Type, length and digest of the body."""
+        digest = base64.b64encode(bytes.fromhex(self.sha256)).decode()
+        return {
+            "Content-Type": self.media_type,
+            "Content-Length": str(self.num_bytes),
+            "Content-Digest": f"sha-256=:{digest}:",
+        }
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The content, part by part.
+
+        Raises:
+            DatasetError: If the file has changed its length or cannot be read.
+        """
+        done = 0
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    done += len(chunk)
+                    if done > self.num_bytes:
+                        break
+                    yield chunk
+                    if self.on_progress is not None:
+                        self.on_progress(done, self.num_bytes)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if done != self.num_bytes:
+            raise DatasetError(
+                f"{self.path} changed while it was being sent",
+                remedy="Wait until nothing writes to it and send it again.",
+            )
+
+
+class Download:
+    """Writes a body to a file; a further attempt asks only for what is missing."""
+
+    def __init__(self, file: BinaryIO, on_progress: Progress | None = None) -> None:
+        self.received_bytes = 0
+        self._total_bytes: int | None = None
+        self._tag: str | None = None
+        self._file = file
+        self._on_progress = on_progress
+
+    def headers(self) -> Mapping[str, str]:
+        """Ask for the rest, provided that the content is still the same."""
+        headers = {"Accept-Encoding": "identity"}
+        if self.received_bytes and self._tag is not None:
+            headers |= {
+                "Range": f"bytes={self.received_bytes}-",
+                "If-Range": self._tag,
+            }
+        return headers
+
+    def start(self, response: httpx.Response) -> None:
+        """Go on where the answer begins: at what is missing, or at the start."""
+        tag = response.headers.get("ETag")
+        self._tag = None if tag is None or tag.startswith("W/") else tag
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+            stated = response.headers.get("Content-Range", "")
+            found = CONTENT_RANGE.fullmatch(stated)
+            if found is None or int(found[1]) != self.received_bytes:
+                raise ServiceAnswerError(
+                    f"asked for bytes {self.received_bytes}-, was sent {stated!r}",
+                    remedy="Try again; a proxy on the way may be at fault.",
+                )
+            self._total_bytes = int(found[2])
+            return
+        self._file.seek(0)
+        self._file.truncate()
+        self.received_bytes = 0
+        length = response.headers.get("Content-Length")
+        self._total_bytes = None if length is None else int(length)
+
+    def receive(self, chunk: bytes) -> None:
+        """Append a part."""
+        self._file.write(chunk)
+        self.received_bytes += len(chunk)
+        if self._on_progress is not None:
+            self._on_progress(
+                self.received_bytes, self._total_bytes or self.received_bytes
+            )
+
+    def check(self, file: Path) -> None:
+        """Compare the finished file with the announced size and digest.
+
+        Raises:
+            ServiceAnswerError: If it differs.
+        """
+        if self._total_bytes not in (None, self.received_bytes):
+            raise _damaged(f"{self.received_bytes} of {self._total_bytes} bytes")
+        stated = SHA256_TAG.fullmatch(self._tag or "")
+        if stated is None:
+            return
+        digest = file_sha256(file)
+        if digest != stated[1]:
+            raise _damaged(f"SHA-256 {digest[:12]}… instead of {stated[1][:12]}…")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetFiles:
+    """Images and camera files by their names: relative POSIX paths in the dataset.
+
+    What layout they are in, and which of its images are missing, is for the service to
+    say.
+    """
+
+    images: Mapping[str, Path]
+    cameras: Mapping[str, Path]
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """What is in a folder; for a JSON camera file, it and the images beside it.
+
+        Hidden files are left out, and links that lead out of the folder. Where one JSON
+        file has all the cameras, images that it does not name are left out, unless it
+        names none of them.
+
+        Raises:
+            DatasetError: If there is nothing, no camera file or no image, or if the
+                JSON cannot be read.
+        """
+        if path.is_dir():
+            folder, cameras = path, dict(_files(path, is_camera_name))
+        elif path.is_file() and path.suffix == ".json":
+            folder, cameras = path.parent, {path.name: path}
+        else:
+            raise DatasetError(
+                f"{path} is no folder, JSON camera file or .zip",
+                remedy="Give the folder of a dataset, or a camera file in it.",
+            )
+        images = dict(_files(folder, is_image_name))
+        if not images:
+            raise DatasetError(
+                f"{folder} has no images",
+                remedy="Restore the images beside the cameras.",
+            )
+        if not cameras:
+            raise DatasetError(
+                f"{folder} has images but no camera files",
+                remedy="Find the cameras first, such as with `nvs data pose`.",
+            )
+        files = cls(images=images, cameras=cameras)
+        if files.cameras_json is None:
+            return files
+        named = _named_by(files.cameras_json)
+        chosen = {
+            name: image
+            for name, image in images.items()
+            if name in named or posixpath.splitext(name)[0] in named
+        }
+        return cls(images=chosen or images, cameras=cameras)
+
+    @property
+    def cameras_json(self) -> Path | None:
+        """The one camera file, if it is JSON."""
+        first, *others = self.cameras.values()
+        return first if first.suffix == ".json" and not others else None
+
+    def cameras_body(self, folder: Path, on_progress: Progress | None) -> FileBody:
+        """One JSON file as it is, which the service names; else a zip of all.
+
+        Args:
+            folder: Where the zip may be written.
+            on_progress: Called as it goes out.
+        """
+        if self.cameras_json is not None:
+            return FileBody.of(self.cameras_json, JSON, on_progress)
+        archive = folder / "cameras.zip"
+        with zipfile.ZipFile(
+            archive, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False
+        ) as out:
+            for name, file in self.cameras.items():
+                out.write(file, name)
+        return FileBody.of(archive, ZIP, on_progress)
+
+
+def _files(
+    folder: Path, is_wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, Path]]:
+    root = folder.resolve()
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if is_wanted(name) and file.is_file() and file.resolve().is_relative_to(root):
+            yield name, file
+
+
+def _named_by(file: Path) -> set[str]:
+    """The images that a JSON camera file names; suffixes may be left out."""
+    try:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"{file} is not readable JSON ({reason(error)})",
+            remedy="Check that the file is complete.",
+        ) from error
+    frames = content.get("frames") if isinstance(content, dict) else content
+    names = [
+        frame.get("file_path")
+        for frame in (frames if isinstance(frames, list) else [])
+        if isinstance(frame, dict)
+    ]
+    return {posixpath.normpath(name) for name in names if isinstance(name, str)}
+
+
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(
+        f"cannot read {path}: {reason(error)}",
+        remedy="Check that the file exists and that you may read it.",
+    )
+
+
+def _damaged(found: str) -> ServiceAnswerError:
+    return ServiceAnswerError(
+        f"the download arrived damaged ({found})", remedy="Try again."
+    )

@@ -1,0 +1,264 @@
+"""Both clients: lists page by page, signatures, threads, Ctrl-C, ends without close."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import pydoc
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nvs.client import AsyncClient, Client, Job, ServiceUnreachableError
+
+SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
+RUNNING = {"state": "running", "stage": "prefill", "progress": 0.5}
+DONE = {"state": "succeeded", "stage": "storing", "progress": 1.0}
+
+
+@pytest.fixture
+def running(service) -> Callable[[str], subprocess.Popen[str]]:
+    """Starts a program in which `client` is a client of the service."""
+
+    def start(code: str) -> subprocess.Popen[str]:
+        lines = f"from nvs.client import Client\nclient = Client({service.url!r})\n"
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", lines + code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def test_pages_become_one_list(service, client, fakes) -> None:
+    scene = fakes.SCENE
+    service.pages = {
+        None: {"items": [scene, scene], "next_cursor": "c/1+2"},
+        "c/1+2": {"items": [scene], "next_cursor": None},
+    }
+    assert len(list(client.scenes(tag="demo", state="ready"))) == 3
+    assert service.requests[1].query["tag"] == ["demo"]
+    assert service.requests[1].query["cursor"] == ["c/1+2"]
+
+
+def test_a_page_is_fetched_when_it_is_needed(service, client, fakes) -> None:
+    page = {"items": [fakes.SCENE] * 2, "next_cursor": "more"}
+    service.pages = {None: page, "more": page | {"next_cursor": None}}
+    scenes = client.scenes()
+    assert not service.requests
+    next(scenes), next(scenes)
+    assert len(service.requests) == 1
+    next(scenes)
+    assert len(service.requests) == 2
+    assert len(list(scenes)) == 1
+
+
+def test_a_list_that_is_left_is_no_trouble(service, fakes) -> None:
+    service.pages = {None: {"items": [fakes.SCENE], "next_cursor": "more"}}
+    with Client(service.url) as client:
+        scenes = client.scenes()
+        next(scenes)
+    del scenes, client
+    gc.collect()
+
+
+def test_times_are_utc(client) -> None:
+    scene = client.scene(SCENE_ID)
+    assert scene.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert scene.tags == ["demo"]
+
+
+def test_times_go_out_with_their_zone(client, service) -> None:
+    expires = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+    client.create_scene("chair", expires_at=expires)
+    sent = datetime.fromisoformat(service.requests[-1].json["expires_at"])
+    assert sent == expires
+
+
+def test_an_update_sends_what_is_given(client, service) -> None:
+    client.update_scene(SCENE_ID, name="red chair")
+    assert service.requests[-1].json == {"name": "red chair"}
+    client.update_scene(SCENE_ID, tags=[], expires_at=None)
+    assert service.requests[-1].json == {"tags": [], "expires_at": None}
+
+
+def test_the_service_about_itself(call) -> None:
+    assert call("me").quotas.builds_per_day == 5
+    assert call("models")[0].patch_size == 8
+    assert call("capacity").workers[0].state == "ready"
+
+
+def test_both_clients_offer_the_same() -> None:
+    def methods(kind: type) -> dict[str, list[str]]:
+        return {
+            name: [str(one) for one in inspect.signature(method).parameters.values()]
+            for name, method in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_") and name not in ("close", "aclose")
+        }
+
+    assert methods(Client) == methods(AsyncClient)
+
+
+def test_help_shows_the_real_signatures() -> None:
+    assert "build(self, scene_id: 'str', *, weights: 'str | None'" in pydoc.plain(
+        pydoc.render_doc(Client)
+    )
+    for kind in (Client, AsyncClient):
+        for name, method in inspect.getmembers(kind, inspect.isfunction):
+            assert name.startswith("_") or method.__doc__, name
+
+
+def test_progress_is_told_in_the_thread_that_waits(client, service) -> None:
+    service.job_states = [{}, RUNNING, DONE]
+    seen: list[tuple[threading.Thread, str]] = []
+
+    def tell(job: Job) -> None:
+        seen.append((threading.current_thread(), client.scene(job.scene_id).name))
+
+    client.build(SCENE_ID, on_progress=tell)
+    assert seen == [(threading.current_thread(), "chair")] * 3
+
+
+def test_what_progress_raises_ends_the_call(client, service, tmp_path: Path) -> None:
+    service.files["file"] = bytes(2**22)
+
+    def tell(done: int, total: int) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        client.download_scene(SCENE_ID, tmp_path / "a.scene", on_progress=tell)
+    assert list(tmp_path.iterdir()) == []
+    assert client.me().owner == "ada"
+
+
+def test_threads_share_a_client(client, service) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        names = list(pool.map(lambda _: client.scene(SCENE_ID).name, range(100)))
+    assert names == ["chair"] * 100
+    assert len(service.requests) == 100
+
+
+def test_it_may_be_used_inside_a_running_loop(service) -> None:
+    async def run() -> str:
+        with Client(service.url) as client:
+            return client.me().owner
+
+    assert asyncio.run(run()) == "ada"
+
+
+def test_a_closed_client_says_so(service) -> None:
+    client = Client(service.url)
+    client.close()
+    client.close()
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        client.me()
+
+
+def test_closing_breaks_off_what_runs(service) -> None:
+    client = Client(service.url)
+    service.hold_events.clear()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(client.wait, service.job["id"])
+        assert service.events_asked.wait(60)
+        client.close()
+        with pytest.raises((RuntimeError, ServiceUnreachableError)):
+            waiting.result(60)
+
+
+def test_a_client_that_is_dropped_ends_its_thread(service) -> None:
+    before = threading.active_count()
+    client = Client(service.url)
+    client.me()
+    assert threading.active_count() > before
+    there = weakref.ref(client)
+    del client
+    gc.collect()
+    assert there() is None
+    assert threading.active_count() == before
+
+
+def test_a_client_may_be_dropped_in_its_own_thread(service) -> None:
+    before = threading.active_count()
+    client = Client(service.url)
+    client.me()
+    client._loop.run(_finalized, client._finalize)
+    deadline = time.monotonic() + 60
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+async def _finalized(finalize: Callable[[], Any]) -> None:
+    finalize()
+
+
+def test_a_program_ends_without_closing(running, service, tmp_path: Path) -> None:
+    service.files["file"] = b"scene"
+    start = time.monotonic()
+    process = running(
+        f"client.download_scene({SCENE_ID!r}, {str(tmp_path / 'a.scene')!r})\n"
+        f"client.upload_scene_file({SCENE_ID!r}, {str(tmp_path / 'a.scene')!r})\n"
+        "print(client.me().owner)"
+    )
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "ada\n", "")
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize("form", ["with client: ", ""])
+def test_ctrl_c_ends_a_wait_at_once(running, service, form: str) -> None:
+    service.hold_events.clear()
+    process = running(f"{form}client.wait({service.job['id']!r})")
+    assert service.events_asked.wait(60)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - start < 5
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert "Exception ignored" not in err
+
+
+def test_after_ctrl_c_the_client_goes_on(running, service) -> None:
+    service.hold_events.clear()
+    process = running(
+        "try:\n"
+        f"    client.wait({service.job['id']!r})\n"
+        "except KeyboardInterrupt:\n"
+        "    print(client.me().owner)"
+    )
+    assert service.events_asked.wait(60)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "ada\n", "")
+
+
+def test_the_client_needs_neither_torch_nor_the_server() -> None:
+    code = (
+        "import sys, nvs.client; "
+        "print([name for name in ('torch', 'nvs_server', 'websockets') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("package", ["httpx", "httpx_sse", "pydantic", "tenacity"])
+def test_a_missing_package_is_named(package: str) -> None:
+    code = f"import sys; sys.modules['{package}'] = None\nimport nvs.client"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"the package '{package}'" in done.stderr
+    assert "pip install 'lact-nvs[client]'" in done.stderr

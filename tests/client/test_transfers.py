@@ -1,0 +1,332 @@
+"""Files on their way: what is sent and what is skipped, and what breaks off."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nvs.client import Client, ServiceAnswerError, ServiceError, UploadProgress
+from nvs.client.transfers import DatasetFiles, Download, FileBody
+from nvs.errors import DatasetError, OutputError
+
+SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
+PUT_IMAGE = "PUT .*/images/.*"
+CONTENT = bytes(range(256)) * 4096
+
+
+def test_a_folder_sends_the_named_images(call, service, dataset: Path) -> None:
+    report = call("upload_dataset", SCENE_ID, dataset)
+    assert report.num_frames == 2
+    assert set(service.images) == {"images/0.png", "images/1.png"}
+    data = (dataset / "images/0.png").read_bytes()
+    assert service.images["images/0.png"] == data
+    (sent,) = service.requests_of("PUT .*/images/0.png")
+    digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    assert sent.headers["content-digest"] == f"sha-256=:{digest}:"
+    assert sent.headers["content-type"] == "image/png"
+    (cameras,) = service.requests_of("PUT .*/cameras")
+    assert cameras.headers["content-type"] == "application/json"
+    assert cameras.body == (dataset / "opencv_cameras.json").read_bytes()
+
+
+def test_only_what_is_missing_or_changed_is_sent(call, service, dataset) -> None:
+    call("upload_dataset", SCENE_ID, dataset)
+    (dataset / "images/1.png").write_bytes(b"\x89PNG\r\n\x1a\nof another kind")
+    seen: list[UploadProgress] = []
+    service.requests.clear()
+    call("upload_dataset", SCENE_ID, dataset, on_progress=seen.append)
+    assert [one.line for one in service.requests_of(PUT_IMAGE)] == [
+        f"PUT /v1/scenes/{SCENE_ID}/images/images/1.png"
+    ]
+    assert [(p.name, p.is_skipped) for p in seen] == [
+        ("images/0.png", True),
+        ("images/1.png", False),
+        ("cameras", False),
+    ]
+    assert all(p.done_bytes == p.num_bytes for p in seen)
+    assert [p.num_files_done for p in seen] == [0, 1, 2]
+
+
+def test_an_upload_that_breaks_off_is_sent_again(
+    call, service, fakes, tmp_path
+) -> None:
+    file = tmp_path / "a.scene"
+    file.write_bytes(bytes(range(256)) * 4096)
+    service.faults = [
+        fakes.Fault("PUT .*", after_bytes=300_000),
+        fakes.Fault("PUT .*", after_bytes=1000),
+    ]
+    seen: list[int] = []
+    done = call(
+        "upload_scene_file",
+        SCENE_ID,
+        file,
+        on_progress=lambda done, total: seen.append(done),
+    )
+    assert done.state == "ready"
+    assert service.files["file"] == file.read_bytes()
+    assert seen[-1] == file.stat().st_size
+    assert len(service.requests) == 3
+
+
+def test_a_refusal_before_the_end_is_understood(call, service, fakes, tmp_path) -> None:
+    file = tmp_path / "a.scene"
+    file.write_bytes(bytes(2**22))
+    service.faults = [fakes.Fault("PUT .*", status=413)]
+    with pytest.raises(Exception, match="refused with 413"):
+        call("upload_scene_file", SCENE_ID, file)
+
+
+def test_other_layouts_send_images_and_a_zip_of_cameras(
+    call, service, tmp_path
+) -> None:
+    folder = tmp_path / "room"
+    (folder / "sparse/0").mkdir(parents=True)
+    (folder / "images").mkdir()
+    (folder / "images_4").mkdir()
+    (folder / ".cache").mkdir()
+    for name in ("images/a.jpg", "images_4/a.jpg", ".cache/b.jpg"):
+        Image.new("RGB", (48, 32)).save(folder / name)
+    (folder / "sparse/0/cameras.bin").write_bytes(b"cameras")
+    (folder / "sparse/0/points3D.bin").write_bytes(b"points")
+    call("upload_dataset", SCENE_ID, folder)
+    assert set(service.images) == {"images/a.jpg", "images_4/a.jpg"}
+    with zipfile.ZipFile(io.BytesIO(service.files["cameras"])) as archive:
+        assert archive.namelist() == ["sparse/0/cameras.bin"]
+    (sent,) = service.requests_of("PUT .*/cameras")
+    assert sent.headers["content-type"] == "application/zip"
+
+
+def test_a_zip_replaces_the_dataset(call, service, tmp_path) -> None:
+    file = tmp_path / "a.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("transforms.json", "{}")
+    call("upload_zip", SCENE_ID, file)
+    assert service.files["dataset"] == file.read_bytes()
+
+
+def test_names_are_quoted(call, service, dataset) -> None:
+    odd = "a b/50%41 ü?#.png"
+    call("upload_image", SCENE_ID, dataset / "unused.png", name=odd)
+    assert set(service.images) == {odd}
+    assert call("image", SCENE_ID, odd) == (dataset / "unused.png").read_bytes()
+
+
+def test_a_file_that_shrinks_is_refused(call, service, dataset, monkeypatch) -> None:
+    hashed = FileBody.of
+
+    def then_cut(path: Path, *args: object) -> object:
+        body = hashed(path, *args)
+        path.write_bytes(b"short")
+        return body
+
+    monkeypatch.setattr(FileBody, "of", staticmethod(then_cut))
+    with pytest.raises(DatasetError, match="changed while it was being sent"):
+        call("upload_image", SCENE_ID, dataset / "unused.png")
+
+
+def test_the_type_is_what_the_file_is(client, service, tmp_path) -> None:
+    for kind in ("png", "jpeg", "webp", "tiff", "bmp"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", kind)
+        client.upload_image(SCENE_ID, tmp_path / "a.jpg")
+        assert service.requests[-1].headers["content-type"] == f"image/{kind}"
+    (tmp_path / "a.jpg").write_text("<html>")
+    with pytest.raises(DatasetError, match=r"a\.jpg is not a PNG, JPEG"):
+        client.upload_image(SCENE_ID, tmp_path / "a.jpg")
+
+
+def test_a_file_that_is_not_there(call, tmp_path) -> None:
+    with pytest.raises(DatasetError, match=r"cannot read .*no\.png: No such file"):
+        call("upload_image", SCENE_ID, tmp_path / "no.png")
+
+
+def _frames(file: Path, *names: object) -> None:
+    frames = [{"file_path": name} for name in names]
+    file.write_text(json.dumps({"frames": frames}))
+
+
+def _names(path: Path) -> list[str]:
+    return list(DatasetFiles.of(path).images)
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_suffixes_that_the_cameras_leave_out(tmp_path: Path) -> None:
+    _touch(tmp_path, "r_0.png", "r_1.jpg", "r_3.png")
+    _frames(tmp_path / "transforms.json", "./r_0", "r_1", "r_2")
+    assert _names(tmp_path) == ["r_0.png", "r_1.jpg"]
+    assert _names(tmp_path / "transforms.json") == ["r_0.png", "r_1.jpg"]
+
+
+def test_a_camera_file_that_is_named_leaves_the_others_out(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        _touch(tmp_path, f"{split}/r_0.png", f"{split}/r_0_depth.png")
+        _frames(tmp_path / f"transforms_{split}.json", f"./{split}/r_0")
+    assert len(_names(tmp_path)) == 4
+    assert set(DatasetFiles.of(tmp_path).cameras) == {
+        "transforms_train.json",
+        "transforms_test.json",
+    }
+    files = DatasetFiles.of(tmp_path / "transforms_test.json")
+    assert list(files.images) == ["test/r_0.png"]
+    assert files.cameras_json == tmp_path / "transforms_test.json"
+
+
+def test_cameras_that_name_none_of_the_images(tmp_path: Path) -> None:
+    """Such as scaled copies in another folder: the service knows what they mean."""
+    _touch(tmp_path, "images_4/f.png")
+    _frames(tmp_path / "transforms.json", "images/f.png")
+    assert _names(tmp_path) == ["images_4/f.png"]
+
+
+def test_several_camera_files_go_with_all_images(tmp_path: Path) -> None:
+    _touch(tmp_path, "sparse/cameras.txt", "a.png", "b.png", ".cache/c.png")
+    _frames(tmp_path / "transforms.json", "a.png")
+    files = DatasetFiles.of(tmp_path)
+    assert list(files.images) == ["a.png", "b.png"]
+    assert set(files.cameras) == {"sparse/cameras.txt", "transforms.json"}
+    assert files.cameras_json is None
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../secret.png"])
+def test_a_camera_file_cannot_reach_out(tmp_path: Path, name: str) -> None:
+    _touch(tmp_path, "secret.png", "set/a.png")
+    folder = tmp_path / "set"
+    _frames(folder / "opencv_cameras.json", name)
+    assert _names(folder) == ["a.png"]
+
+
+def test_a_link_cannot_reach_out(tmp_path: Path) -> None:
+    _touch(tmp_path, "secret.png", "set/poses_bounds.npy")
+    folder = tmp_path / "set"
+    (folder / "a.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(DatasetError, match="has no images"):
+        DatasetFiles.of(folder)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"frames": [{"file_path": 3}]}', '["a"]'])
+def test_what_cameras_say_is_for_the_service_to_judge(tmp_path, content: str) -> None:
+    _touch(tmp_path, "a.png")
+    (tmp_path / "opencv_cameras.json").write_text(content)
+    assert _names(tmp_path) == ["a.png"]
+
+
+def test_folders_that_are_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="has no images"):
+        DatasetFiles.of(tmp_path)
+    _touch(tmp_path, "a.png")
+    with pytest.raises(DatasetError, match=r"no camera files.*nvs data pose"):
+        DatasetFiles.of(tmp_path)
+    with pytest.raises(DatasetError, match=r"no folder, JSON camera file or \.zip"):
+        DatasetFiles.of(tmp_path / "a.png")
+    (tmp_path / "opencv_cameras.json").write_text("{")
+    with pytest.raises(DatasetError, match="is not readable JSON"):
+        DatasetFiles.of(tmp_path)
+
+
+def test_a_broken_download_goes_on_where_it_stopped(call, service, fakes, tmp_path):
+    service.files["file"] = CONTENT
+    service.faults = [
+        fakes.Fault("GET .*", after_bytes=100_000),
+        fakes.Fault("GET .*", status=503),
+        fakes.Fault("GET .*", after_bytes=200_000),
+    ]
+    seen: list[tuple[int, int]] = []
+    file = tmp_path / "a.scene"
+    size = call(
+        "download_scene", SCENE_ID, file, on_progress=lambda *now: seen.append(now)
+    )
+    assert size == len(CONTENT)
+    assert file.read_bytes() == CONTENT
+    ranges = [one.headers.get("range") for one in service.requests]
+    assert ranges == [None, "bytes=100000-", "bytes=100000-", "bytes=300000-"]
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_progress_pays_for_any_number_of_breaks(call, service, fakes, tmp_path) -> None:
+    service.files["file"] = CONTENT
+    service.faults = [fakes.Fault("GET .*", after_bytes=50_000)] * 15
+    call("download_scene", SCENE_ID, tmp_path / "v.mp4")
+    assert (tmp_path / "v.mp4").read_bytes() == CONTENT
+
+
+def test_content_that_changed_meanwhile_is_fetched_anew(service, fakes, tmp_path):
+    service.files["file"] = CONTENT
+    service.faults = [fakes.Fault("GET .*", after_bytes=100_000)]
+    new = CONTENT[::-1]
+
+    def change(done: int, total: int) -> None:
+        service.files["file"] = new
+
+    with Client(service.url) as client:
+        client.download_scene(SCENE_ID, tmp_path / "a.scene", on_progress=change)
+    assert (tmp_path / "a.scene").read_bytes() == new
+
+
+def test_a_refused_download_leaves_nothing(
+    call, service, fakes, tmp_path: Path
+) -> None:
+    service.faults = [fakes.Fault("GET .*", status=404)]
+    file = tmp_path / "a.scene"
+    file.write_text("earlier")
+    with pytest.raises(ServiceError, match="refused with 404"):
+        call("download_scene", SCENE_ID, file)
+    assert file.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
+def test_only_a_success_is_saved(
+    call, service, fakes, tmp_path: Path, status: int
+) -> None:
+    there = {"Location": "https://login.example/page?token=secret"}
+    headers = there if status not in (300, 304) else {}
+    service.faults = [fakes.Fault("GET .*", status=status, headers=headers)]
+    with pytest.raises(ServiceError) as caught:
+        call("download_scene", SCENE_ID, tmp_path / "a.scene")
+    assert caught.value.status == status
+    assert list(tmp_path.iterdir()) == []
+    assert len(service.requests) == 1
+    if headers:
+        assert "leads to https://login.example" in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["me", "scene"])
+def test_no_answer_is_read_from_a_redirect(call, service, fakes, method: str) -> None:
+    there = {"Location": "/elsewhere"}
+    service.faults = [fakes.Fault("GET .*", status=302, headers=there)]
+    with pytest.raises(ServiceError, match="answered 302"):
+        call(method, *[SCENE_ID] * (method == "scene"))
+
+
+def test_damage_on_the_way_is_noticed(call, service, tmp_path, monkeypatch) -> None:
+    service.files["file"] = CONTENT
+    receive = Download.receive
+    monkeypatch.setattr(
+        Download,
+        "receive",
+        lambda self, chunk: receive(self, chunk.replace(b"\0", b"\1")),
+    )
+    with pytest.raises(ServiceAnswerError, match=r"arrived damaged .SHA-256"):
+        call("download_scene", SCENE_ID, tmp_path / "a.scene")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written(call, service, tmp_path: Path) -> None:
+    service.files["file"] = CONTENT
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write"):
+        call("download_scene", SCENE_ID, tmp_path / "file/a.scene")
