@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nvs.api.system import Quotas
 from nvs_server.access.principal import LOCAL_OWNER, SCOPES, Principal
 from nvs_server.access.rates import Rates
 from nvs_server.limits.admission import Admission
@@ -21,7 +22,7 @@ from nvs_server.refusal import refuse
 from nvs_server.settings import Settings
 from nvs_server.storage.errors import StorageError
 from nvs_server.storage.keys import KeyStore
-from nvs_server.storage.records import KeyRecord, Quotas
+from nvs_server.storage.records import KeyRecord
 from nvs_server.storage.tickets import TicketStore
 
 SECRET = re.compile(r"nvs_[A-Za-z0-9_-]{43}")

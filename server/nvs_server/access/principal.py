@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from starlette.requests import HTTPConnection
 
+from nvs.api.system import Quotas, Scope
 from nvs_server.problems import Problem
-from nvs_server.storage.records import Quotas
 
-Scope = Literal["read", "write", "render", "metrics", "admin"]
-SCOPES: frozenset[str] = frozenset({"read", "write", "render", "metrics", "admin"})
+SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 LOCAL_OWNER = "local"
 
 
@@ -31,7 +30,7 @@ class Principal:
     owner: str
     key_id: str | None
     key_name: str | None
-    scopes: frozenset[str]
+    scopes: frozenset[Scope]
     quotas: Quotas
 
     @property

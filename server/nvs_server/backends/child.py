@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nvs_server.backends import wire
-from nvs_server.backends.base import ChildState, ChildStatus, WorkerLost
+from nvs_server.backends.base import ChildStatus, WorkerLost
 from nvs_server.backends.wire import Message
 from nvs_server.telemetry.logs import logger
 
@@ -32,6 +32,7 @@ PINGS_PER_SILENCE = 6
 log = logger(__name__)
 
 OnEvent = Callable[[Message, bytes], None]
+ChildState = Literal["starting", "ready", "restarting", "stopped"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -291,7 +292,7 @@ class Child:
                 life.calls.pop(message["id"])
                 if not call.answer.done():
                     call.answer.set_exception(wire.error_from_json(message["error"]))
-            case "progress" | "frame" if call is not None:
+            case "progress" | "picture" if call is not None:
                 self._pass_on(call, message, blob)
             case "ready":
                 self.state = "ready"

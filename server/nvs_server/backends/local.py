@@ -14,25 +14,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nvs.api.scenes import CamerasReport, Validation
+from nvs.api.system import Model, Poses
 from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
 from nvs_server.backends import wire
 from nvs_server.backends.base import (
     BackendStatus,
     BuildOrder,
-    BuiltFile,
     CacheStatus,
-    CamerasInfo,
-    Frame,
-    ImageInfo,
-    ModelInfo,
-    Poses,
+    ImageSize,
+    InspectedScene,
+    Picture,
     PreparedViews,
     PrepareOrder,
     Progress,
     RenderOrder,
-    SceneInfo,
-    ValidationInfo,
-    VideoFile,
     VideoOrder,
     WorkerLost,
 )
@@ -42,6 +38,7 @@ from nvs_server.backends.inspectors import Inspector
 from nvs_server.backends.settings import InspectorConfiguration, LocalSettings
 from nvs_server.backends.wire import Message
 from nvs_server.backends.workers import LocalWorker, summed
+from nvs_server.storage.records import SceneFile, VideoFile
 
 
 class LocalBackend:
@@ -65,12 +62,10 @@ class LocalBackend:
         self._datasets = Inspector(limits, ready_seconds=settings.ready_seconds)
         self._disk = DiskCache(settings.disk_cache_folder)
         self._counting: asyncio.Task[None] | None = None
-        self._models: list[ModelInfo] = []
+        self._models: list[Model] = []
         self._shapes: list[Message] = []
         self._open: Counter[str] = Counter()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._draining = False
+        self._is_stopping = False
 
     async def start(self) -> None:
         """See `Backend`."""
@@ -87,21 +82,13 @@ class LocalBackend:
         except BaseException:
             await self.stop()
             raise
-        self._models = [wire.from_json(ModelInfo, model) for model in hello["models"]]
+        self._models = [wire.from_json(Model, model) for model in hello["models"]]
         self._shapes = hello["shapes"]
         self._counting = asyncio.create_task(self._disk.keep_counting())
 
-    async def drain(self, timeout_seconds: float) -> None:
-        """See `Backend`."""
-        self._draining = True
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_seconds)
-        except TimeoutError:
-            return
-
     async def stop(self) -> None:
         """See `Backend`."""
-        self._draining = True
+        self._is_stopping = True
         if self._counting is not None:
             self._counting.cancel()
         children = (*self._workers, self._uploads, self._datasets)
@@ -128,28 +115,28 @@ class LocalBackend:
             num_jobs=self._open["job"],
             images_total=sum(w.total("images_total") for w in workers),
             batches_total=sum(w.total("batches_total") for w in workers),
-            draining=self._draining,
         )
 
-    async def models(self) -> list[ModelInfo]:
+    async def models(self) -> list[Model]:
         """See `Backend`."""
         return self._models
 
-    async def render(self, order: RenderOrder) -> list[Frame]:
+    async def render(self, order: RenderOrder) -> list[Picture]:
         """See `Backend`."""
-        frames: list[Frame] = []
+        pictures: list[Picture] = []
 
         def take(message: Message, blob: bytes) -> None:
-            frames.append(Frame(**message["frame"], data=blob))
+            values = message["picture"] | {"data": blob}
+            pictures.append(wire.from_json(Picture, values))
 
         with self._counted("render"):
             worker = self._owner(order.scene.sha256)
             await worker.child.call("render", take, order=wire.to_json(order))
-        return frames
+        return pictures
 
     async def prepare(self, order: PrepareOrder, progress: Progress) -> PreparedViews:
         """See `Backend`."""
-        model = self._model(order.weights)
+        model = self._model(order.request.weights)
         value = await self._read(
             "prepare",
             on_event=_reports(progress),
@@ -158,11 +145,11 @@ class LocalBackend:
         )
         return wire.from_json(PreparedViews, value)
 
-    async def build(self, order: BuildOrder, progress: Progress) -> BuiltFile:
+    async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
         """See `Backend`."""
         worker = min(self._ready(), key=lambda worker: worker.child.num_calls)
         value = await self._job(worker, "build", wire.to_json(order), progress)
-        return wire.from_json(BuiltFile, value)
+        return wire.from_json(SceneFile, value)
 
     async def video(self, order: VideoOrder, progress: Progress) -> VideoFile:
         """See `Backend`."""
@@ -170,7 +157,7 @@ class LocalBackend:
         value = await self._job(worker, "video", wire.to_json(order), progress)
         return wire.from_json(VideoFile, value)
 
-    async def inspect_image(self, path: Path) -> ImageInfo:
+    async def inspect_image(self, path: Path) -> ImageSize:
         """See `Backend`."""
         with self._counted("inspection"):
             value = await self._uploads.ask(
@@ -180,14 +167,16 @@ class LocalBackend:
                 timeout_seconds=self.settings.image_timeout_seconds,
                 path=str(path),
             )
-        return wire.from_json(ImageInfo, value)
+        return wire.from_json(ImageSize, value)
 
-    async def inspect_cameras(self, folder: Path) -> CamerasInfo:
+    async def inspect_cameras(self, folder: Path) -> CamerasReport:
         """See `Backend`."""
         value = await self._read("cameras", folder=str(folder))
-        return wire.from_json(CamerasInfo, value)
+        return wire.from_json(CamerasReport, value)
 
-    async def inspect_scene(self, path: Path, output: Path) -> SceneInfo:
+    async def inspect_scene(
+        self, path: Path, sha256: str, output: Path
+    ) -> InspectedScene:
         """See `Backend`."""
         with self._counted("inspection"):
             value = await self._uploads.ask(
@@ -196,18 +185,17 @@ class LocalBackend:
                 error=SceneFileError,
                 timeout_seconds=self.settings.dataset_timeout_seconds,
                 path=str(path),
+                sha256=sha256,
                 output=str(output),
                 models=[wire.to_json(model) for model in self._models],
                 shapes=self._shapes,
             )
-        return wire.from_json(SceneInfo, value)
+        return wire.from_json(InspectedScene, value)
 
-    async def validate(
-        self, folder: Path, *, poses: Poses = "object"
-    ) -> ValidationInfo:
+    async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
         """See `Backend`."""
         value = await self._read("validate", folder=str(folder), poses=poses)
-        return wire.from_json(ValidationInfo, value)
+        return wire.from_json(Validation, value)
 
     async def _read(
         self, op: str, *, on_event: OnEvent | None = None, **values: Any
@@ -246,7 +234,7 @@ class LocalBackend:
 
         return max(self._ready(), key=score)
 
-    def _model(self, weights: str | None) -> ModelInfo:
+    def _model(self, weights: str | None) -> Model:
         for model in self._models:
             if weights in (None, model.id):
                 return model
@@ -257,16 +245,13 @@ class LocalBackend:
 
     @contextmanager
     def _counted(self, kind: str) -> Generator[None]:
-        if self._draining:
+        if self._is_stopping:
             raise WorkerLost("the service is shutting down", remedy="Try again later.")
         self._open[kind] += 1
-        self._idle.clear()
         try:
             yield
         finally:
             self._open[kind] -= 1
-            if not self._open.total():
-                self._idle.set()
 
 
 def _reports(progress: Progress) -> OnEvent:

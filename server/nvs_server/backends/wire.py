@@ -3,7 +3,7 @@
 A message is two little-endian uint32 lengths, a JSON object and a blob:
 
     requests  {"id", "op", …}            {"op": "cancel", "id"}    {"op": "ping"}
-    answers   {"id", "event": "progress" | "frame" | "result" | "error", …}
+    answers   {"id", "event": "progress" | "picture" | "result" | "error", …}
     news      {"event": "ready" | "failed" | "status" | "pong", …}
 """
 
@@ -95,12 +95,12 @@ async def receive(reader: asyncio.StreamReader) -> tuple[Message, bytes] | None:
 
 
 def to_json(value: object) -> Message:
-    """A dataclass of `nvs_server.backends.base` as a JSON object."""
+    """A value of `nvs_server.backends.base` or `nvs.api` as a JSON object."""
     return _adapter(type(value)).dump_python(value, mode="json")
 
 
 def from_json(kind: type[Value], values: object) -> Value:
-    """The dataclass that `to_json` was given.
+    """The value that `to_json` was given.
 
     Raises:
         WireError: If the object does not fit.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
+from nvs.api.system import Tier
 from nvs_server.backends import wire
 from nvs_server.backends.base import CacheStatus, ChildStatus
 from nvs_server.backends.child import Child, ChildSettings
@@ -82,7 +82,8 @@ class LocalWorker:
             ]
             self._counts = Counter({name: message[name] for name in COUNTERS})
             return
-        ended = [replace(t, bytes=0, bytes_limit=0, scenes=0) for t in self._cache]
+        none = {"bytes": 0, "bytes_limit": 0, "scenes": 0}
+        ended = [tier.model_copy(update=none) for tier in self._cache]
         self._past_cache = summed([*self._past_cache, *ended])
         self._past_counts += self._counts
         self._cache, self._counts = [], Counter()
@@ -90,19 +91,7 @@ class LocalWorker:
 
 def summed(tiers: Iterable[CacheStatus]) -> list[CacheStatus]:
     """One entry a tier, numbers added up."""
-    result: dict[str, CacheStatus] = {}
+    sums: dict[Tier, Counter[str]] = {}
     for tier in tiers:
-        known = result.get(tier.tier)
-        result[tier.tier] = (
-            tier
-            if known is None
-            else CacheStatus(
-                tier=tier.tier,
-                bytes=known.bytes + tier.bytes,
-                bytes_limit=known.bytes_limit + tier.bytes_limit,
-                scenes=known.scenes + tier.scenes,
-                hits=known.hits + tier.hits,
-                evictions=known.evictions + tier.evictions,
-            )
-        )
-    return list(result.values())
+        sums.setdefault(tier.tier, Counter()).update(tier.model_dump(exclude={"tier"}))
+    return [CacheStatus(tier=name, **numbers) for name, numbers in sums.items()]

@@ -6,11 +6,11 @@ import logging
 import queue
 import resource
 from pathlib import Path
-from typing import Any
 
+from nvs.api.system import Model
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs_server.backends import wire
-from nvs_server.backends.base import PrepareOrder, ValidationInfo
+from nvs_server.backends.base import PrepareOrder
 from nvs_server.backends.pipe import Pipe
 from nvs_server.backends.settings import InspectorConfiguration
 from nvs_server.backends.wire import Message
@@ -53,23 +53,18 @@ def _answer(pipe: Pipe, limits: InspectorConfiguration, request: Message) -> obj
 
         return inspect_scene(
             Path(request["path"]),
+            request["sha256"],
             Path(request["output"]),
             models=request["models"],
             shapes=request["shapes"],
         )
-    from nvs_server.backends.base import ModelInfo
     from nvs_server.inspector import datasets
 
     match request["op"]:
         case "cameras":
             return datasets.inspect_cameras(Path(request["folder"]))
         case "validate":
-            findings = datasets.validate(Path(request["folder"]), request["poses"])
-            severities = {finding.severity for finding in findings}
-            worst: Any = next(
-                (s for s in ("error", "warning") if s in severities), "ok"
-            )
-            return ValidationInfo(verdict=worst, findings=findings)
+            return datasets.validate(Path(request["folder"]), request["poses"])
         case "prepare":
 
             def tick(fraction: float) -> None:
@@ -82,7 +77,7 @@ def _answer(pipe: Pipe, limits: InspectorConfiguration, request: Message) -> obj
 
             return datasets.prepare(
                 wire.from_json(PrepareOrder, request["order"]),
-                wire.from_json(ModelInfo, request["model"]),
+                wire.from_json(Model, request["model"]),
                 max_side_px=limits.max_side_px,
                 max_views=limits.max_views,
                 tick=tick,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
+from nvs.api.jobs import BuildRequest, CountedViews, ListedViews
+from nvs.api.scenes import CamerasReport, Finding, Validation
+from nvs.api.system import Model, Poses
 from nvs.cameras import Camera
 from nvs.errors import ConfigError, DatasetError
 from nvs.model.trained_on import default_size
@@ -15,23 +19,19 @@ from nvs.scene.pictures import to_uint8
 from nvs.scene.resize import fitting_size
 from nvs_data import selection
 from nvs_data.validate import validate as find_faults
-from nvs_server.backends.base import (
-    CamerasInfo,
-    ChosenViews,
-    FindingInfo,
-    ModelInfo,
-    Poses,
-    PreparedViews,
-    PrepareOrder,
-    SampledViews,
-)
+from nvs_server.backends.base import PreparedViews, PrepareOrder
 from nvs_server.backends.prepared import write_views
 from nvs_server.inspector.pictures import write_input
 
-SEVERITIES = {"error": "error", "warning": "warning", "info": "note"}
+SEVERITIES: dict[str, Literal["error", "warning", "note"]] = {
+    "error": "error",
+    "warning": "warning",
+    "info": "note",
+}
+MAX_MISSING_LISTED = 20
 
 
-def inspect_cameras(folder: Path) -> CamerasInfo:
+def inspect_cameras(folder: Path) -> CamerasReport:
     """What the camera files of a dataset list.
 
     Raises:
@@ -41,10 +41,12 @@ def inspect_cameras(folder: Path) -> CamerasInfo:
     for reader in readers():
         if reader.recognises(folder):
             dataset = reader.read(folder)
-            return CamerasInfo(
+            num_missing = len(dataset.missing)
+            return CamerasReport(
                 layout=reader.name,
-                num_frames=len(dataset.frames) + len(dataset.missing),
-                missing=dataset.missing,
+                num_frames=len(dataset.frames) + num_missing,
+                num_missing=num_missing,
+                missing=list(dataset.missing[:MAX_MISSING_LISTED]),
             )
     raise DatasetError(
         "the files are in no known dataset layout",
@@ -52,7 +54,7 @@ def inspect_cameras(folder: Path) -> CamerasInfo:
     )
 
 
-def validate(folder: Path, poses: Poses) -> tuple[FindingInfo, ...]:
+def validate(folder: Path, poses: Poses) -> Validation:
     """What is wrong with a dataset, missing images first.
 
     Raises:
@@ -61,31 +63,33 @@ def validate(folder: Path, poses: Poses) -> tuple[FindingInfo, ...]:
     dataset = read_dataset(folder)
     names = [frame.name for frame in dataset.frames]
     findings = [
-        FindingInfo(
-            severity=SEVERITIES[finding.severity],  # type: ignore[arg-type]
+        Finding(
+            severity=SEVERITIES[finding.severity],
             title=finding.kind.replace("-", " ").capitalize(),
             detail=finding.message,
             remedy=finding.remedy,
-            views=tuple(names[view] for view in finding.views),
+            views=[names[view] for view in finding.views],
         )
         for finding in find_faults(dataset.frames, poses=poses)
     ]
     if dataset.missing:
         total = len(dataset.missing) + len(names)
-        missing = FindingInfo(
+        missing = Finding(
             severity="warning",
             title="Missing images",
             detail=f"{len(dataset.missing)} of {total} images are missing",
             remedy="They are left out; upload them, or drop their frames.",
-            views=dataset.missing,
+            views=list(dataset.missing),
         )
         findings.insert(0, missing)
-    return tuple(findings)
+    found = {finding.severity for finding in findings}
+    verdict = "error" if "error" in found else "warning" if "warning" in found else "ok"
+    return Validation(verdict=verdict, findings=findings)
 
 
 def prepare(
     order: PrepareOrder,
-    model: ModelInfo,
+    model: Model,
     *,
     max_side_px: int,
     max_views: int,
@@ -105,13 +109,13 @@ def prepare(
         ConfigError: If the size or the number of views is not possible.
     """
     frames = read_dataset(order.folder).frames
-    chosen = _chosen(frames, order)
+    chosen = _chosen(frames, order.request)
     if len(chosen) > max_views:
         raise ConfigError(
             f"{len(chosen)} views are chosen, over the limit of {max_views}",
             remedy="Choose fewer, such as with a method and a count.",
         )
-    height, width = _size(frames[chosen[0]].camera, order.size, model)
+    height, width = _size(frames[chosen[0]].camera, order.request.size, model)
     if max(height, width) > max_side_px:
         raise ConfigError(
             f"the size {height}×{width} is over the limit of {max_side_px} pixels",
@@ -143,42 +147,40 @@ def prepare(
     )
 
 
-def _chosen(frames: Sequence[Frame], order: PrepareOrder) -> list[int]:
-    match order.views:
+def _chosen(frames: Sequence[Frame], request: BuildRequest) -> list[int]:
+    match request.views:
         case None:
             return list(range(len(frames)))
-        case ChosenViews(indices=indices):
+        case ListedViews(indices=indices):
             for index in indices:
-                if not 0 <= index < len(frames):
+                if index >= len(frames):
                     raise DatasetError(
                         f"the dataset has no view {index}",
                         remedy=f"Choose from 0 to {len(frames) - 1}.",
                     )
-            if not indices:
-                raise DatasetError("no views are chosen", remedy="Choose at least one.")
-            return list(indices)
-        case SampledViews() as sampled:
-            return _sampled(frames, sampled)
+            return indices
+        case CountedViews() as counted:
+            return _counted(frames, counted)
 
 
-def _sampled(frames: Sequence[Frame], sampled: SampledViews) -> list[int]:
+def _counted(frames: Sequence[Frame], counted: CountedViews) -> list[int]:
     for frame in frames:
         frame.camera.check([frame.name])
     first = frames[0].camera
     camera = Camera.cat([f.camera.resized(first.height, first.width) for f in frames])
-    match sampled.method:
+    match counted.method:
         case "kmeans":
-            return selection.k_means(camera, sampled.count, seed=sampled.seed)
+            return selection.k_means(camera, counted.count, seed=counted.seed)
         case "farthest":
-            return selection.farthest_point(camera, sampled.count)
+            return selection.farthest_point(camera, counted.count)
         case "uniform":
-            return selection.uniform(camera, sampled.count)
+            return selection.uniform(camera, counted.count)
         case "random":
-            return selection.random(camera, sampled.count, seed=sampled.seed)
+            return selection.random(camera, counted.count, seed=counted.seed)
 
 
 def _size(
-    first: Camera, wanted: int | tuple[int, int] | None, model: ModelInfo
+    first: Camera, wanted: int | tuple[int, int] | None, model: Model
 ) -> tuple[int, int]:
     """As `nvs build` has it: wanted, else as the weights were trained, else as is."""
     if wanted is None and model.trained_height and model.trained_width:

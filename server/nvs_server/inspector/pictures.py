@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from nvs.api.cameras import PosedCamera
 from nvs.cameras import Camera
-from nvs_server.backends.base import CameraRecord, InputView
+from nvs_server.backends.base import InputView
 
 THUMBNAIL_PX = 192
 JPEG_QUALITY = 85
@@ -45,7 +46,7 @@ def write_input(
     return InputView(
         index=index,
         name=name,
-        camera=camera_record(camera),
+        camera=posed_camera(camera),
         height=camera.height,
         width=camera.width,
         image=full,
@@ -53,8 +54,8 @@ def write_input(
     )
 
 
-def camera_record(camera: Camera) -> CameraRecord:
-    """The values of a camera (a batch of one)."""
-    rows = [tuple(row) for row in camera.world_from_camera[0].tolist()]
+def posed_camera(camera: Camera) -> PosedCamera:
+    """A camera (a batch of one) as clients see it."""
+    pose: list[list[float]] = camera.world_from_camera[0].tolist()
     fx, fy, cx, cy = camera.intrinsics[0].tolist()
-    return CameraRecord(world_from_camera=tuple(rows), fx=fx, fy=fy, cx=cx, cy=cy)
+    return PosedCamera(world_from_camera=pose, fx=fx, fy=fy, cx=cx, cy=cy)

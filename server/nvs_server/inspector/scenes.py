@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nvs.api.system import Model
 from nvs.errors import SceneFileError
 from nvs.scene import Scene
 from nvs_server.backends import wire
-from nvs_server.backends.base import ModelInfo, SceneInfo
+from nvs_server.backends.base import InspectedScene
 from nvs_server.backends.settings import FastWeightShapes
 from nvs_server.inspector.pictures import write_input
+from nvs_server.storage.records import SceneFile
 
 REMEDY = "Give a file that `nvs build` wrote."
 MAX_SIDE_PX = 2**14
@@ -20,17 +22,19 @@ MAX_THUMBNAIL_PX = 512
 
 def inspect_scene(
     path: Path,
+    sha256: str,
     output: Path,
     *,
     models: Sequence[dict[str, Any]],
     shapes: Sequence[dict[str, Any]],
-) -> SceneInfo:
+) -> InspectedScene:
     """Check a scene file and write thumbnails of its inputs.
 
     Args:
         path: The file.
+        sha256: Of its bytes.
         output: Folder for the thumbnails; made if absent.
-        models: JSON of each `ModelInfo` that is served.
+        models: JSON of each `Model` that is served.
         shapes: JSON of each one's `FastWeightShapes`.
 
     Raises:
@@ -39,7 +43,7 @@ def inspect_scene(
         CameraError: If its cameras are unusable.
     """
     scene = Scene.load(path)
-    known = [wire.from_json(ModelInfo, model) for model in models]
+    known = [wire.from_json(Model, model) for model in models]
     digests = [model.digest for model in known]
     if scene.model_digest not in digests:
         raise SceneFileError(
@@ -57,14 +61,16 @@ def inspect_scene(
             zip(scene.input_names, scene.input_camera, scene.thumbnail, strict=True)
         )
     )
-    return SceneInfo(
+    file = SceneFile(
+        sha256=sha256,
+        num_bytes=path.stat().st_size,
         weights=known[place].id,
         model_digest=scene.model_digest,
         height=scene.height,
         width=scene.width,
         num_views=len(inputs),
-        inputs=inputs,
     )
+    return InspectedScene(file=file, inputs=inputs)
 
 
 def _check(scene: Scene, expected: FastWeightShapes) -> None:

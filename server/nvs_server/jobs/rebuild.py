@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from nvs_server.jobs.parameters import build_key
+from nvs.api.scenes import Failure
+from nvs_server.jobs.keys import build_key
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import ErrorRecord, JobRecord, SceneRecord
+from nvs_server.storage.records import JobRecord, SceneRecord
 from nvs_server.storage.scenes import SceneStore
 
 REMEDY = "Upload the scene file, or images and cameras, again."
@@ -44,7 +45,7 @@ def _rebuild(
     else:
         return None
     origin = _origin(scene, scenes, jobs)
-    error = ErrorRecord(problem=problem, remedy=REMEDY)
+    error = Failure(problem=problem, remedy=REMEDY)
     if not scenes.lose_file(scene.id, sha256, error):
         return _under_way(scene, scenes, jobs)
     blobs.delete(sha256)

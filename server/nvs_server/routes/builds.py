@@ -8,9 +8,10 @@ from fastapi import APIRouter, Body, Response
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import BuildRequest, CountedViews, Job, ListedViews
+from nvs.api.system import Model
 from nvs_server.access.dependencies import BackendDep, Jobs, Scenes, SettingsDep, Writer
-from nvs_server.backends.base import Backend, ModelInfo
-from nvs_server.jobs.parameters import build_key
+from nvs_server.backends.base import Backend
+from nvs_server.jobs.keys import build_key
 from nvs_server.problems import Problem, invalid
 from nvs_server.routes.datasets import check_inputs
 from nvs_server.routes.dependencies import (
@@ -22,7 +23,7 @@ from nvs_server.routes.dependencies import (
     find_model,
     find_scene,
 )
-from nvs_server.routes.records import job_body
+from nvs_server.storage.records import JobRecord
 
 DEFAULTS = BuildRequest()
 
@@ -32,6 +33,7 @@ router = APIRouter(prefix="/v1/scenes", tags=["builds"])
 @router.post(
     "/{scene_id}/build",
     status_code=202,
+    response_model=Job,
     operation_id="build_scene",
     summary="Build a scene",
     response_description="The new job; Location is its address.",
@@ -55,7 +57,7 @@ async def build(
     runner: Runner,
     body: Annotated[BuildRequest, Body()] = DEFAULTS,
     idempotency_key: IdempotencyKey = None,
-) -> Job:
+) -> JobRecord:
     """Queue one forward pass over the uploaded views.
 
     The same build is done once: while it waits or runs, and after it is done until
@@ -86,10 +88,10 @@ async def build(
     else:
         response.status_code = 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job_body(job)
+    return job
 
 
-async def _model(backend: Backend, weights: str | None) -> ModelInfo:
+async def _model(backend: Backend, weights: str | None) -> Model:
     model = await find_model(backend, weights)
     if model is not None:
         return model
@@ -103,7 +105,7 @@ async def _model(backend: Backend, weights: str | None) -> ModelInfo:
     )
 
 
-def _check_size(body: BuildRequest, model: ModelInfo) -> None:
+def _check_size(body: BuildRequest, model: Model) -> None:
     if body.size is None:
         return
     if isinstance(body.size, int):
@@ -124,7 +126,7 @@ def _check_size(body: BuildRequest, model: ModelInfo) -> None:
             )
 
 
-def _check_views(body: BuildRequest, model: ModelInfo) -> None:
+def _check_views(body: BuildRequest, model: Model) -> None:
     match body.views:
         case CountedViews(count=count):
             field = "views.count"

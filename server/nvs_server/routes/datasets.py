@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
-from nvs.api.scenes import DatasetReport, Finding, Validation
+from nvs.api.scenes import DatasetReport, Validation
 from nvs.errors import DatasetError
 from nvs.file_kinds import IMAGE_SUFFIXES, is_camera_name, is_image_name
 from nvs_server.access.dependencies import (
@@ -39,7 +39,6 @@ from nvs_server.routes.dependencies import (
     find_scene,
 )
 from nvs_server.routes.receive import check_room, media_type, received
-from nvs_server.routes.records import cameras_values
 from nvs_server.settings import Settings
 from nvs_server.storage.records import FileRecord, SceneRecord
 
@@ -96,14 +95,14 @@ async def put_dataset(
                 request, _inspected(backend, folder, unpacked, settings)
             )
             locate = located(files, folder, blobs)
-            info = await read_cameras(request, blobs, backend, files, locate)
+            report = await read_cameras(request, blobs, backend, files, locate)
             for file in files:
                 await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
     await run_in_threadpool(
         scenes.replace_files, scene_id, files, limit_bytes=caller.quotas.bytes
     )
     num_images = sum(file.kind == "image" for file in files)
-    return DatasetReport(**cameras_values(info), num_images=num_images)
+    return DatasetReport(**report.model_dump(), num_images=num_images)
 
 
 @router.get(
@@ -137,20 +136,8 @@ async def validate(
         shown_as(folder, "the dataset"),
     ):
         await run_in_threadpool(materialise, files, blobs.local_path, folder)
-        info = await run_while_connected(request, backend.validate(folder, poses=poses))
-    return Validation(
-        verdict=info.verdict,
-        findings=[
-            Finding(
-                severity=finding.severity,
-                title=finding.title,
-                detail=finding.detail,
-                remedy=finding.remedy,
-                views=list(finding.views),
-            )
-            for finding in info.findings
-        ],
-    )
+        checking = backend.validate(folder, poses=poses)
+        return await run_while_connected(request, checking)
 
 
 def check_inputs(scene: SceneRecord) -> None:
@@ -208,20 +195,18 @@ async def _inspected(
         )
     files: list[FileRecord] = []
     for file in unpacked:
-        height = width = None
-        kind = "image" if is_image_name(file.path) else "cameras"
-        if kind == "image":
+        size = None
+        if is_image_name(file.path):
             with about(file.path):
-                info = await backend.inspect_image(folder / file.path)
-            height, width = info.height, info.width
+                size = await backend.inspect_image(folder / file.path)
         files.append(
             FileRecord(
                 path=file.path,
-                kind=kind,
+                kind="cameras" if size is None else "image",
                 sha256=file.sha256,
                 num_bytes=file.num_bytes,
-                height=height,
-                width=width,
+                height=None if size is None else size.height,
+                width=None if size is None else size.width,
             )
         )
     return files

@@ -9,13 +9,13 @@ from fastapi import Depends, Header, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from nvs.api.system import Model
 from nvs.api.values import ID_PATTERN
 from nvs_server.access.principal import Principal
-from nvs_server.backends.base import Backend, ModelInfo, SceneRef
-from nvs_server.jobs.parameters import scene_ref
+from nvs_server.backends.base import Backend
 from nvs_server.jobs.runner import JobRunner
 from nvs_server.problems import Problem, documented, not_found
-from nvs_server.storage.records import SceneRecord
+from nvs_server.storage.records import SceneRecord, SceneRef
 from nvs_server.storage.scenes import SceneStore
 
 
@@ -85,9 +85,8 @@ def built_file(scene: SceneRecord) -> SceneRef:
     Raises:
         Problem: `building` or `not-built`, 409.
     """
-    reference = scene_ref(scene)
-    if reference is not None:
-        return reference
+    if scene.file is not None:
+        return scene.file
     if scene.state == "building":
         raise Problem(
             "building",
@@ -100,7 +99,7 @@ def built_file(scene: SceneRecord) -> SceneRef:
     raise Problem("not-built", detail)
 
 
-async def find_model(backend: Backend, weights: str | None) -> ModelInfo | None:
+async def find_model(backend: Backend, weights: str | None) -> Model | None:
     """Served weights by id; the default without one; None if there are none such."""
     for model in await backend.models():
         if model.id == weights or (weights is None and model.is_default):

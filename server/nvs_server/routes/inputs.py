@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from nvs.api.cameras import PosedCamera
 from nvs.api.scenes import Input, Inputs
 from nvs_server.access.dependencies import BlobStore, Reader, Scenes
 from nvs_server.access.principal import Principal
@@ -45,7 +44,7 @@ async def list_all(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Inputs:
             Input(
                 index=view.index,
                 name=view.name,
-                camera=PosedCamera.model_construct(**view.camera),
+                camera=view.camera,
                 height=scene.height,
                 width=scene.width,
             )

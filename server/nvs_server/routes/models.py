@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
-from nvs.api.system import (
-    CacheTier,
-    Capacity,
-    Me,
-    Model,
-    Models,
-    Queue,
-    Quotas,
-    Ticket,
-    Usage,
-    Worker,
-)
+from nvs.api.system import Capacity, Me, Models, Queue, Ticket
 from nvs_server.access.dependencies import (
     AdmissionDep,
     BackendDep,
@@ -45,13 +32,12 @@ router = APIRouter(prefix="/v1", tags=["service"])
 )
 def me(caller: Caller, scenes: Scenes) -> Me:
     """The caller's owner name, scopes, quotas and what of them is used."""
-    usage = scenes.usage(caller.owner)
     return Me(
         owner=caller.owner,
         key_name=caller.key_name,
         scopes=sorted(caller.scopes),
-        quotas=Quotas(**asdict(caller.quotas)),
-        usage=Usage(**asdict(usage)),
+        quotas=caller.quotas,
+        usage=scenes.usage(caller.owner),
         auth=caller.auth,
     )
 
@@ -65,7 +51,7 @@ def me(caller: Caller, scenes: Scenes) -> Me:
 )
 async def models(caller: Reader, backend: BackendDep) -> Models:
     """The weights that scenes are built and rendered with, the default first."""
-    return Models(items=[Model(**asdict(model)) for model in await backend.models()])
+    return Models(items=await backend.models())
 
 
 @router.get(
@@ -86,30 +72,15 @@ async def capacity(
     status = backend.status()
     counts = await run_in_threadpool(jobs.counts)
     return Capacity(
-        workers=[
-            Worker(
-                device=worker.device,
-                state=worker.state,
-                num_restarts=worker.num_restarts,
-            )
-            for worker in status.workers
-        ],
+        workers=list(status.workers),
         queue=Queue(
             renders=admission.num_renders,
             renders_limit=admission.max_renders,
             jobs=counts.queued + counts.running,
             jobs_limit=settings.max_job_queue,
         ),
-        cache=[
-            CacheTier(
-                tier=tier.tier,
-                bytes=tier.bytes,
-                bytes_limit=tier.bytes_limit,
-                scenes=tier.scenes,
-            )
-            for tier in status.cache
-        ],
-        draining=admission.is_draining or status.draining,
+        cache=list(status.cache),
+        draining=admission.is_draining,
     )
 
 

@@ -6,7 +6,7 @@ import secrets
 import zipfile
 from typing import IO, ClassVar, Protocol
 
-from nvs_server.backends.base import Frame
+from nvs_server.backends.base import Picture
 from nvs_server.storage.durable import full_disk_reported
 
 SUFFIXES = {
@@ -17,9 +17,9 @@ SUFFIXES = {
 }
 
 
-def picture_name(index: int, frame: Frame) -> str:
+def picture_name(index: int, picture: Picture) -> str:
     """Name of a picture of a batch, such as 00007.png."""
-    return f"{index:05d}.{SUFFIXES[frame.media_type]}"
+    return f"{index:05d}.{SUFFIXES[picture.media_type]}"
 
 
 class Packing(Protocol):
@@ -30,7 +30,7 @@ class Packing(Protocol):
 
     def __init__(self, file: IO[bytes]) -> None: ...
 
-    def add(self, index: int, frame: Frame) -> None:
+    def add(self, index: int, picture: Picture) -> None:
         """Write the next picture."""
         ...
 
@@ -48,10 +48,10 @@ class ZipPacking:
         self._file = file
         self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
 
-    def add(self, index: int, frame: Frame) -> None:
+    def add(self, index: int, picture: Picture) -> None:
         """Write the next picture."""
         with full_disk_reported("the pictures"):
-            self._archive.writestr(picture_name(index, frame), frame.data)
+            self._archive.writestr(picture_name(index, picture), picture.data)
 
     def finish(self) -> None:
         """Write the list of entries."""
@@ -69,17 +69,17 @@ class MultipartPacking:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def add(self, index: int, frame: Frame) -> None:
+    def add(self, index: int, picture: Picture) -> None:
         """Write the next picture."""
         head = (
             f"--{self.boundary}\r\n"
-            f"Content-Type: {frame.media_type}\r\n"
-            f"Content-Length: {len(frame.data)}\r\n"
+            f"Content-Type: {picture.media_type}\r\n"
+            f"Content-Length: {len(picture.data)}\r\n"
             "Content-Disposition: inline; "
-            f'filename="{picture_name(index, frame)}"\r\n\r\n'
+            f'filename="{picture_name(index, picture)}"\r\n\r\n'
         )
         with full_disk_reported("the pictures"):
-            self._file.write(head.encode() + frame.data + b"\r\n")
+            self._file.write(head.encode() + picture.data + b"\r\n")
 
     def finish(self) -> None:
         """Write the last boundary."""

@@ -6,15 +6,9 @@ from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 
-from nvs.api.cameras import LookAt, PosedCamera, PosedCameraFov
+from nvs.api.cameras import Camera
 from nvs.api.renders import PictureOptions
-from nvs_server.backends.base import (
-    Backend,
-    CameraRecord,
-    Frame,
-    RenderOrder,
-    SceneDamaged,
-)
+from nvs_server.backends.base import Backend, Picture, RenderOrder, SceneDamaged
 from nvs_server.jobs.rebuild import rebuild
 from nvs_server.jobs.runner import JobRunner
 from nvs_server.problems import Problem, invalid
@@ -28,8 +22,6 @@ from nvs_server.storage.scenes import SceneStore
 
 REBUILD_SECONDS = 10.0
 """Retry-After while a lost scene file is built again."""
-
-AnyCamera = PosedCamera | PosedCameraFov | LookAt
 
 
 class Pictures:
@@ -54,7 +46,7 @@ class Pictures:
     async def order(
         self,
         scene: SceneRecord,
-        cameras: Sequence[AnyCamera],
+        cameras: Sequence[Camera],
         options: PictureOptions,
     ) -> RenderOrder:
         """What to ask of the backend.
@@ -67,14 +59,9 @@ class Pictures:
         return RenderOrder(
             scene=reference,
             cameras=tuple(
-                camera_record(camera, options.height, options.width)
-                for camera in cameras
+                camera.at_size(options.height, options.width) for camera in cameras
             ),
-            height=options.height,
-            width=options.width,
-            format=options.format,
-            quality=options.quality,
-            background=options.background,
+            options=options,
         )
 
     async def check_size(self, scene: SceneRecord, height: int, width: int) -> None:
@@ -119,7 +106,7 @@ class Pictures:
                 remedy="Ask for a smaller picture.",
             )
 
-    async def render(self, scene: SceneRecord, order: RenderOrder) -> list[Frame]:
+    async def render(self, scene: SceneRecord, order: RenderOrder) -> list[Picture]:
         """The pictures; a lost scene file is built again.
 
         Raises:
@@ -146,16 +133,3 @@ class Pictures:
         if now is None or now.error is None:
             return Problem("scene-damaged", "The scene file could not be loaded.")
         return Problem("not-built", f"{now.error.problem}.", remedy=now.error.remedy)
-
-
-def camera_record(camera: AnyCamera, height: int, width: int) -> CameraRecord:
-    """A camera of any form, as the backend takes it."""
-    posed = camera.at_size(height, width)
-    rows = [(row[0], row[1], row[2], row[3]) for row in posed.world_from_camera]
-    return CameraRecord(
-        world_from_camera=tuple(rows),
-        fx=posed.fx,
-        fy=posed.fy,
-        cx=posed.cx,
-        cy=posed.cy,
-    )

@@ -15,12 +15,12 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from nvs.api.system import Usage
 from nvs_server.access.principal import Principal
 from nvs_server.problems import Problem
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.durable import full_disk_reported, remove
 from nvs_server.storage.errors import QuotaExceeded
-from nvs_server.storage.records import Usage
 
 WRITE_BYTES = 2**20
 """Chunks are gathered to so many bytes before they are written."""

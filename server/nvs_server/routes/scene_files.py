@@ -21,8 +21,7 @@ from nvs_server.routes.dependencies import (
 )
 from nvs_server.routes.downloads import blob_response
 from nvs_server.routes.receive import check_room, media_type, received
-from nvs_server.routes.records import scene_body
-from nvs_server.storage.records import BuiltScene
+from nvs_server.storage.records import BuiltScene, SceneRecord
 
 SCENE_TYPE = "application/octet-stream"
 BODY = {
@@ -70,6 +69,7 @@ async def get_file(
     operation_id="put_scene_file",
     summary="Upload a scene file",
     response_description="The scene, ready to be rendered.",
+    response_model=Scene,
     openapi_extra=BODY,
     responses=errors(
         *(*FILE_BODY, "not-found", "building", "quota-exceeded"),
@@ -84,7 +84,7 @@ async def put_file(
     blobs: BlobStore,
     backend: BackendDep,
     inspections: InspectionsDep,
-) -> Scene:
+) -> SceneRecord:
     """Upload a scene file that weights of this service built elsewhere."""
     scene = await find_scene(scenes, caller, scene_id)
     media_type(request, (SCENE_TYPE,))
@@ -94,22 +94,14 @@ async def put_file(
     async with received(request, blobs) as body:
         with inspections.place(), work_folder(blobs) as folder:
             with shown_as(body.path, "the scene file"):
-                info = await run_while_connected(
-                    request, backend.inspect_scene(body.path, folder)
+                found = await run_while_connected(
+                    request, backend.inspect_scene(body.path, body.sha256, folder)
                 )
-            inputs = await run_in_threadpool(store_inputs, info.inputs, blobs)
+            inputs = await run_in_threadpool(store_inputs, found.inputs, blobs)
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
-        built = BuiltScene(
-            sha256=body.sha256,
-            num_bytes=body.num_bytes,
-            weights=info.weights,
-            model_digest=info.model_digest,
-            height=info.height,
-            width=info.width,
-            num_views=info.num_views,
-            inputs=inputs,
+        return await run_in_threadpool(
+            scenes.set_built,
+            scene_id,
+            BuiltScene(file=found.file, inputs=inputs),
+            limit_bytes=caller.quotas.bytes,
         )
-        scene = await run_in_threadpool(
-            scenes.set_built, scene_id, built, limit_bytes=caller.quotas.bytes
-        )
-    return scene_body(scene)

@@ -25,15 +25,13 @@ from nvs.api.stream import (
     StreamDropped,
     StreamReady,
     StreamRender,
-    Timings,
 )
 from nvs_server.access.principal import Principal
-from nvs_server.backends.base import Frame
+from nvs_server.backends.base import Picture
 from nvs_server.limits.admission import Admission
 from nvs_server.problems import Problem, as_problem
 from nvs_server.routes.dependencies import find_scene
 from nvs_server.routes.pictures import Pictures
-from nvs_server.routes.records import scene_body
 from nvs_server.storage.keys import KeyStore
 from nvs_server.storage.records import SceneRecord
 from nvs_server.storage.scenes import SceneStore
@@ -100,7 +98,7 @@ class StreamSession:
         Raises:
             Problem: If the service ends the stream.
         """
-        ready = StreamReady(scene=scene_body(self._scene), max_in_flight=MAX_IN_FLIGHT)
+        ready = StreamReady(scene=self._scene, max_in_flight=MAX_IN_FLIGHT)
         await self._send_text(ready.model_dump_json())
         reading = asyncio.ensure_future(self._read())
         draining = asyncio.ensure_future(self._admission.draining.wait())
@@ -223,13 +221,13 @@ class StreamSession:
             self._begin(pose)
 
     async def _answer(self, pose: StreamRender) -> None:
-        frame: Frame | None = None
+        picture: Picture | None = None
         try:
             with self._admission.place():
-                frame = await self._rendered(pose)
-                await self._send_frame(pose, frame)
+                picture = await self._rendered(pose)
+                await self._send_picture(pose, picture)
         except Exception as error:
-            if frame is not None:  # nobody is there to take it, or to be told
+            if picture is not None:  # nobody is there to take it, or to be told
                 raise
             problem = as_problem(error)
             if problem.slug in FATAL:
@@ -246,30 +244,25 @@ class StreamSession:
         if await run_in_threadpool(self._keys.get, key_id) is None:
             raise Problem("unknown-key")
 
-    async def _rendered(self, pose: StreamRender) -> Frame:
+    async def _rendered(self, pose: StreamRender) -> Picture:
         await self._check_key()
         scene = await find_scene(self._scenes, self._caller, self._scene.id)
         order = await self._pictures.order(scene, [pose.camera], pose)
-        (frame,) = await self._pictures.render(scene, order)
-        self._metrics.rendered([frame], via="stream")
-        return frame
+        (picture,) = await self._pictures.render(scene, order)
+        self._metrics.rendered(picture.timings, picture.tier, via="stream")
+        return picture
 
-    async def _send_frame(self, pose: StreamRender, frame: Frame) -> None:
+    async def _send_picture(self, pose: StreamRender, picture: Picture) -> None:
         header = FrameHeader(
             sequence=pose.sequence,
-            height=frame.height,
-            width=frame.width,
+            height=picture.height,
+            width=picture.width,
             format=pose.format,
-            timings=Timings(
-                queue_ms=frame.queue_ms,
-                load_ms=frame.load_ms,
-                model_ms=frame.model_ms,
-                encode_ms=frame.encode_ms,
-            ),
-            tier=frame.tier,
+            timings=picture.timings,
+            tier=picture.tier,
         )
         text = header.model_dump_json().encode()
-        data = struct.pack("<I", len(text)) + text + frame.data
+        data = struct.pack("<I", len(text)) + text + picture.data
         async with self._sending:
             await self._websocket.send_bytes(data)
 

@@ -29,7 +29,6 @@ from nvs_server.routes.receive import (
     media_type,
     received,
 )
-from nvs_server.routes.records import image_body
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
 from nvs_server.storage.records import FileRecord
@@ -101,7 +100,7 @@ async def put_image(
         if old is not None and old.sha256 == body.sha256:
             if await run_in_threadpool(_is_whole, blobs, body.sha256):
                 response.status_code = 200
-                return image_body(old)
+                return ImageFile.model_validate(old)
         found = await run_in_threadpool(image_type, body.path)
         if found is not None and found != declared:
             raise Problem(
@@ -110,21 +109,21 @@ async def put_image(
                 remedy=f"Send it as {found}.",
             )
         with about(name):
-            info = await run_while_connected(request, backend.inspect_image(body.path))
+            size = await run_while_connected(request, backend.inspect_image(body.path))
         file = FileRecord(
             path=name,
             kind="image",
             sha256=body.sha256,
             num_bytes=body.num_bytes,
-            height=info.height,
-            width=info.width,
+            height=size.height,
+            width=size.width,
         )
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
         is_new = await run_in_threadpool(
             scenes.put_file, scene_id, file, limit_bytes=caller.quotas.bytes
         )
     response.status_code = 201 if is_new else 200
-    return image_body(file)
+    return ImageFile.model_validate(file)
 
 
 @router.get(
@@ -138,7 +137,7 @@ async def list_images(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Imag
     """Names and digests: an interrupted upload goes on with what is not here."""
     await find_scene(scenes, caller, scene_id)
     files = await run_in_threadpool(scenes.files, scene_id, "image")
-    return ImageFiles(items=[image_body(file) for file in files])
+    return ImageFiles(items=[ImageFile.model_validate(file) for file in files])
 
 
 @router.get(

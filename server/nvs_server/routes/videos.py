@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from nvs.api.jobs import Job
 from nvs.api.renders import VideoRequest
 from nvs_server.access.dependencies import Jobs, RenderCaller, Scenes, SettingsDep
-from nvs_server.jobs.parameters import video_key
+from nvs_server.jobs.keys import video_key
 from nvs_server.problems import invalid
 from nvs_server.routes.dependencies import (
     JSON_BODY,
@@ -19,8 +19,8 @@ from nvs_server.routes.dependencies import (
     errors,
     find_scene,
 )
-from nvs_server.routes.records import job_body
 from nvs_server.routes.renders import PicturesDep
+from nvs_server.storage.records import JobRecord
 
 router = APIRouter(prefix="/v1/scenes", tags=["videos"])
 
@@ -28,6 +28,7 @@ router = APIRouter(prefix="/v1/scenes", tags=["videos"])
 @router.post(
     "/{scene_id}/videos",
     status_code=202,
+    response_model=Job,
     operation_id="render_video",
     summary="Render a video",
     response_description="The new job; Location is its address.",
@@ -51,7 +52,7 @@ async def video(
     pictures: PicturesDep,
     runner: Runner,
     idempotency_key: IdempotencyKey = None,
-) -> Job:
+) -> JobRecord:
     """Queue the rendering of a camera path; the job's result is an mp4."""
     scene = await find_scene(scenes, caller, scene_id)
     file = built_file(scene)
@@ -79,4 +80,4 @@ async def video(
     else:
         response.status_code = 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job_body(job)
+    return job

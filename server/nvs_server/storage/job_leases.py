@@ -7,14 +7,17 @@ no longer its own changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from nvs.api.jobs import JobStage
+from nvs.api.scenes import Failure
 from nvs_server.storage import job_rows, scene_rows
 from nvs_server.storage.database import Database
-from nvs_server.storage.records import BuiltScene, ErrorRecord, JobRecord, VideoResult
+from nvs_server.storage.records import BuiltScene, JobRecord, VideoFile
 from nvs_server.storage.tables import JobRow, SceneRow
 
 
@@ -55,7 +58,7 @@ class JobLeases:
         worker: str,
         lease_seconds: float,
         *,
-        stage: str,
+        stage: JobStage,
         progress: float,
     ) -> bool:
         """Renew the lease and report how far the work is.
@@ -64,7 +67,7 @@ class JobLeases:
             job_id: Which job.
             worker: Who claimed it.
             lease_seconds: How long it is safe from others from now on.
-            stage: What is being done, in words.
+            stage: What is being done.
             progress: Fraction done, 0 to 1.
 
         Returns:
@@ -96,17 +99,17 @@ class JobLeases:
                 return False
             job_rows.end(row, "succeeded", now)
             row.result = {
-                "num_bytes": built.num_bytes,
-                "height": built.height,
-                "width": built.width,
-                "num_views": built.num_views,
+                "num_bytes": built.file.num_bytes,
+                "height": built.file.height,
+                "width": built.file.width,
+                "num_views": built.file.num_views,
             }
             if not _is_outdated(session, scene, row):
                 scene_rows.give_scene_file(session, scene, built, row.id)
             scene_rows.settle(session, scene, now)
             return True
 
-    def succeed(self, job_id: str, worker: str, result: VideoResult) -> bool:
+    def succeed(self, job_id: str, worker: str, video: VideoFile) -> bool:
         """End a video job.
 
         Returns:
@@ -116,15 +119,14 @@ class JobLeases:
             row = session.get(JobRow, job_id, with_for_update=True)
             if row is None or not _is_of(row, worker):
                 return False
-            row.result = {**result.details, "num_bytes": result.num_bytes}
-            row.result_sha256 = result.sha256
-            row.result_bytes = result.num_bytes
+            result = asdict(video)
+            row.result_sha256 = result.pop("sha256")
+            row.result = result
+            row.result_bytes = video.num_bytes
             job_rows.end(row, "succeeded", self._database.now())
             return True
 
-    def fail(
-        self, job_id: str, worker: str, error: ErrorRecord, *, retry: bool
-    ) -> bool:
+    def fail(self, job_id: str, worker: str, error: Failure, *, retry: bool) -> bool:
         """End a job without a result, or queue it again if `retry` and tries are left.
 
         Returns:
@@ -175,7 +177,7 @@ class JobLeases:
         row.worker = worker
         row.lease_expires_at = now + timedelta(seconds=lease_seconds)
         job_rows.change(row, now)
-        return job_rows.job_record(row)
+        return JobRecord.model_validate(row)
 
     def _fail_exhausted(self, job_id: str) -> None:
         """Fail a job that was never reported on, unless it has moved on meanwhile."""
@@ -189,7 +191,7 @@ class JobLeases:
                 and row.lease_expires_at <= self._database.now()
             )
             if is_lost or row.state == "queued":
-                error = ErrorRecord(
+                error = Failure(
                     problem=f"the worker was lost {row.attempts} times at this job",
                     remedy="Try a smaller size or fewer views; if it happens again, "
                     "ask the operator to look at the worker's log.",
@@ -201,14 +203,14 @@ class JobLeases:
         session: Session,
         scene: SceneRow | None,
         row: JobRow,
-        error: ErrorRecord,
+        error: Failure,
     ) -> None:
         now = self._database.now()
         job_rows.end(row, "failed", now)
-        scene_rows.set_error(row, error)
+        row.error = error
         if scene is not None and row.kind == "build":
             if scene.job_id == row.id:
-                scene_rows.set_error(scene, error)
+                scene.error = error
             scene_rows.settle(session, scene, now)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from nvs_server.storage.records import JobKind, JobRecord, JobState
-from nvs_server.storage.scene_rows import error_of
+from nvs.api.jobs import JobState
 from nvs_server.storage.tables import JobRow
 
 ACTIVE_STATES = ("queued", "running")
@@ -73,28 +71,3 @@ def count_builds_today(session: Session, owner: str, now: datetime) -> int:
         JobRow.owner == owner, JobRow.kind == "build", JobRow.created_at >= midnight
     )
     return session.scalar(builds) or 0
-
-
-def job_record(row: JobRow) -> JobRecord:
-    """The row as a value."""
-    return JobRecord(
-        id=row.id,
-        owner=row.owner,
-        scene_id=row.scene_id,
-        kind=cast(JobKind, row.kind),
-        state=cast(JobState, row.state),
-        revision=row.revision,
-        stage=row.stage,
-        progress=row.progress,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        parameters=row.parameters,
-        worker=row.worker,
-        lease_expires_at=row.lease_expires_at,
-        error=error_of(row),
-        result=row.result,
-        result_sha256=row.result_sha256,
-    )

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from nvs.api.jobs import JobKind
 from nvs_server.storage import job_rows, scene_rows
 from nvs_server.storage.errors import (
     IdempotencyConflict,
@@ -20,7 +21,6 @@ from nvs_server.storage.errors import (
     QuotaExceeded,
 )
 from nvs_server.storage.identifiers import new_id
-from nvs_server.storage.records import JobKind
 from nvs_server.storage.tables import IdempotencyRow, JobRow, SceneRow
 
 
@@ -139,6 +139,6 @@ def _add(
     session.flush()
     if submission.kind == "build":
         scene.job_id = row.id
-        scene_rows.set_error(scene, None)
+        scene.error = None
         scene_rows.settle(session, scene, now)
     return row

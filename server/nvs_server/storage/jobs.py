@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from nvs.api.jobs import JobKind, JobState
 from nvs_server.storage import job_rows, scene_rows
 from nvs_server.storage.errors import NotFound
 from nvs_server.storage.identifiers import cursor_after, is_after
 from nvs_server.storage.job_leases import JobLeases, lock_job
 from nvs_server.storage.job_submission import Submission, submit
-from nvs_server.storage.records import JobCounts, JobKind, JobRecord, JobState
+from nvs_server.storage.records import JobCounts, JobRecord
 from nvs_server.storage.tables import JobRow
 
 
@@ -81,14 +82,14 @@ class JobStore(JobLeases):
                 limit_per_day=limit_per_day,
                 limit_bytes=limit_bytes,
             )
-            return job_rows.job_record(row), is_new
+            return JobRecord.model_validate(row), is_new
 
     def get(self, owner: str, job_id: str) -> JobRecord | None:
         """One job; None if it is not there or another owner's."""
         wanted = select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner)
         with self._database.read() as session:
             row = session.scalars(wanted).one_or_none()
-            return None if row is None else job_rows.job_record(row)
+            return None if row is None else JobRecord.model_validate(row)
 
     def list(
         self,
@@ -114,7 +115,7 @@ class JobStore(JobLeases):
         newest_first = wanted.order_by(JobRow.created_at.desc(), JobRow.id.desc())
         with self._database.read() as session:
             rows = session.scalars(newest_first.limit(limit + 1)).all()
-            items = [job_rows.job_record(row) for row in rows[:limit]]
+            items = [JobRecord.model_validate(row) for row in rows[:limit]]
         return items, cursor_after(rows[limit - 1]) if len(rows) > limit else None
 
     def cancel(self, owner: str, job_id: str) -> JobRecord:
@@ -132,7 +133,7 @@ class JobStore(JobLeases):
                 job_rows.end(row, "cancelled", now)
                 if scene is not None:
                     scene_rows.settle(session, scene, now)
-            return job_rows.job_record(row)
+            return JobRecord.model_validate(row)
 
     def counts(self) -> JobCounts:
         """Jobs of all owners that are not final."""

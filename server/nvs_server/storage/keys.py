@@ -10,15 +10,16 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast, get_args
+from typing import get_args
 
 from sqlalchemy import ColumnElement, select
 
+from nvs.api.system import Quotas, Scope
 from nvs.errors import ConfigError
 from nvs_server.storage.database import Database
 from nvs_server.storage.identifiers import new_id
 from nvs_server.storage.memo import Memo
-from nvs_server.storage.records import KeyRecord, Quotas, Scope
+from nvs_server.storage.records import KeyRecord
 from nvs_server.storage.tables import KeyRow
 
 SECRET_PREFIX = "nvs_"
@@ -92,7 +93,7 @@ class KeyStore:
         )
         with self._database.write() as session:
             session.add(row)
-        return _record(row), secret
+        return KeyRecord.model_validate(row), secret
 
     def find(self, secret: str) -> KeyRecord | None:
         """The key of a secret; None if unknown, revoked or expired."""
@@ -118,7 +119,7 @@ class KeyStore:
         wanted = select(KeyRow).where(condition)
         with self._database.read() as session:
             row = session.scalars(wanted).one_or_none()
-            return None if row is None else _record(row)
+            return None if row is None else KeyRecord.model_validate(row)
 
     def _if_good(self, key: KeyRecord | None) -> KeyRecord | None:
         if key is None or key.revoked_at is not None:
@@ -131,7 +132,7 @@ class KeyStore:
         """Every key ever made, oldest first."""
         in_order = select(KeyRow).order_by(KeyRow.created_at, KeyRow.id)
         with self._database.read() as session:
-            return [_record(row) for row in session.scalars(in_order)]
+            return [KeyRecord.model_validate(row) for row in session.scalars(in_order)]
 
     def revoke(self, key_id: str) -> bool:
         """End a key for good; False if there is none of that id left to end."""
@@ -188,21 +189,3 @@ def _check(
                 f"the key's {field} cannot be {limit}",
                 remedy=f"Give a number from {lowest}, or none for no limit.",
             )
-
-
-def _record(row: KeyRow) -> KeyRecord:
-    return KeyRecord(
-        id=row.id,
-        name=row.name,
-        owner=row.owner,
-        scopes=tuple(cast(Scope, scope) for scope in row.scopes),
-        quotas=Quotas(
-            scenes=row.quota_scenes,
-            bytes=row.quota_bytes,
-            builds_per_day=row.quota_builds_per_day,
-        ),
-        rate_per_minute=row.rate_per_minute,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-    )

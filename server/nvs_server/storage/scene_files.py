@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -84,13 +83,14 @@ class SceneFiles:
             wanted = wanted.where(FileRow.kind == kind)
         with self._database.read() as session:
             rows = session.scalars(wanted).all()
-        return sorted((_record(row) for row in rows), key=lambda file: file.path)
+        files = [FileRecord.model_validate(row) for row in rows]
+        return sorted(files, key=lambda file: file.path)
 
     def file(self, scene_id: str, path: str) -> FileRecord | None:
         """One file; None if it is not there."""
         with self._database.read() as session:
             row = session.get(FileRow, (scene_id, path))
-            return None if row is None else _record(row)
+            return None if row is None else FileRecord.model_validate(row)
 
     def _lock_idle(self, session: Session, scene_id: str) -> SceneRow:
         """The scene, with its owner's quotas, held against other writers."""
@@ -115,31 +115,10 @@ class SceneFiles:
         for row in replaced:
             session.delete(row)
         session.flush()
-        session.add_all(_row(scene.id, file) for file in files)
+        session.add_all(
+            FileRow(scene_id=scene.id, **file.model_dump()) for file in files
+        )
         scene_rows.recount(session, scene)
         if scene.scene_sha256 is None:
-            scene_rows.set_error(scene, None)
+            scene.error = None
         scene_rows.settle(session, scene, now)
-
-
-def _row(scene_id: str, file: FileRecord) -> FileRow:
-    return FileRow(
-        scene_id=scene_id,
-        path=file.path,
-        kind=file.kind,
-        sha256=file.sha256,
-        num_bytes=file.num_bytes,
-        height=file.height,
-        width=file.width,
-    )
-
-
-def _record(row: FileRow) -> FileRecord:
-    return FileRecord(
-        path=row.path,
-        kind=cast(FileKind, row.kind),
-        sha256=row.sha256,
-        num_bytes=row.num_bytes,
-        height=row.height,
-        width=row.width,
-    )

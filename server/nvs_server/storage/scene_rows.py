@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from nvs.api.scenes import SceneState
 from nvs_server.storage.errors import NotFound, QuotaExceeded, SceneBusy
-from nvs_server.storage.records import BuiltScene, ErrorRecord, SceneRecord, SceneState
+from nvs_server.storage.records import BuiltScene
 from nvs_server.storage.tables import FileRow, InputRow, JobRow, SceneRow
 
 
@@ -111,26 +111,19 @@ def give_scene_file(
     session: Session, row: SceneRow, built: BuiltScene, job_id: str | None
 ) -> None:
     """Make `built` the scene's file; `job_id` None for an uploaded one."""
-    row.scene_sha256 = built.sha256
-    row.scene_bytes = built.num_bytes
-    row.weights = built.weights
-    row.model_digest = built.model_digest
-    row.height = built.height
-    row.width = built.width
-    row.num_views = built.num_views
+    file = built.file
+    row.scene_sha256 = file.sha256
+    row.scene_bytes = file.num_bytes
+    row.weights = file.weights
+    row.model_digest = file.model_digest
+    row.height = file.height
+    row.width = file.width
+    row.num_views = file.num_views
     row.built_job_id = job_id
-    set_error(row, None)
+    row.error = None
     session.execute(delete(InputRow).where(InputRow.scene_id == row.id))
     session.add_all(
-        InputRow(
-            scene_id=row.id,
-            index=view.index,
-            name=view.name,
-            camera=dict(view.camera),
-            sha256=view.sha256,
-            thumbnail_sha256=view.thumbnail_sha256,
-        )
-        for view in built.inputs
+        InputRow(scene_id=row.id, **view.model_dump()) for view in built.inputs
     )
 
 
@@ -142,43 +135,3 @@ def forget_scene_file(session: Session, row: SceneRow) -> None:
     row.height = row.width = row.num_views = None
     row.built_job_id = None
     session.execute(delete(InputRow).where(InputRow.scene_id == row.id))
-
-
-def set_error(row: SceneRow | JobRow, error: ErrorRecord | None) -> None:
-    """Say why a scene or job failed, or that it did not."""
-    row.error_problem = None if error is None else error.problem
-    row.error_remedy = None if error is None else error.remedy
-
-
-def error_of(row: SceneRow | JobRow) -> ErrorRecord | None:
-    """What `set_error` said."""
-    if row.error_problem is None:
-        return None
-    return ErrorRecord(problem=row.error_problem, remedy=row.error_remedy or "")
-
-
-def scene_record(row: SceneRow) -> SceneRecord:
-    """The row as a value."""
-    return SceneRecord(
-        id=row.id,
-        owner=row.owner,
-        name=row.name,
-        tags=tuple(tag.tag for tag in row.tags),
-        state=cast(SceneState, row.state),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        expires_at=row.expires_at,
-        num_images=row.num_images,
-        has_cameras=row.num_camera_files > 0,
-        input_bytes=row.input_bytes,
-        scene_sha256=row.scene_sha256,
-        scene_bytes=row.scene_bytes,
-        weights=row.weights,
-        model_digest=row.model_digest,
-        height=row.height,
-        width=row.width,
-        num_views=row.num_views,
-        job_id=row.job_id,
-        built_job_id=row.built_job_id,
-        error=error_of(row),
-    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -14,7 +12,8 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
-from nvs_server.backends.base import Frame
+from nvs.api.stream import Timings
+from nvs.api.system import Tier
 
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 BUILD_BUCKETS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
@@ -92,20 +91,20 @@ class Metrics:
             registry=self.registry,
         )
 
-    def rendered(self, frames: Sequence[Frame], *, via: str) -> None:
-        """Count rendered images.
+    def rendered(self, timings: Timings, tier: Tier, *, via: str) -> None:
+        """Count a rendered image.
 
         Args:
-            frames: What the backend answered.
+            timings: Where its time went.
+            tier: Where its scene was.
             via: `render`, `batch` or `stream`.
         """
-        self.frames.labels(via).inc(len(frames))
-        for frame in frames:
-            self.stage_seconds.labels("queue").observe(frame.queue_ms / 1000)
-            self.stage_seconds.labels("load").observe(frame.load_ms / 1000)
-            self.stage_seconds.labels("model").observe(frame.model_ms / 1000)
-            self.stage_seconds.labels("encode").observe(frame.encode_ms / 1000)
-            self.cache_tiers.labels(frame.tier).inc()
+        self.frames.labels(via).inc()
+        self.stage_seconds.labels("queue").observe(timings.queue_ms / 1000)
+        self.stage_seconds.labels("load").observe(timings.load_ms / 1000)
+        self.stage_seconds.labels("model").observe(timings.model_ms / 1000)
+        self.stage_seconds.labels("encode").observe(timings.encode_ms / 1000)
+        self.cache_tiers.labels(tier).inc()
 
     def job_ended(self, kind: str, state: str, seconds: float) -> None:
         """Count a job that reached a final state.

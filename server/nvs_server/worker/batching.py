@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nvs.api.system import Tier
 from nvs.cameras import Camera
 from nvs.scene import Scene
 from nvs.scene.renderer import RENDER_BATCH
-from nvs_server.backends.base import RenderOrder, Tier
+from nvs_server.backends.base import RenderOrder
 from nvs_server.backends.wire import Message
 
 PATIENCE = 4
@@ -39,7 +40,7 @@ class Render:
     @property
     def key(self) -> tuple[str, int, int]:
         """Renders with equal keys can share a batch."""
-        return self.order.scene.sha256, self.order.height, self.order.width
+        return self.order.scene.sha256, self.camera.height, self.camera.width
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

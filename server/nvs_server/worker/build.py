@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from nvs.api.jobs import JobStage
 from nvs.errors import DatasetError
 from nvs.files import file_sha256
-from nvs_server.backends.base import BuildOrder, BuiltFile, Stage
+from nvs_server.backends.base import BuildOrder
 from nvs_server.backends.prepared import read_views
-from nvs_server.worker.models import Model
+from nvs_server.storage.records import SceneFile
+from nvs_server.worker.models import Served
 
-Tick = Callable[[Stage, float], None]
+Tick = Callable[[JobStage, float], None]
 
 
-def build(model: Model, order: BuildOrder, tick: Tick) -> BuiltFile:
+def build(model: Served, order: BuildOrder, tick: Tick) -> SceneFile:
     """Prefill the views and write the scene file.
 
     Args:
@@ -42,8 +44,7 @@ def build(model: Model, order: BuildOrder, tick: Tick) -> BuiltFile:
     tick("storing", 0.0)
     # Where weights lie on this machine is nobody else's business.
     replace(scene, weights_hint=None).save(order.output)
-    return BuiltFile(
-        path=order.output,
+    return SceneFile(
         sha256=file_sha256(order.output),
         num_bytes=order.output.stat().st_size,
         weights=model.info.id,

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from nvs.errors import SceneFileError
 from nvs.scene import Scene
-from nvs_server.backends.base import BackendError, SceneDamaged, SceneRef
+from nvs_server.backends.base import BackendError, SceneDamaged
 from nvs_server.backends.settings import WorkerConfiguration
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing, StorageError
+from nvs_server.storage.records import SceneRef
 from nvs_server.worker.models import Models, find_model
 from nvs_server.worker.scene_cache import SceneCache, Tier
 

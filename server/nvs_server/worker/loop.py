@@ -19,23 +19,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nvs.api.jobs import JobStage
+from nvs.api.stream import Timings
+from nvs.api.system import Tier
 from nvs.cameras import Camera
 from nvs.errors import ConfigError
 from nvs.scene import Scene
 from nvs_server.backends import wire
-from nvs_server.backends.base import (
-    BuildOrder,
-    Cancelled,
-    RenderOrder,
-    SceneRef,
-    Stage,
-    VideoOrder,
-)
+from nvs_server.backends.base import BuildOrder, Cancelled, RenderOrder, VideoOrder
 from nvs_server.backends.pipe import Pipe
 from nvs_server.backends.wire import Message
+from nvs_server.storage.records import SceneRef
 from nvs_server.worker.batching import Agenda, Batch, Job, Render
 from nvs_server.worker.build import build
-from nvs_server.worker.encode import Encoding
+from nvs_server.worker.encode import MEDIA_TYPES, check_background, encode
 from nvs_server.worker.models import Models, find_model
 from nvs_server.worker.scene_cache import SceneCache
 from nvs_server.worker.video import video
@@ -102,7 +99,8 @@ class Worker:
     def _take_render(self, request: Message) -> None:
         arrived = time.perf_counter()
         order = wire.from_json(RenderOrder, request["order"])
-        _encoding(self._models, order)
+        model = find_model(self._models, order.scene.weights)
+        check_background(order.options, model.info)
         render = Render(
             id=request["id"],
             order=order,
@@ -128,8 +126,8 @@ class Worker:
         else:
             self._add(render, *found)
 
-    def _add(self, render: Render, scene: Scene, tier: str) -> None:
-        render.scene, render.tier = scene, tier  # type: ignore[assignment]
+    def _add(self, render: Render, scene: Scene, tier: Tier) -> None:
+        render.scene, render.tier = scene, tier
         render.loaded_seconds = time.perf_counter()
         self._agenda.add(render)
 
@@ -174,23 +172,25 @@ class Worker:
             if render.id not in self._open:
                 return
             begun = time.perf_counter()
-            encoding = _encoding(self._models, render.order)
-            data = encoding.encode(image.numpy())
+            options = render.order.options
+            data = encode(image.numpy(), options)
             now = time.perf_counter()
             load = render.loaded_seconds - render.arrived_seconds
-            encode = now - begun
-            queue = now - render.arrived_seconds - load - model_seconds - encode
-            frame = {
-                "media_type": encoding.media_type,
-                "height": render.order.height,
-                "width": render.order.width,
-                "queue_ms": 1000 * max(0.0, queue),
-                "load_ms": 1000 * load,
-                "model_ms": 1000 * model_seconds,
-                "encode_ms": 1000 * encode,
+            queue = begun - render.arrived_seconds - load - model_seconds
+            timings = Timings(
+                queue_ms=1000 * max(0.0, queue),
+                load_ms=1000 * load,
+                model_ms=1000 * model_seconds,
+                encode_ms=1000 * (now - begun),
+            )
+            picture = {
+                "media_type": MEDIA_TYPES[options.format],
+                "height": options.height,
+                "width": options.width,
+                "timings": wire.to_json(timings),
                 "tier": render.tier,
             }
-            self._pipe.send(data, id=render.id, event="frame", frame=frame)
+            self._pipe.send(data, id=render.id, event="picture", picture=picture)
             if index + 1 == len(render.camera):
                 self._open.pop(render.id, None)
                 self._pipe.send(id=render.id, event="result")
@@ -234,11 +234,11 @@ class Worker:
                 self._render(batch)
         return loading.result()
 
-    def _ticker(self, job: Job) -> Callable[[Stage, float], None]:
+    def _ticker(self, job: Job) -> Callable[[JobStage, float], None]:
         """What a job calls at each step: reports, serves renders, raises to stop."""
-        last: tuple[Stage | None, float] = (None, 0.0)
+        last: tuple[JobStage | None, float] = (None, 0.0)
 
-        def tick(stage: Stage, fraction: float) -> None:
+        def tick(stage: JobStage, fraction: float) -> None:
             nonlocal last
             if job.cancelled:
                 raise _given_up()
@@ -282,16 +282,6 @@ def _given_up() -> Cancelled:
     return Cancelled("the work was given up", remedy="Ask for it again if needed.")
 
 
-def _encoding(models: Models, order: RenderOrder) -> Encoding:
-    model = find_model(models, order.scene.weights)
-    return Encoding(
-        format=order.format,
-        quality=order.quality,
-        background=order.background,
-        model=model.info,
-    )
-
-
 def _camera(order: RenderOrder) -> Camera:
     """Cameras of an order; float64, so that rounding is left to the renderer."""
     poses = [camera.world_from_camera for camera in order.cameras]
@@ -299,6 +289,6 @@ def _camera(order: RenderOrder) -> Camera:
     return Camera(
         world_from_camera=torch.tensor(poses, dtype=torch.float64),
         intrinsics=torch.tensor(intrinsics, dtype=torch.float64),
-        height=order.height,
-        width=order.width,
+        height=order.options.height,
+        width=order.options.width,
     )

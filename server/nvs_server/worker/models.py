@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import torch
 
+from nvs.api.system import Model
 from nvs.errors import ConfigError, SceneFileError
 from nvs.scene import Renderer, Scene
-from nvs_server.backends.base import ModelInfo
 from nvs_server.backends.settings import FastWeightShapes, WorkerConfiguration
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
+class Served:
     """Weights on the device, and what is said of them."""
 
     renderer: Renderer
-    info: ModelInfo
+    info: Model
     shapes: FastWeightShapes
 
     @property
@@ -51,7 +51,7 @@ class Model:
         return scene
 
 
-Models = dict[str, Model]
+Models = dict[str, Served]
 
 
 def load_models(configuration: WorkerConfiguration) -> Models:
@@ -78,7 +78,7 @@ def load_models(configuration: WorkerConfiguration) -> Models:
     return models
 
 
-def find_model(models: Models, weights: str) -> Model:
+def find_model(models: Models, weights: str) -> Served:
     """The model of an id.
 
     Raises:
@@ -94,11 +94,11 @@ def find_model(models: Models, weights: str) -> Model:
 
 def _model(
     renderer: Renderer, configuration: WorkerConfiguration, *, is_default: bool
-) -> Model:
+) -> Served:
     num_parameters = sum(p.numel() for p in renderer.network.parameters())
     height, width = renderer.trained_on.size or (None, None)
     trained = f", trained at {height}×{width}" if height else ""
-    info = ModelInfo(
+    info = Model(
         id=renderer.model_id,
         is_default=is_default,
         poses=renderer.poses,
@@ -118,4 +118,4 @@ def _model(
         num_blocks=len(layers),
         matrices=tuple(tuple(w.shape) for w in layers[0].lact.initial),
     )
-    return Model(renderer=renderer, info=info, shapes=shapes)
+    return Served(renderer=renderer, info=info, shapes=shapes)

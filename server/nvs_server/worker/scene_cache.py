@@ -15,9 +15,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nvs.api.system import Tier as TierName
 from nvs.scene import Scene
-from nvs_server.backends.base import CacheStatus, SceneRef
-from nvs_server.backends.base import Tier as TierName
+from nvs_server.backends.base import CacheStatus
+from nvs_server.storage.records import SceneRef
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from fastapi import FastAPI, WebSocket
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from nvs.api.system import Quotas
 from nvs_server import failures, refusal
 from nvs_server.access.authentication import Authentication
 from nvs_server.access.dependencies import Caller, RenderCaller, Writer
@@ -19,7 +19,7 @@ from nvs_server.settings import Settings
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import StorageUnavailable
 from nvs_server.storage.keys import KeyStore
-from nvs_server.storage.records import KeyRecord, Quotas
+from nvs_server.storage.records import KeyRecord
 from nvs_server.storage.tickets import TicketStore
 from nvs_server.telemetry.metrics import Metrics
 from nvs_server.telemetry.requests import RequestTelemetry
@@ -72,7 +72,7 @@ def make(keys: KeyStore, tickets: TicketStore, tmp_path: Path) -> Make:
             return {
                 "owner": caller.owner,
                 "auth": caller.auth,
-                "quotas": asdict(caller.quotas),
+                "quotas": caller.quotas.model_dump(),
             }
 
         @app.post("/v1/write")

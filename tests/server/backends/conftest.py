@@ -13,27 +13,27 @@ from typing import Any, TypeVar
 import pytest
 import torch
 
+from nvs.api.cameras import PosedCamera
+from nvs.api.jobs import BuildRequest, ListedViews
+from nvs.api.renders import PictureOptions
 from nvs.assets import SAMPLE
 from nvs.cameras import Camera, orbit
 from nvs.files import file_sha256
 from nvs.scene import Renderer
 from nvs_server.backends.base import (
     BuildOrder,
-    BuiltFile,
-    CameraRecord,
-    ChosenViews,
-    Frame,
+    Picture,
     PreparedViews,
     PrepareOrder,
     RenderOrder,
-    SceneRef,
 )
 from nvs_server.backends.local import LocalBackend
 from nvs_server.backends.settings import LocalSettings
 from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.records import SceneFile, SceneRef
 
 SIZE = 64
-VIEWS = (0, 3, 6, 9)
+VIEWS = [0, 3, 6, 9]
 WAIT_SECONDS = 120
 
 Result = TypeVar("Result")
@@ -90,21 +90,15 @@ class Running:
             weights="lact_tiny",
         )
 
-    def render(self, scene: SceneRef, camera: Camera, **values: Any) -> list[Frame]:
-        """Frames of an order that `order` makes."""
+    def render(self, scene: SceneRef, camera: Camera, **values: Any) -> list[Picture]:
+        """Pictures of an order that `order` makes."""
         return self.run(self.backend.render(self.order(scene, camera, **values)))
 
     @staticmethod
-    def records(camera: Camera) -> tuple[CameraRecord, ...]:
+    def posed(camera: Camera) -> tuple[PosedCamera, ...]:
         """Cameras as an order has them."""
         return tuple(
-            CameraRecord(
-                world_from_camera=tuple(map(tuple, pose)),  # type: ignore[arg-type]
-                fx=fx,
-                fy=fy,
-                cx=cx,
-                cy=cy,
-            )
+            PosedCamera(world_from_camera=pose, fx=fx, fy=fy, cx=cx, cy=cy)
             for pose, (fx, fy, cx, cy) in zip(
                 camera.world_from_camera.tolist(),
                 camera.intrinsics.tolist(),
@@ -127,13 +121,11 @@ class Running:
     @staticmethod
     def order(scene: SceneRef, camera: Camera, **values: Any) -> RenderOrder:
         """An order for raw numbers, unless told otherwise."""
-        values = {"format": "float32", **values}
+        size = {"height": camera.height, "width": camera.width}
         return RenderOrder(
             scene=scene,
-            cameras=Running.records(camera),
-            height=camera.height,
-            width=camera.width,
-            **values,
+            cameras=Running.posed(camera),
+            options=PictureOptions(**size | {"format": "float32"} | values),
         )
 
 
@@ -183,27 +175,27 @@ def prepared(
     order = PrepareOrder(
         folder=SAMPLE,
         output=tmp_path_factory.mktemp("prepared"),
-        size=SIZE,
-        views=ChosenViews(indices=VIEWS),
+        request=BuildRequest(size=SIZE, views=ListedViews(indices=VIEWS)),
     )
     return running.run(running.backend.prepare(order, ignore))
 
 
 @pytest.fixture(scope="session")
-def built(
-    running: Running, prepared: PreparedViews, tmp_path_factory: pytest.TempPathFactory
-) -> BuiltFile:
-    order = BuildOrder(
-        views=prepared.views,
-        output=tmp_path_factory.mktemp("built") / "sample.scene",
-        weights=prepared.weights,
-    )
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the scene file that is `built`."""
+    return tmp_path_factory.mktemp("built") / "sample.scene"
+
+
+@pytest.fixture(scope="session")
+def built(running: Running, prepared: PreparedViews, path: Path) -> SceneFile:
+    order = BuildOrder(views=prepared.views, output=path, weights=prepared.weights)
     return running.run(running.backend.build(order, ignore))
 
 
 @pytest.fixture(scope="session")
-def scene(running: Running, built: BuiltFile) -> SceneRef:
-    return running.store(built.path)
+def scene(running: Running, built: SceneFile, path: Path) -> SceneRef:
+    assert built.num_bytes == path.stat().st_size
+    return running.store(path)
 
 
 @pytest.fixture(scope="session")

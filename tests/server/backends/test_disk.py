@@ -10,28 +10,29 @@ import pytest
 
 from nvs.assets import SAMPLE
 from nvs_server.backends import disk
-from nvs_server.backends.base import BuiltFile, CacheStatus
+from nvs_server.backends.base import CacheStatus
 from nvs_server.backends.disk import DiskCache
 from nvs_server.backends.local import LocalBackend
 from nvs_server.backends.settings import LocalSettings
 from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.records import SceneFile
 
 IMAGE = b"\xff\xd8\xff an image"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, built: BuiltFile, s3_url: str) -> Path:
+def cache(tmp_path: Path, built: SceneFile, path: Path, s3_url: str) -> Path:
     """A cache with a scene file, an image, locks and an upload in progress."""
     folder = tmp_path / "cache"
     blobs = Blobs(s3_url, folder, 2**30)
-    (folder / "scene").write_bytes(built.path.read_bytes())
+    (folder / "scene").write_bytes(path.read_bytes())
     blobs.put_file(folder / "scene", built.sha256)
     assert blobs.put_bytes(IMAGE) == hashlib.sha256(IMAGE).hexdigest()
     (blobs.incoming() / "upload").write_bytes(b"half of it")
     return folder
 
 
-def test_only_copies_count_and_scenes_apart(cache: Path, built: BuiltFile) -> None:
+def test_only_copies_count_and_scenes_apart(cache: Path, built: SceneFile) -> None:
     counted = DiskCache(cache)
     counted.count()
     assert counted.num_bytes == built.num_bytes + len(IMAGE)
@@ -42,7 +43,7 @@ def test_only_copies_count_and_scenes_apart(cache: Path, built: BuiltFile) -> No
     assert (counted.num_bytes, counted.num_scenes) == (len(IMAGE), 0)
 
 
-def test_status_looks_at_no_file(cache: Path, built: BuiltFile) -> None:
+def test_status_looks_at_no_file(cache: Path, built: SceneFile) -> None:
     async def scenario() -> list[CacheStatus]:
         backend = LocalBackend(
             LocalSettings(blobs_url="s3://bucket", disk_cache_folder=cache)

@@ -16,21 +16,21 @@ from typing import Any
 import psutil
 import pytest
 
+from nvs.api.jobs import BuildRequest
+from nvs.api.renders import Orbit, VideoRequest
 from nvs.assets import SAMPLE
 from nvs.errors import SceneFileError
 from nvs.tensor_file import read_tensors
 from nvs_server.backends import child as child_module
 from nvs_server.backends.base import (
     BuildOrder,
-    BuiltFile,
     PreparedViews,
     PrepareOrder,
-    SceneRef,
-    Trajectory,
     VideoOrder,
     WorkerLost,
 )
 from nvs_server.backends.settings import LocalSettings
+from nvs_server.storage.records import SceneFile, SceneRef
 
 Running = Any
 """The fixture's class."""
@@ -61,7 +61,8 @@ asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
 def large(running: Running, tmp_path_factory: pytest.TempPathFactory) -> PreparedViews:
     """Views that take a while to be built from."""
     output = tmp_path_factory.mktemp("large")
-    order = PrepareOrder(folder=SAMPLE, output=output, size=128)
+    request = BuildRequest(size=128)
+    order = PrepareOrder(folder=SAMPLE, output=output, request=request)
     return running.run(running.backend.prepare(order, lambda *_: None))
 
 
@@ -69,9 +70,15 @@ def build_order(prepared: PreparedViews, output: Path) -> BuildOrder:
     return BuildOrder(views=prepared.views, output=output, weights=prepared.weights)
 
 
-def digest(built: BuiltFile) -> str | None:
+def video_order(scene: SceneRef, output: Path, num_frames: int) -> VideoOrder:
+    trajectory = Orbit(kind="orbit", num_frames=num_frames)
+    request = VideoRequest(trajectory=trajectory, height=SIZE, width=SIZE)
+    return VideoOrder(scene=scene, output=output, request=request)
+
+
+def digest(path: Path) -> str | None:
     """Of everything in a scene file, whatever the order of its header."""
-    return read_tensors(built.path, error=SceneFileError, remedy="")[2]
+    return read_tensors(path, error=SceneFileError, remedy="")[2]
 
 
 class Begun:
@@ -111,13 +118,7 @@ def test_a_cancelled_video_stops_and_leaves_nothing(
 ) -> None:
     (tmp_path / "first").mkdir()
     begun = Begun()
-    order = VideoOrder(
-        scene=scene,
-        trajectory=Trajectory(num_frames=10_000),
-        height=SIZE,
-        width=SIZE,
-        output=tmp_path / "first/x.mp4",
-    )
+    order = video_order(scene, tmp_path / "first/x.mp4", 10_000)
     first = running.begin(running.backend.video(order, begun))
     begun.wait()
     first.cancel()
@@ -131,13 +132,7 @@ def test_renders_are_served_while_a_video_runs_and_do_not_change_it(
     running: Running, scene: SceneRef, tmp_path: Path
 ) -> None:
     begun = Begun()
-    order = VideoOrder(
-        scene=scene,
-        trajectory=Trajectory(num_frames=120),
-        height=SIZE,
-        width=SIZE,
-        output=tmp_path / "x.mp4",
-    )
+    order = video_order(scene, tmp_path / "x.mp4", 120)
     camera = running.around(2)
     alone = running.render(scene, camera)
     video = running.begin(running.backend.video(order, begun))
@@ -154,18 +149,17 @@ def test_renders_are_served_while_a_build_runs_and_do_not_change_it(
     large: PreparedViews,
     tmp_path: Path,
 ) -> None:
-    quiet = running.run(
-        running.backend.build(build_order(large, tmp_path / "quiet.scene"), Begun())
-    )
+    quiet = build_order(large, tmp_path / "quiet.scene")
+    running.run(running.backend.build(quiet, Begun()))
     begun = Begun()
-    build = running.begin(
-        running.backend.build(build_order(large, tmp_path / "busy.scene"), begun)
-    )
+    busy = build_order(large, tmp_path / "busy.scene")
+    build = running.begin(running.backend.build(busy, begun))
     begun.wait()
     frames = running.render(scene, running.around(1))
     assert not build.done()
     assert len(frames) == 1
-    assert digest(build.result(WAIT_SECONDS)) == digest(quiet)
+    build.result(WAIT_SECONDS)
+    assert digest(busy.output) == digest(quiet.output)
 
 
 def test_a_cancelled_render_is_dropped(running: Running, scene: SceneRef) -> None:
@@ -190,7 +184,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 def test_killed_while_it_builds_the_worker_comes_back(
-    running: Running, large: PreparedViews, built: BuiltFile, tmp_path: Path
+    running: Running, large: PreparedViews, built: SceneFile, tmp_path: Path
 ) -> None:
     begun = Begun()
     order = build_order(large, tmp_path / "x.scene")
@@ -271,7 +265,7 @@ def test_no_process_outlives_a_killed_gateway(
     assert not (tmp_path / "x.scene").exists()
 
 
-def test_a_drained_backend_ends_its_work_and_takes_no_more(
+def test_a_scene_over_the_budget_is_kept_only_while_it_is_rendered(
     local_settings: LocalSettings,
     start: Callable[[LocalSettings], Running],
     scene: SceneRef,
@@ -287,8 +281,15 @@ def test_a_drained_backend_ends_its_work_and_takes_no_more(
     host = other.backend.status().cache[0]
     assert len(frames) == 2
     assert (host.scenes, host.bytes, host.evictions) == (0, 0, 1)  # over its budget
-    other.run(other.backend.drain(WAIT_SECONDS))
-    assert build.result(0).num_views == 4
-    assert other.backend.status().draining
+    assert build.result(WAIT_SECONDS).num_views == 4
+
+
+def test_a_stopped_backend_takes_no_more(
+    local_settings: LocalSettings,
+    start: Callable[[LocalSettings], Running],
+    scene: SceneRef,
+) -> None:
+    other = start(local_settings)
+    other.run(other.backend.stop())
     with pytest.raises(WorkerLost, match="shutting down"):
         other.render(scene, other.around(1))

@@ -10,54 +10,76 @@ from typing import Any
 
 import pytest
 
+from nvs.api.cameras import LookAt, PosedCamera
+from nvs.api.jobs import BuildRequest, CountedViews, ListedViews
+from nvs.api.renders import (
+    FollowPath,
+    Orbit,
+    PictureOptions,
+    RenderRequest,
+    VideoRequest,
+)
 from nvs.errors import CameraError, DatasetError, MissingExtraError, NvsError
 from nvs_server.backends import wire
 from nvs_server.backends.base import (
     BackendError,
     BuildOrder,
-    CameraRecord,
-    ChosenViews,
+    InputView,
     PrepareOrder,
     RenderOrder,
-    SampledViews,
     SceneDamaged,
-    SceneRef,
-    Trajectory,
     VideoOrder,
     WorkerLost,
 )
+from nvs_server.storage.records import SceneRef
 
 SCENE = SceneRef(scene_id="s", sha256="0" * 64, num_bytes=9, weights="lact_tiny")
-CAMERA = CameraRecord(
-    world_from_camera=((1.0, 0, 0, 0.1), (0, 1, 0, 1 / 3), (0, 0, 1, 0), (0, 0, 0, 1)),
+CAMERA = PosedCamera(
+    world_from_camera=[[1, 0, 0, 0.1], [0, 1, 0, 1 / 3], [0, 0, 1, 0], [0, 0, 0, 1]],
     fx=70.1,
     fy=70.2,
     cx=32.0,
     cy=31.0,
 )
+KEYFRAME = {"camera_to_world": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]}
+EXPORTED = {
+    "render_height": 540,
+    "render_width": 960,
+    "fps": 24,
+    "camera_path": [KEYFRAME | {"fov": 50.0}],
+}
+
+
+def prepare(**values: Any) -> PrepareOrder:
+    request = BuildRequest(**values)
+    return PrepareOrder(folder=Path("/a"), output=Path("/b"), request=request)
+
+
+def video(trajectory: Orbit | FollowPath) -> VideoOrder:
+    request = VideoRequest(trajectory=trajectory, height=64, width=64)
+    return VideoOrder(scene=SCENE, output=Path("/v.mp4"), request=request)
+
+
 ORDERS = [
-    RenderOrder(scene=SCENE, cameras=(CAMERA,) * 2, height=64, width=72),
-    PrepareOrder(folder=Path("/a"), output=Path("/b"), size=(64, 72)),
-    PrepareOrder(
-        folder=Path("/a"), output=Path("/b"), size=64, views=ChosenViews(indices=(3, 1))
+    RenderOrder(
+        scene=SCENE,
+        cameras=(CAMERA,) * 2,
+        options=PictureOptions(height=64, width=72, background="#102030"),
     ),
-    PrepareOrder(
-        folder=Path("/a"), output=Path("/b"), views=SampledViews(count=3, seed=1)
-    ),
+    prepare(size=(64, 72)),
+    prepare(size=64, views=ListedViews(indices=[3, 1])),
+    prepare(views=CountedViews(count=3, seed=1)),
     BuildOrder(views=Path("/v"), output=Path("/o"), weights="w", framing="object"),
-    VideoOrder(
-        scene=SCENE,
-        trajectory=Trajectory(elevation_degrees=20.5),
+    video(Orbit(kind="orbit", num_frames=2, elevation_degrees=20.5)),
+    video(FollowPath.model_validate({"camera_path": EXPORTED})),
+    InputView(
+        index=0,
+        name="a.png",
+        camera=CAMERA,
         height=64,
-        width=64,
-        output=Path("/v.mp4"),
-    ),
-    VideoOrder(
-        scene=SCENE,
-        camera_path={"camera_path": [{"fov": 50.0}], "fps": 24},
-        height=64,
-        width=64,
-        output=Path("/v.mp4"),
+        width=72,
+        image=None,
+        thumbnail=Path("/a.jpg"),
     ),
 ]
 
@@ -86,6 +108,15 @@ def test_messages_come_as_they_were_sent() -> None:
 def test_orders_come_as_they_were_given(order: Any) -> None:
     text = json.dumps(wire.to_json(order))
     assert wire.from_json(type(order), json.loads(text)) == order
+
+
+def test_of_a_request_only_what_an_order_asks_for_is_sent() -> None:
+    eye = LookAt(eye=[1, 0, 0], target=[0, 0, 0], vertical_fov_degrees=50)
+    options = RenderRequest(camera=eye, height=64, width=72, quality=70)
+    order = RenderOrder(scene=SCENE, cameras=(eye.at_size(64, 72),), options=options)
+    values = wire.to_json(order)
+    assert set(values["options"]) == set(PictureOptions.model_fields)
+    assert wire.from_json(RenderOrder, values).options.quality == 70
 
 
 def test_a_message_that_ends_early_is_refused_wherever_it_ends() -> None:

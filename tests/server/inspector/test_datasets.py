@@ -13,27 +13,25 @@ import pytest
 import torch
 from PIL import Image
 
+from nvs.api.jobs import BuildRequest, CountedViews, ListedViews
+from nvs.api.system import Model
 from nvs.assets import SAMPLE
 from nvs.errors import CameraError, ConfigError, DatasetError, SceneFileError
 from nvs.scene import PosedViews, Renderer, Scene, load_views
 from nvs.scene.pictures import to_uint8
 from nvs_server.backends import wire
-from nvs_server.backends.base import (
-    ChosenViews,
-    ModelInfo,
-    PreparedViews,
-    PrepareOrder,
-    SampledViews,
-)
+from nvs_server.backends.base import PreparedViews, PrepareOrder
 from nvs_server.backends.prepared import read_views
 from nvs_server.backends.settings import FastWeightShapes
 from nvs_server.inspector import datasets
 from nvs_server.inspector.scenes import inspect_scene
 
+DIGEST = "0" * 64
 
-def model(renderer: Renderer, **values: Any) -> ModelInfo:
+
+def model(renderer: Renderer, **values: Any) -> Model:
     known = {"trained_height": 128, "trained_width": 128, **values}
-    return ModelInfo(
+    return Model(
         id=renderer.model_id,
         is_default=True,
         poses="object",
@@ -55,10 +53,10 @@ def renderer() -> Renderer:
 
 @pytest.fixture
 def prepare(tmp_path: Path, renderer: Renderer) -> Callable[..., PreparedViews]:
-    def run(max_views: int = 24, **values: Any) -> PreparedViews:
-        given = {"folder": SAMPLE, "output": tmp_path / "out", "size": 16, **values}
+    def run(max_views: int = 24, folder: Path = SAMPLE, **values: Any) -> PreparedViews:
+        request = BuildRequest.model_validate({"size": 16} | values)
         return datasets.prepare(
-            PrepareOrder(**given),
+            PrepareOrder(folder=folder, output=tmp_path / "out", request=request),
             model(renderer),
             max_side_px=256,
             max_views=max_views,
@@ -98,16 +96,15 @@ def test_prepared_views_are_those_of_load_views_bit_by_bit(
 def test_without_a_size_it_is_that_of_training(
     prepare: Callable[..., PreparedViews],
 ) -> None:
-    prepared = prepare(size=None, views=ChosenViews(indices=(0,)))
+    prepared = prepare(size=None, views=ListedViews(indices=[0]))
     assert (prepared.height, prepared.width) == (128, 128)
 
 
 def test_without_a_size_others_than_squares_keep_the_aspect_of_the_images(
     renderer: Renderer, tmp_path: Path
 ) -> None:
-    order = PrepareOrder(
-        folder=SAMPLE, output=tmp_path, views=ChosenViews(indices=(0,))
-    )
+    request = BuildRequest(views=ListedViews(indices=[0]))
+    order = PrepareOrder(folder=SAMPLE, output=tmp_path, request=request)
     prepared = datasets.prepare(
         order,
         model(renderer, trained_height=72, trained_width=128),
@@ -121,9 +118,8 @@ def test_without_a_size_others_than_squares_keep_the_aspect_of_the_images(
 def test_weights_of_unknown_training_take_images_as_they_are(
     renderer: Renderer, tmp_path: Path
 ) -> None:
-    order = PrepareOrder(
-        folder=SAMPLE, output=tmp_path, views=ChosenViews(indices=(0,))
-    )
+    request = BuildRequest(views=ListedViews(indices=[0]))
+    order = PrepareOrder(folder=SAMPLE, output=tmp_path, request=request)
     prepared = datasets.prepare(
         order,
         model(renderer, trained_height=None, trained_width=None),
@@ -137,7 +133,7 @@ def test_weights_of_unknown_training_take_images_as_they_are(
 def test_pictures_show_what_the_network_sees(
     prepare: Callable[..., PreparedViews],
 ) -> None:
-    prepared = prepare(views=ChosenViews(indices=(5, 2)))
+    prepared = prepare(views=ListedViews(indices=[5, 2]))
     views = load_views(SAMPLE, size=16, views=[5, 2])
     assert [view.index for view in prepared.inputs] == [0, 1]
     for view, image in zip(prepared.inputs, views.image, strict=True):
@@ -157,16 +153,16 @@ def test_pictures_show_what_the_network_sees(
 def test_views_are_chosen_by_every_method(
     prepare: Callable[..., PreparedViews], method: Any
 ) -> None:
-    prepared = prepare(views=SampledViews(count=4, method=method, seed=1))
+    prepared = prepare(views=CountedViews(count=4, method=method, seed=1))
     assert 1 <= len(prepared.inputs) <= 4
-    again = prepare(views=SampledViews(count=4, method=method, seed=1))
+    again = prepare(views=CountedViews(count=4, method=method, seed=1))
     assert [v.name for v in prepared.inputs] == [v.name for v in again.inputs]
 
 
 def test_progress_grows_to_one(renderer: Renderer, tmp_path: Path) -> None:
     ticks: list[float] = []
     datasets.prepare(
-        PrepareOrder(folder=SAMPLE, output=tmp_path, size=16),
+        PrepareOrder(folder=SAMPLE, output=tmp_path, request=BuildRequest(size=16)),
         model(renderer),
         max_side_px=256,
         max_views=24,
@@ -185,11 +181,9 @@ def test_what_cannot_be_prepared_is_named(
     with pytest.raises(ConfigError, match="264×264 is over the limit of 256"):
         prepare(size=264)
     with pytest.raises(DatasetError, match="no view 24"):
-        prepare(views=ChosenViews(indices=(0, 24)))
-    with pytest.raises(DatasetError, match="no views are chosen"):
-        prepare(views=ChosenViews(indices=()))
+        prepare(views=ListedViews(indices=[0, 24]))
     with pytest.raises(ConfigError, match="cannot choose 25 of 24 views"):
-        prepare(views=SampledViews(count=25))
+        prepare(views=CountedViews(count=25))
     (copy / "opencv_cameras.json").write_text("[")
     with pytest.raises(DatasetError, match="not readable JSON"):
         prepare(folder=copy)
@@ -198,13 +192,13 @@ def test_what_cannot_be_prepared_is_named(
 def test_cameras_are_read_without_images(copy: Path) -> None:
     everything = datasets.inspect_cameras(copy)
     assert (everything.layout, everything.num_frames) == ("opencv", 24)
-    assert everything.missing == ()
+    assert everything.missing == []
     (copy / "renderings/00000003_rgba.png").unlink()
     some = datasets.inspect_cameras(copy)
-    assert some.missing == ("renderings/00000003_rgba.png",)
+    assert some.missing == ["renderings/00000003_rgba.png"]
     shutil.rmtree(copy / "renderings")
     none = datasets.inspect_cameras(copy)
-    assert (none.num_frames, len(none.missing)) == (24, 24)
+    assert (none.num_frames, none.num_missing, len(none.missing)) == (24, 24, 20)
 
 
 def test_an_unknown_layout_is_named(tmp_path: Path) -> None:
@@ -218,12 +212,14 @@ def test_findings_name_their_views(copy: Path) -> None:
     cameras[2]["w2c"][0][0] += 1
     (copy / "opencv_cameras.json").write_text(json.dumps(cameras))
     (copy / "renderings/00000003_rgba.png").unlink()
-    missing, *findings = datasets.validate(copy, "object")
+    found = datasets.validate(copy, "object")
+    assert found.verdict == "error"
+    missing, *findings = found.findings
     assert missing.severity == "warning"
     assert missing.title == "Missing images"
-    assert missing.views == ("renderings/00000003_rgba.png",)
+    assert missing.views == ["renderings/00000003_rgba.png"]
     errors = [finding for finding in findings if finding.severity == "error"]
-    assert [finding.views for finding in errors] == [("renderings/00000002_rgba.png",)]
+    assert [finding.views for finding in errors] == [["renderings/00000002_rgba.png"]]
     assert errors[0].title[0].isupper()
     assert errors[0].detail
     assert errors[0].remedy
@@ -246,6 +242,7 @@ def inspect(renderer: Renderer, tmp_path: Path) -> Callable[[Scene], Any]:
         scene.save(tmp_path / "x.scene")
         return inspect_scene(
             tmp_path / "x.scene",
+            DIGEST,
             tmp_path / "thumbnails",
             models=[wire.to_json(model(renderer))],
             shapes=[wire.to_json(shapes)],
@@ -258,7 +255,9 @@ def test_a_scene_file_is_described(
     inspect: Callable[[Scene], Any], scene: Scene
 ) -> None:
     info = inspect(scene)
-    assert (info.weights, info.height, info.width) == ("lact_tiny", 16, 16)
+    file = info.file
+    assert (file.weights, file.height, file.width) == ("lact_tiny", 16, 16)
+    assert (file.sha256, file.num_views) == (DIGEST, 2)
     assert [view.name for view in info.inputs] == list(scene.input_names)
     assert info.inputs[0].image is None
     with Image.open(info.inputs[1].thumbnail) as thumbnail:

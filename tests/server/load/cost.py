@@ -7,9 +7,9 @@ import time
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+from nvs.api.renders import ImageFormat
 from nvs.client.cameras import camera_to_json
 from nvs.client.renders import TIMING
-from nvs_server.backends.base import ImageFormat
 from tests.server.load.direct import QUALITY, Direct, around, asked
 from tests.server.load.report import Outcome, quantile
 from tests.server.load.service import service

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from nvs.api.system import Quotas
 from nvs_server.backends.base import WorkerLost
 from nvs_server.routes import stream_session
-from nvs_server.storage.records import Quotas
 from tests.server.routes.conftest import ABSENT, RENDER, Api
 
 Message = dict[str, Any]
@@ -76,7 +76,7 @@ def test_poses_become_pictures(api: Api) -> None:
             "tier": "host",
         }
         assert data.endswith(b" 2.5")
-        assert api.backend.orders[-1].quality == 85
+        assert api.backend.orders[-1].options.quality == 85
         stream.socket.send_json({"type": "ping"})
         assert stream.text() == {"type": "pong"}
     assert api.state.admission.num_streams == 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from nvs_server.backends.base import Frame
+from nvs.api.stream import Timings
 from nvs_server.telemetry.metrics import Metrics
 
 
@@ -10,24 +10,14 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
-def frame(tier: str) -> Frame:
-    return Frame(
-        data=b"",
-        media_type="image/png",
-        height=8,
-        width=8,
-        queue_ms=10.0,
-        load_ms=20.0,
-        model_ms=30.0,
-        encode_ms=40.0,
-        tier=tier,  # type: ignore[arg-type]
-    )
+TIMINGS = Timings(queue_ms=10.0, load_ms=20.0, model_ms=30.0, encode_ms=40.0)
 
 
 def test_frames_are_counted_with_their_stages_and_tiers() -> None:
     metrics = Metrics()
-    metrics.rendered([frame("disk"), frame("device")], via="batch")
-    metrics.rendered([frame("device")], via="stream")
+    metrics.rendered(TIMINGS, "disk", via="batch")
+    metrics.rendered(TIMINGS, "device", via="batch")
+    metrics.rendered(TIMINGS, "device", via="stream")
     assert value(metrics, "nvs_frames_total", via="batch") == 2
     assert value(metrics, "nvs_frames_total", via="stream") == 1
     assert value(metrics, "nvs_render_cache_hits_total", tier="device") == 2
@@ -56,7 +46,7 @@ def test_two_applications_do_not_share_their_counts() -> None:
 
 def test_the_text_can_be_read_back() -> None:
     metrics = Metrics()
-    metrics.rendered([frame("host")], via="render")
+    metrics.rendered(TIMINGS, "host", via="render")
     names = {
         one.name for one in text_string_to_metric_families(metrics.text().decode())
     }

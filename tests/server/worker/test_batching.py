@@ -7,11 +7,12 @@ import threading
 import pytest
 import torch
 
+from nvs.api.cameras import IDENTITY, PosedCamera
+from nvs.api.renders import PictureOptions
 from nvs.cameras import Camera
-from nvs_server.backends.base import CameraRecord, RenderOrder, SceneRef
+from nvs_server.backends.base import RenderOrder
+from nvs_server.storage.records import SceneRef
 from nvs_server.worker.batching import PATIENCE, Agenda, Batch, Job, Render
-
-ROWS = ((1.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 1.0, 0), (0, 0, 0, 1.0))
 
 
 @pytest.fixture
@@ -25,22 +26,24 @@ def agenda(dropped: list[Render | Job]) -> Agenda:
 
 
 def render(
-    number: int, num_views: int = 1, *, scene: str = "a", height: int = 8
+    number: int, num_views: int = 1, *, scene: str = "a", height: int = 16
 ) -> Render:
     ref = SceneRef(scene_id=scene, sha256=scene, num_bytes=1, weights="w")
-    record = CameraRecord(world_from_camera=ROWS, fx=1, fy=1, cx=1, cy=1)
+    posed = PosedCamera(world_from_camera=IDENTITY, fx=1, fy=1, cx=1, cy=1)
     poses = torch.eye(4).repeat(num_views, 1, 1)
     poses[:, 0, 3] = number + torch.arange(num_views) / 100
     return Render(
         id=number,
         order=RenderOrder(
-            scene=ref, cameras=(record,) * num_views, height=height, width=8
+            scene=ref,
+            cameras=(posed,) * num_views,
+            options=PictureOptions(height=height, width=16),
         ),
         camera=Camera(
             world_from_camera=poses,
             intrinsics=torch.ones(num_views, 4),
             height=height,
-            width=8,
+            width=16,
         ),
         arrived_seconds=0.0,
     )
@@ -62,7 +65,7 @@ def test_alike_renders_share_a_batch_and_others_keep_their_order(
         render(1),
         render(2, scene="b"),
         render(3),
-        render(4, height=16),
+        render(4, height=24),
         render(5, 2),
     ):
         agenda.add(item)

@@ -17,7 +17,7 @@ from nvs_server.backends.base import BuildOrder
 from nvs_server.backends.prepared import write_views
 from nvs_server.backends.settings import WorkerConfiguration
 from nvs_server.worker.build import build
-from nvs_server.worker.models import Model, find_model, load_models
+from nvs_server.worker.models import Served, find_model, load_models
 
 CONFIGURATION = WorkerConfiguration(
     blobs_url="",
@@ -35,12 +35,12 @@ CONFIGURATION = WorkerConfiguration(
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
+def model() -> Served:
     return load_models(CONFIGURATION)["lact_tiny"]
 
 
 @pytest.fixture
-def exported(tmp_path: Path) -> Model:
+def exported(tmp_path: Path) -> Served:
     """Weights in a folder, as training exports them."""
     config = ModelConfig(dim=32, num_blocks=1, attention_head_dim=16, fast_head_dim=32)
     folder = tmp_path / "mine"
@@ -62,20 +62,20 @@ def around(radius: float) -> Camera:
 
 
 @pytest.fixture(scope="module")
-def scene(model: Model) -> Scene:
+def scene(model: Served) -> Scene:
     views = PosedViews(image=torch.rand(1, 3, 8, 8), camera=around(2.7), names=("a",))
     return model.renderer.prefill(views)
 
 
-def test_the_size_of_a_scene_is_known_beforehand(model: Model, scene: Scene) -> None:
+def test_the_size_of_a_scene_is_known_beforehand(model: Served, scene: Scene) -> None:
     assert scene.to(dtype=torch.float32).num_bytes == model.scene_bytes
 
 
-def test_a_scene_that_fits_is_returned(model: Model, scene: Scene) -> None:
+def test_a_scene_that_fits_is_returned(model: Served, scene: Scene) -> None:
     assert model.check(scene) is scene
 
 
-def test_scenes_that_do_not_fit_are_refused(model: Model, scene: Scene) -> None:
+def test_scenes_that_do_not_fit_are_refused(model: Served, scene: Scene) -> None:
     blocks = scene.fast_weights
     with pytest.raises(SceneFileError, match="other weights than lact_tiny"):
         model.check(replace(scene, model_digest="other"))
@@ -89,7 +89,7 @@ def test_scenes_that_do_not_fit_are_refused(model: Model, scene: Scene) -> None:
         model.check(replace(scene, fast_weights=whole))
 
 
-def test_exports_are_served_for_what_they_are(exported: Model) -> None:
+def test_exports_are_served_for_what_they_are(exported: Served) -> None:
     info = exported.info
     assert (info.id, info.poses) == ("mine", "scene")
     assert (info.trained_height, info.trained_width) == (16, 24)
@@ -97,7 +97,7 @@ def test_exports_are_served_for_what_they_are(exported: Model) -> None:
 
 
 def test_built_scenes_do_not_tell_where_the_weights_lie(
-    exported: Model, tmp_path: Path
+    exported: Served, tmp_path: Path
 ) -> None:
     views = PosedViews(
         image=torch.rand(2, 3, 8, 8),
@@ -118,7 +118,7 @@ def test_built_scenes_do_not_tell_where_the_weights_lie(
     assert str(tmp_path).encode() not in order.output.read_bytes()
 
 
-def test_what_is_not_served_is_refused_by_name(model: Model) -> None:
+def test_what_is_not_served_is_refused_by_name(model: Served) -> None:
     with pytest.raises(ConfigError, match="'other' are not served"):
         find_model({"lact_tiny": model}, "other")
 

@@ -6,17 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
+from nvs.api.renders import PictureOptions
+from nvs.api.system import Model, Poses
 from nvs.errors import ConfigError
-from nvs_server.backends.base import ImageFormat, ModelInfo, Poses
 from nvs_server.worker import matte
-from nvs_server.worker.encode import Encoding
+from nvs_server.worker.encode import check_background, encode
 
 SIDE = 64
 COLOUR = np.array([0.2, 0.4, 0.7], np.float32)
 
 
-def model(poses: Poses = "object") -> ModelInfo:
-    return ModelInfo(
+def model(poses: Poses) -> Model:
+    return Model(
         id="weights",
         is_default=True,
         poses=poses,
@@ -32,12 +33,8 @@ def model(poses: Poses = "object") -> ModelInfo:
     )
 
 
-def encoding(
-    format: ImageFormat = "png", background: str = "model", poses: Poses = "object"
-) -> Encoding:
-    return Encoding(
-        format=format, quality=90, background=background, model=model(poses)
-    )
+def options(**values: str) -> PictureOptions:
+    return PictureOptions.model_validate({"height": SIDE, "width": SIDE} | values)
 
 
 @pytest.fixture
@@ -102,7 +99,7 @@ def test_an_image_of_background_alone_goes() -> None:
 
 
 def test_a_transparent_png_has_alpha(image: np.ndarray) -> None:
-    data = encoding(background="transparent").encode(image)
+    data = encode(image, options(background="transparent"))
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert decoded.shape == (SIDE, SIDE, 4)
     assert decoded[0, 0, 3] == 0
@@ -110,7 +107,7 @@ def test_a_transparent_png_has_alpha(image: np.ndarray) -> None:
 
 
 def test_a_colour_is_red_green_blue(image: np.ndarray) -> None:
-    data = encoding("float32", "#ff8000").encode(image)
+    data = encode(image, options(format="float32", background="#ff8000"))
     decoded = np.frombuffer(data, "<f4").reshape(SIDE, SIDE, 3)
     np.testing.assert_allclose(decoded[0, 0], [1, 128 / 255, 0], atol=1e-6)
 
@@ -118,17 +115,6 @@ def test_a_colour_is_red_green_blue(image: np.ndarray) -> None:
 @pytest.mark.parametrize("background", ["transparent", "#ffffff"])
 def test_scenes_have_no_background_to_replace(background: str) -> None:
     with pytest.raises(ConfigError, match="no white background to replace"):
-        encoding(background=background, poses="scene")
-    encoding(poses="scene")
-
-
-@pytest.mark.parametrize("format", ["jpeg", "float32"])
-def test_not_every_format_is_transparent(format: ImageFormat) -> None:
-    with pytest.raises(ConfigError, match=f"{format} images cannot be transparent"):
-        encoding(format, "transparent")
-
-
-@pytest.mark.parametrize("background", ["", "#fff", "#12345g", "red", "#1234567"])
-def test_what_is_no_colour_is_refused(background: str) -> None:
-    with pytest.raises(ConfigError, match="background is"):
-        encoding(background=background)
+        check_background(options(background=background), model("scene"))
+    check_background(options(background=background), model("object"))
+    check_background(options(), model("scene"))

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from nvs.scene import Scene
-from nvs_server.backends.base import SceneDamaged, SceneRef
+from nvs_server.backends.base import SceneDamaged
+from nvs_server.storage.records import SceneRef
 from nvs_server.worker.scene_cache import SceneCache, Tier
 
 SCENE_BYTES = 1000
