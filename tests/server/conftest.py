@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from nvs.api.system import Quotas
 from nvs_server.app import create_app
-from nvs_server.backends.base import (
+from nvs_server.compute.protocol import (
     BackendStatus,
     CacheStatus,
     ChildStatus,

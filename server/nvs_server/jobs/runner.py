@@ -13,19 +13,18 @@ from starlette.concurrency import run_in_threadpool
 
 from nvs.api.scenes import Failure
 from nvs.errors import NvsError
-from nvs_server.backends.base import Backend, BackendError, SceneDamaged
-from nvs_server.jobs.events import JobEvents
+from nvs_server.compute.protocol import Backend, BackendError, SceneDamaged
+from nvs_server.jobs.progress import JobEvents, Report
 from nvs_server.jobs.rebuild import rebuild
-from nvs_server.jobs.report import Report
 from nvs_server.jobs.work import Work
+from nvs_server.logs import logger
+from nvs_server.metrics import Metrics
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import StorageError
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import BuiltScene, JobRecord, VideoFile
 from nvs_server.storage.scenes import SceneStore
-from nvs_server.telemetry.logs import logger
-from nvs_server.telemetry.metrics import Metrics
 
 POLL_SECONDS = 2.0
 """How soon a job that another gateway took in is seen."""

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from nvs.api.jobs import BuildRequest
 from nvs.api.renders import VideoRequest
 from nvs.files import file_sha256
-from nvs_server.backends.base import (
+from nvs_server.compute.protocol import (
     Backend,
     BuildOrder,
     InputView,
@@ -19,8 +19,9 @@ from nvs_server.backends.base import (
     VideoOrder,
 )
 from nvs_server.jobs.materialise import materialise, work_folder
-from nvs_server.jobs.naming import shown_as
-from nvs_server.jobs.report import Report
+from nvs_server.jobs.progress import Report
+from nvs_server.metrics import Metrics
+from nvs_server.naming import shown_as
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import NotFound
 from nvs_server.storage.records import (
@@ -31,7 +32,6 @@ from nvs_server.storage.records import (
     VideoFile,
 )
 from nvs_server.storage.scenes import SceneStore
-from nvs_server.telemetry.metrics import Metrics
 
 
 class Work:

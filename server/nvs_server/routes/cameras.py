@@ -16,21 +16,30 @@ from nvs.api.names import check_file_name
 from nvs.api.scenes import CamerasReport
 from nvs.errors import CameraError, DatasetError
 from nvs.file_kinds import CAMERA_SUFFIXES, is_camera_name
-from nvs_server.access.dependencies import BackendDep, BlobStore, Reader, Scenes, Writer
-from nvs_server.backends.base import Backend
+from nvs_server.compute.protocol import Backend
+from nvs_server.edge.archives import ArchiveLimits, unpack
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem, not_found
 from nvs_server.jobs.materialise import (
     MAX_FRAME_FILE_BYTES,
     Locate,
     materialise,
     work_folder,
 )
-from nvs_server.jobs.naming import shown_as
-from nvs_server.limits.archives import ArchiveLimits, unpack
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.limits.inspections import InspectionsDep
-from nvs_server.problems import Problem, not_found
-from nvs_server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
-from nvs_server.routes.receive import Received, check_room, media_type, received
+from nvs_server.naming import shown_as
+from nvs_server.routes.dependencies import (
+    FILE_BODY,
+    BackendDep,
+    BlobStore,
+    InspectionsDep,
+    Reader,
+    SceneId,
+    Scenes,
+    Writer,
+    errors,
+    find_scene,
+)
+from nvs_server.routes.transfer import Received, check_room, media_type, received
 from nvs_server.settings import MAX_CAMERAS_BYTES
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord

@@ -11,21 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from nvs.api.scenes import DatasetReport, Validation
 from nvs.errors import DatasetError
 from nvs.file_kinds import IMAGE_SUFFIXES, is_camera_name, is_image_name
-from nvs_server.access.dependencies import (
-    BackendDep,
-    BlobStore,
-    Reader,
-    Scenes,
-    SettingsDep,
-    Writer,
-)
-from nvs_server.backends.base import Backend
+from nvs_server.compute.protocol import Backend
+from nvs_server.edge.archives import ArchiveLimits, UnpackedFile, unpack
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem
 from nvs_server.jobs.materialise import materialise, work_folder
-from nvs_server.jobs.naming import about, shown_as
-from nvs_server.limits.archives import ArchiveLimits, UnpackedFile, unpack
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.limits.inspections import InspectionsDep
-from nvs_server.problems import Problem
+from nvs_server.naming import about, shown_as
 from nvs_server.routes.cameras import (
     ZIP_TYPE,
     located,
@@ -33,12 +24,19 @@ from nvs_server.routes.cameras import (
 )
 from nvs_server.routes.dependencies import (
     FILE_BODY,
+    BackendDep,
+    BlobStore,
+    InspectionsDep,
+    Reader,
     SceneId,
+    Scenes,
+    SettingsDep,
+    Writer,
     errors,
     find_model,
     find_scene,
 )
-from nvs_server.routes.receive import check_room, media_type, received
+from nvs_server.routes.transfer import check_room, media_type, received
 from nvs_server.settings import Settings
 from nvs_server.storage.records import FileRecord, SceneRecord
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from nvs.api.values import Schema, examples
-from nvs_server.access.dependencies import (
+from nvs_server.compute.protocol import Backend, BackendStatus
+from nvs_server.edge.admission import Admission
+from nvs_server.edge.problems import Problem, documented
+from nvs_server.routes.dependencies import (
     AdmissionDep,
     BackendDep,
     MetricsDep,
     MetricsReader,
 )
-from nvs_server.problems import Problem, documented
+from nvs_server.storage.jobs import JobStore
 
 EXAMPLE = """# HELP nvs_renders Renders in the house.
 # TYPE nvs_renders gauge
@@ -70,3 +77,78 @@ async def readyz(admission: AdmissionDep, backend: BackendDep) -> Health:
 def metrics(caller: MetricsReader, metrics: MetricsDep) -> Response:
     """Metrics in Prometheus' text format; needs the scope `metrics`."""
     return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+class StateCollector(Collector):
+    """Queues, workers and caches as they are now.
+
+    Args:
+        admission: Renders in the house.
+        jobs: The job queue.
+        backend: Workers and their caches.
+    """
+
+    def __init__(self, admission: Admission, jobs: JobStore, backend: Backend) -> None:
+        self.admission = admission
+        self.jobs = jobs
+        self.backend = backend
+
+    def describe(self) -> list[Metric]:
+        """Nothing: registering must not ask the parts, which may not be started."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics."""
+        yield _gauge("nvs_renders", "Renders in the house.", self.admission.num_renders)
+        yield _gauge("nvs_renders_limit", "Renders let in.", self.admission.max_renders)
+        yield _gauge("nvs_streams", "Streams open.", self.admission.num_streams)
+        yield _gauge("nvs_draining", "Shutting down.", self.admission.is_draining)
+        counts = self.jobs.counts()
+        waiting = GaugeMetricFamily("nvs_jobs", "Jobs by state.", labels=["state"])
+        waiting.add_metric(["queued"], counts.queued)
+        waiting.add_metric(["running"], counts.running)
+        yield waiting
+        yield from _backend(self.backend.status())
+
+
+def _backend(status: BackendStatus) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "nvs_process_ready", "Whether a process takes work.", labels=["process"]
+    )
+    restarts = CounterMetricFamily(
+        "nvs_process_restarts", "Restarts of a process.", labels=["process"]
+    )
+    for role, processes in (
+        ("worker", status.workers),
+        ("inspector", status.inspectors),
+    ):
+        for place, process in enumerate(processes):
+            label = [f"{role}-{place}-{process.device}"]
+            up.add_metric(label, process.state == "ready")
+            restarts.add_metric(label, process.num_restarts)
+    yield up
+    yield restarts
+    size = GaugeMetricFamily("nvs_cache_bytes", "Cached scenes.", labels=["tier"])
+    limit = GaugeMetricFamily("nvs_cache_limit_bytes", "Budget.", labels=["tier"])
+    scenes = GaugeMetricFamily("nvs_cache_scenes", "Cached scenes.", labels=["tier"])
+    hits = CounterMetricFamily("nvs_cache_hits", "Scenes found.", labels=["tier"])
+    evictions = CounterMetricFamily(
+        "nvs_cache_evictions", "Scenes evicted.", labels=["tier"]
+    )
+    for cache in status.cache:
+        size.add_metric([cache.tier], cache.bytes)
+        limit.add_metric([cache.tier], cache.bytes_limit)
+        scenes.add_metric([cache.tier], cache.scenes)
+        hits.add_metric([cache.tier], cache.hits)
+        evictions.add_metric([cache.tier], cache.evictions)
+    yield from (size, limit, scenes, hits, evictions)
+    yield CounterMetricFamily(
+        "nvs_backend_images", "Images rendered.", value=status.images_total
+    )
+    yield CounterMetricFamily(
+        "nvs_backend_batches", "Batches rendered.", value=status.batches_total
+    )
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)

@@ -13,13 +13,22 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import JOB_EXAMPLE, Job, JobPage, JobState
-from nvs_server.access.dependencies import AdmissionDep, BlobStore, Jobs, Reader, Writer
-from nvs_server.access.principal import Principal
-from nvs_server.jobs.events import job_changes
-from nvs_server.problems import Problem, not_found
-from nvs_server.routes.dependencies import JobId, Runner, errors, is_id
-from nvs_server.routes.downloads import blob_response
+from nvs_server.edge.callers import Principal
+from nvs_server.edge.problems import Problem, not_found
+from nvs_server.jobs.progress import job_changes
+from nvs_server.routes.dependencies import (
+    AdmissionDep,
+    BlobStore,
+    JobId,
+    Jobs,
+    Reader,
+    Runner,
+    Writer,
+    errors,
+    is_id,
+)
 from nvs_server.routes.scenes import Cursor, Limit
+from nvs_server.routes.transfer import blob_response
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import JobRecord
 

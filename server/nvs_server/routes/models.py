@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.system import Capacity, Me, Models, Queue, Ticket
-from nvs_server.access.dependencies import (
+from nvs_server.routes.dependencies import (
     AdmissionDep,
     BackendDep,
     Caller,
@@ -16,9 +16,9 @@ from nvs_server.access.dependencies import (
     Scenes,
     SettingsDep,
     TicketsDep,
+    errors,
 )
-from nvs_server.routes.dependencies import errors
-from nvs_server.storage.tickets import LIFETIME_SECONDS
+from nvs_server.storage.keys import TICKET_SECONDS
 
 router = APIRouter(prefix="/v1", tags=["service"])
 
@@ -94,5 +94,5 @@ async def capacity(
 def ticket(caller: RenderCaller, tickets: TicketsDep) -> Ticket:
     """A ticket stands in for the key on one WebSocket, where headers cannot be set."""
     return Ticket(
-        ticket=tickets.issue(caller.key_id), expires_in_seconds=int(LIFETIME_SECONDS)
+        ticket=tickets.issue(caller.key_id), expires_in_seconds=int(TICKET_SECONDS)
     )

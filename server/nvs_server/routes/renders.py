@@ -13,20 +13,22 @@ from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
 from nvs.api.renders import RenderRequest, RendersRequest
-from nvs_server.access.dependencies import (
+from nvs_server.compute.protocol import Picture
+from nvs_server.edge.admission import AdmittedRoute
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem, invalid
+from nvs_server.routes.dependencies import (
+    JSON_BODY,
     BlobStore,
     MetricsDep,
     RenderCaller,
+    SceneId,
     Scenes,
     SettingsDep,
+    errors,
+    find_scene,
 )
-from nvs_server.backends.base import Picture
-from nvs_server.limits.admission import AdmittedRoute
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.problems import Problem, invalid
-from nvs_server.routes.dependencies import JSON_BODY, SceneId, errors, find_scene
-from nvs_server.routes.packing import PACKINGS, Packing
-from nvs_server.routes.pictures import Pictures
+from nvs_server.routes.pictures import PACKINGS, Packing, Pictures
 from nvs_server.storage.blobs import Blobs
 
 GROUP = 8

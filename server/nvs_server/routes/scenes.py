@@ -17,14 +17,16 @@ from nvs.api.scenes import (
     SceneUpdate,
     Tag,
 )
-from nvs_server.access.dependencies import Jobs, Reader, Scenes, Writer
-from nvs_server.problems import invalid, not_found
-from nvs_server.routes import inputs
+from nvs_server.edge.problems import invalid, not_found
 from nvs_server.routes.dependencies import (
     JSON_BODY,
     IdempotencyKey,
+    Jobs,
+    Reader,
     Runner,
     SceneId,
+    Scenes,
+    Writer,
     errors,
     find_scene,
 )
@@ -167,6 +169,3 @@ def _check_future(expires_at: AwareDatetime | None) -> None:
             f"{expires_at.isoformat()} has passed",
             remedy="Give a time in the future, or null for never.",
         )
-
-
-router.include_router(inputs.router)

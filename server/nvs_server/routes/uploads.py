@@ -10,21 +10,24 @@ from starlette.concurrency import run_in_threadpool
 from nvs.api.names import check_file_name
 from nvs.api.scenes import ImageFile, ImageFiles
 from nvs.file_kinds import IMAGE_TYPES, image_type
-from nvs_server.access.dependencies import (
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem, invalid, not_found
+from nvs_server.naming import about
+from nvs_server.routes import cameras, datasets, scene_files
+from nvs_server.routes.dependencies import (
+    FILE_BODY,
     BackendDep,
     BlobStore,
     Reader,
+    SceneId,
     Scenes,
     SettingsDep,
     Writer,
+    errors,
+    find_scene,
 )
-from nvs_server.jobs.naming import about
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.problems import Problem, invalid, not_found
-from nvs_server.routes import cameras, datasets, scene_files
-from nvs_server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
-from nvs_server.routes.downloads import blob_response
-from nvs_server.routes.receive import (
+from nvs_server.routes.transfer import (
+    blob_response,
     check_room,
     media_type,
     received,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nvs_server.storage import scene_rows
+from nvs_server.storage import rows
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import NotFound
 from nvs_server.storage.records import FileKind, FileRecord
@@ -82,8 +82,8 @@ class SceneFiles:
         if kind is not None:
             wanted = wanted.where(FileRow.kind == kind)
         with self._database.read() as session:
-            rows = session.scalars(wanted).all()
-        files = [FileRecord.model_validate(row) for row in rows]
+            found = session.scalars(wanted).all()
+        files = [FileRecord.model_validate(row) for row in found]
         return sorted(files, key=lambda file: file.path)
 
     def file(self, scene_id: str, path: str) -> FileRecord | None:
@@ -98,7 +98,7 @@ class SceneFiles:
         if owner is None:
             raise NotFound("scene", scene_id)
         self._database.guard(session, f"owner {owner}")
-        return scene_rows.lock_idle_scene(session, scene_id, self._database.now())
+        return rows.lock_idle_scene(session, scene_id, self._database.now())
 
     def _replace(
         self,
@@ -111,14 +111,14 @@ class SceneFiles:
         now = self._database.now()
         growth = sum(file.num_bytes for file in files)
         growth -= sum(row.num_bytes for row in replaced)
-        scene_rows.check_bytes(session, scene, growth, limit_bytes, now)
+        rows.check_bytes(session, scene, growth, limit_bytes, now)
         for row in replaced:
             session.delete(row)
         session.flush()
         session.add_all(
             FileRow(scene_id=scene.id, **file.model_dump()) for file in files
         )
-        scene_rows.recount(session, scene)
+        rows.recount(session, scene)
         if scene.scene_sha256 is None:
             scene.error = None
-        scene_rows.settle(session, scene, now)
+        rows.settle(session, scene, now)

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from nvs.api.scenes import Failure, SceneState
 from nvs.api.system import Usage
-from nvs_server.storage import job_rows, scene_rows
+from nvs_server.storage import rows
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import IdempotencyConflict, NotFound, QuotaExceeded
-from nvs_server.storage.identifiers import cursor_after, is_after, new_id
 from nvs_server.storage.memo import Memo
 from nvs_server.storage.records import (
     KEEP,
@@ -24,6 +23,7 @@ from nvs_server.storage.records import (
     Keep,
     SceneRecord,
 )
+from nvs_server.storage.rows import cursor_after, is_after, new_id
 from nvs_server.storage.scene_files import SceneFiles
 from nvs_server.storage.tables import (
     InputRow,
@@ -45,7 +45,7 @@ class SceneStore(SceneFiles):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._records: Memo[SceneRecord | None] = Memo(database)
+        self._records: Memo[SceneRecord | None] = Memo(database.version)
 
     def create(
         self,
@@ -150,7 +150,7 @@ class SceneStore(SceneFiles):
             InvalidCursor: If the cursor is not one that a list returned.
         """
         wanted = select(SceneRow).where(
-            SceneRow.owner == owner, scene_rows.is_current(self._database.now())
+            SceneRow.owner == owner, rows.is_current(self._database.now())
         )
         if cursor is not None:
             wanted = wanted.where(is_after(SceneRow, cursor))
@@ -160,9 +160,9 @@ class SceneStore(SceneFiles):
             wanted = wanted.where(SceneRow.state == state)
         newest_first = wanted.order_by(SceneRow.created_at.desc(), SceneRow.id.desc())
         with self._database.read() as session:
-            rows = session.scalars(newest_first.limit(limit + 1)).all()
-            items = [SceneRecord.model_validate(row) for row in rows[:limit]]
-        return items, cursor_after(rows[limit - 1]) if len(rows) > limit else None
+            found = session.scalars(newest_first.limit(limit + 1)).all()
+            items = [SceneRecord.model_validate(row) for row in found[:limit]]
+        return items, cursor_after(found[limit - 1]) if len(found) > limit else None
 
     def update(
         self,
@@ -180,7 +180,7 @@ class SceneStore(SceneFiles):
         """
         now = self._database.now()
         with self._database.write() as session:
-            row = scene_rows.lock_scene(session, scene_id, now)
+            row = rows.lock_scene(session, scene_id, now)
             if row.owner != owner:
                 raise NotFound("scene", scene_id)
             if name is not None:
@@ -201,7 +201,7 @@ class SceneStore(SceneFiles):
         """
         now = self._database.now()
         with self._database.write() as session:
-            row = scene_rows.find_locked(session, scene_id)
+            row = rows.find_locked(session, scene_id)
             if row is None or row.owner != owner:
                 return False
             _delete(session, row, now)
@@ -216,7 +216,7 @@ class SceneStore(SceneFiles):
         deleted: list[str] = []
         for scene_id in scene_ids:
             with self._database.write() as session:
-                row = scene_rows.find_locked(session, scene_id)
+                row = rows.find_locked(session, scene_id)
                 if row and row.expires_at is not None and row.expires_at <= now:
                     _delete(session, row, now)
                     deleted.append(scene_id)
@@ -236,10 +236,10 @@ class SceneStore(SceneFiles):
         with self._database.write() as session:
             row = self._lock_idle(session, scene_id)
             growth = built.file.num_bytes - row.scene_bytes
-            scene_rows.check_bytes(session, row, growth, limit_bytes, now)
-            scene_rows.give_scene_file(session, row, built, None)
-            job_rows.supersede_builds(session, scene_id)
-            scene_rows.settle(session, row, now)
+            rows.check_bytes(session, row, growth, limit_bytes, now)
+            rows.give_scene_file(session, row, built, None)
+            rows.supersede_builds(session, scene_id)
+            rows.settle(session, row, now)
             return SceneRecord.model_validate(row)
 
     def lose_file(self, scene_id: str, sha256: str, error: Failure) -> bool:
@@ -253,13 +253,13 @@ class SceneStore(SceneFiles):
         """
         now = self._database.now()
         with self._database.write() as session:
-            row = scene_rows.lock_scene(session, scene_id, now)
+            row = rows.lock_scene(session, scene_id, now)
             if row.scene_sha256 != sha256:
                 return False
-            scene_rows.forget_scene_file(session, row)
+            rows.forget_scene_file(session, row)
             row.error = error
-            job_rows.supersede_builds(session, scene_id)
-            scene_rows.settle(session, row, now)
+            rows.supersede_builds(session, scene_id)
+            rows.settle(session, row, now)
             return True
 
     def inputs(self, scene_id: str) -> list[InputRecord]:
@@ -280,8 +280,8 @@ class SceneStore(SceneFiles):
         with self._database.read() as session:
             return Usage(
                 scenes=_count_scenes(session, owner, now),
-                bytes=scene_rows.bytes_used(session, owner, now),
-                builds_today=job_rows.count_builds_today(session, owner, now),
+                bytes=rows.bytes_used(session, owner, now),
+                builds_today=rows.count_builds_today(session, owner, now),
             )
 
 
@@ -303,14 +303,12 @@ def _answer_of_key(
 
 
 def _count_scenes(session: Session, owner: str, now: datetime) -> int:
-    current = select(func.count()).where(
-        SceneRow.owner == owner, scene_rows.is_current(now)
-    )
+    current = select(func.count()).where(SceneRow.owner == owner, rows.is_current(now))
     return session.scalar(current) or 0
 
 
 def _delete(session: Session, row: SceneRow, now: datetime) -> None:
-    job_rows.end_all_of_scene(session, row.id, now)
+    rows.end_all_of_scene(session, row.id, now)
     session.delete(row)
 
 

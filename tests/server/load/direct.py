@@ -13,9 +13,9 @@ from nvs.client import PosedCamera
 from nvs.scene import Scene, load_views
 from nvs.scene.paths import scene_orbit
 from nvs.scene.views import PosedViews
-from nvs_server.backends.settings import WorkerConfiguration
-from nvs_server.worker.encode import encode
-from nvs_server.worker.models import Served, load_models
+from nvs_server.compute.encode import encode
+from nvs_server.compute.models import Served, load_models
+from nvs_server.compute.settings import WorkerConfiguration
 
 SIZE_PX = 64
 NUM_VIEWS = 6

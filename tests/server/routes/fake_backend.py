@@ -18,7 +18,7 @@ from nvs.api.stream import Timings
 from nvs.api.system import Model, Poses
 from nvs.errors import CameraError, DatasetError, SceneFileError
 from nvs.images import read_image
-from nvs_server.backends.base import (
+from nvs_server.compute.protocol import (
     BackendStatus,
     BuildOrder,
     CacheStatus,
@@ -34,7 +34,7 @@ from nvs_server.backends.base import (
     SceneDamaged,
     VideoOrder,
 )
-from nvs_server.jobs.naming import shown_as
+from nvs_server.naming import shown_as
 from nvs_server.storage.records import SceneFile, VideoFile
 
 WEIGHTS = "fake"

@@ -9,8 +9,8 @@ import pytest
 from nvs.api.jobs import CountedViews, Job, ListedViews
 from nvs.api.scenes import Scene
 from nvs.errors import CameraError
-from nvs_server.backends.base import WorkerLost
-from nvs_server.jobs.events import JobEvents
+from nvs_server.compute.protocol import WorkerLost
+from nvs_server.jobs.progress import JobEvents
 from tests.server.routes.conftest import (
     ABSENT,
     RENDER,

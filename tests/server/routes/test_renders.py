@@ -11,7 +11,7 @@ import pytest
 
 from nvs.api.renders import FollowPath, Orbit
 from nvs.errors import ConfigError
-from nvs_server.backends.base import WorkerLost
+from nvs_server.compute.protocol import WorkerLost
 from nvs_server.jobs.rebuild import rebuild
 from tests.server.routes.conftest import (
     ABSENT,

@@ -153,7 +153,7 @@ def test_failed_success_changes_neither_job_nor_scene(
     def fail(*_: object) -> None:
         raise OSError("power cut")
 
-    monkeypatch.setattr("nvs_server.storage.scene_rows.settle", fail)
+    monkeypatch.setattr("nvs_server.storage.rows.settle", fail)
     with pytest.raises(OSError, match="power cut"):
         jobs.succeed_build(job.id, "w", built())
     assert reload(jobs, job) == claimed
