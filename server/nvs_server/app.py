@@ -15,7 +15,6 @@ from starlette.types import ExceptionHandler
 from nvs.errors import ConfigError, NvsError
 from nvs_server.compute.local import LocalBackend
 from nvs_server.compute.protocol import Backend
-from nvs_server.compute.settings import LocalSettings
 from nvs_server.edge.admission import Admission, Inspections
 from nvs_server.edge.body import BodyLimit
 from nvs_server.edge.browsers import HostAndOrigin, SecurityHeaders
@@ -27,17 +26,16 @@ from nvs_server.jobs.runner import JobRunner
 from nvs_server.logs import logger
 from nvs_server.metrics import Metrics
 from nvs_server.routes import (
-    health,
     jobs,
-    models,
     pages,
     renders,
     scenes,
+    service,
     stream,
     submissions,
     uploads,
 )
-from nvs_server.routes.health import StateCollector
+from nvs_server.routes.service import StateCollector
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.database import Database
@@ -54,8 +52,8 @@ ROUTERS = (
     jobs.router,
     renders.router,
     stream.router,
-    models.router,
-    health.router,
+    service.router,
+    service.health,
     pages.router,
 )
 SWEEP_GRACE_SECONDS = 6 * 3600.0
@@ -72,11 +70,9 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
         backend: Who computes; processes on this machine if absent.
     """
     database = Database(settings.database)
-    blobs = Blobs(
-        settings.blobs, settings.data_folder / "cache", settings.disk_cache_bytes
-    )
+    blobs = Blobs(settings.blobs, settings.cache_folder, settings.disk_cache_bytes)
     if backend is None:
-        backend = LocalBackend(local_settings(settings))
+        backend = LocalBackend(settings)
     app = FastAPI(
         title=pages.TITLE,
         version=pages.VERSION,
@@ -113,24 +109,6 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
     if settings.otel_endpoint:
         trace(app, settings.otel_endpoint)
     return app
-
-
-def local_settings(settings: Settings) -> LocalSettings:
-    """What the processes on this machine are told of the settings."""
-    return LocalSettings(
-        blobs_url=settings.blobs,
-        disk_cache_folder=settings.data_folder / "cache",
-        disk_cache_bytes=settings.disk_cache_bytes,
-        weights=settings.weights,
-        devices=settings.devices,
-        precision=settings.precision,
-        threads=settings.threads,
-        device_cache_bytes=settings.device_cache_bytes,
-        host_cache_bytes=settings.host_cache_bytes,
-        max_views=settings.max_views,
-        max_image_pixels=settings.max_image_pixels,
-        inspector_memory_bytes=settings.inspector_memory_bytes,
-    )
 
 
 def _add_middlewares(app: FastAPI) -> None:

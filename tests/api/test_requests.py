@@ -181,3 +181,22 @@ def test_refuses_file_names(name: str, reason: str) -> None:
 @pytest.mark.parametrize("name", ["a.png", "images/ä b.jpg", "...", "a" * 255])
 def test_takes_file_names(name: str) -> None:
     assert check_file_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        jobs.BuildRequest(),
+        jobs.BuildRequest(weights="my room", size=(64, 128), framing="none"),
+        jobs.BuildRequest(size=64, views=jobs.CountedViews(count=3)),
+        jobs.BuildRequest(views=jobs.ListedViews(indices=[4, 0])),
+        renders.VideoRequest.model_validate(VIDEO | {"fps": 12}),
+        renders.VideoRequest.model_validate(
+            VIDEO | {"trajectory": {"kind": "spiral", "num_frames": 2}}
+        ),
+    ],
+    ids=repr,
+)
+def test_what_a_job_keeps_of_a_request_is_that_request(request_: Schema) -> None:
+    kept = json.loads(json.dumps(request_.model_dump(mode="json", exclude_none=True)))
+    assert type(request_).model_validate(kept) == request_

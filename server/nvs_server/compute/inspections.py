@@ -21,8 +21,12 @@ from nvs_data import selection
 from nvs_data.validate import validate as find_faults
 from nvs_server.compute import wire
 from nvs_server.compute.prepared import write_input, write_views
-from nvs_server.compute.protocol import InspectedScene, PreparedViews, PrepareOrder
-from nvs_server.compute.settings import FastWeightShapes
+from nvs_server.compute.protocol import (
+    FastWeightShapes,
+    InspectedScene,
+    PreparedViews,
+    PrepareOrder,
+)
 from nvs_server.storage.records import SceneFile
 
 SEVERITIES: dict[str, Literal["error", "warning", "note"]] = {
@@ -96,9 +100,6 @@ def validate(folder: Path, poses: Poses) -> Validation:
 def prepare(
     order: PrepareOrder,
     model: Model,
-    *,
-    max_side_px: int,
-    max_views: int,
     tick: Callable[[float], None],
 ) -> PreparedViews:
     """Decode the chosen views and write them, with pictures of each.
@@ -106,8 +107,6 @@ def prepare(
     Args:
         order: What to decode.
         model: Whom for.
-        max_side_px: Longest side allowed.
-        max_views: Most views allowed.
         tick: Called with how much is done, in [0, 1].
 
     Raises:
@@ -116,15 +115,16 @@ def prepare(
     """
     frames = read_dataset(order.folder).frames
     chosen = _chosen(frames, order.request)
-    if len(chosen) > max_views:
+    if len(chosen) > model.max_views:
         raise ConfigError(
-            f"{len(chosen)} views are chosen, over the limit of {max_views}",
+            f"{len(chosen)} views are chosen, over the limit of {model.max_views}",
             remedy="Choose fewer, such as with a method and a count.",
         )
     height, width = _size(frames[chosen[0]].camera, order.request.size, model)
-    if max(height, width) > max_side_px:
+    if height > model.max_height or width > model.max_width:
         raise ConfigError(
-            f"the size {height}×{width} is over the limit of {max_side_px} pixels",
+            f"the size {height}×{width} is over the limit of "
+            f"{model.max_height}×{model.max_width} pixels",
             remedy="Ask for a smaller size.",
         )
     views = load_views(

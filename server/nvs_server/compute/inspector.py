@@ -16,16 +16,17 @@ from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.images import read_image
 from nvs_server.compute import wire
 from nvs_server.compute.protocol import ImageSize, PrepareOrder
-from nvs_server.compute.settings import InspectorConfiguration
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.naming import shown_as
+from nvs_server.settings import ComputeSettings
 
 
 def main() -> None:
     """Answer one request after another until the gateway is gone."""
     pipe = Pipe.inherited()
-    limits = wire.from_json(InspectorConfiguration, pipe.receive())
-    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+    settings = wire.from_json(ComputeSettings, pipe.receive())
+    memory_bytes = int(settings.inspector_memory_bytes)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     logging.getLogger("nvs.data").setLevel(logging.ERROR)  # missing images: the answer
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
     pipe.listen(requests.put)
@@ -36,21 +37,23 @@ def main() -> None:
             continue  # whoever cancels ends this process
         try:
             with shown_as(*_called(request)):
-                value = _answer(pipe, limits, request)
+                value = _answer(pipe, settings, request)
         except NvsError as error:
             pipe.send_error(request["id"], error)
         except Exception as error:  # noqa: BLE001 - whoever asked is told
             if _is_shortage(error):
-                error = _too_large(limits, request)
+                error = _too_large(settings, request)
             pipe.send_error(request["id"], error)
         else:
             pipe.send(id=request["id"], event="result", value=wire.to_json(value))
 
 
-def _answer(pipe: Pipe, limits: InspectorConfiguration, request: Message) -> object:
+def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
     """What a request asks for; torch is imported for those that need it."""
     if request["op"] == "image":
-        return inspect_image(Path(request["path"]), max_pixels=limits.max_image_pixels)
+        return inspect_image(
+            Path(request["path"]), max_pixels=settings.max_image_pixels
+        )
     if request["op"] == "scene":
         from nvs_server.compute.inspections import inspect_scene
 
@@ -81,9 +84,7 @@ def _answer(pipe: Pipe, limits: InspectorConfiguration, request: Message) -> obj
             return inspections.prepare(
                 wire.from_json(PrepareOrder, request["order"]),
                 wire.from_json(Model, request["model"]),
-                max_side_px=limits.max_side_px,
-                max_views=limits.max_views,
-                tick=tick,
+                tick,
             )
         case op:
             raise ValueError(f"no such request: {op}")
@@ -99,10 +100,11 @@ def _is_shortage(error: Exception) -> bool:
     )
 
 
-def _too_large(limits: InspectorConfiguration, request: Message) -> NvsError:
+def _too_large(settings: ComputeSettings, request: Message) -> NvsError:
     kind = ImageError if request["op"] == "image" else DatasetError
     return kind(
-        f"decoding needs more than the {limits.memory_bytes >> 20} MiB it may take",
+        f"decoding needs more than the {settings.inspector_memory_bytes >> 20} MiB it "
+        "may take",
         remedy="Send less, or smaller images.",
     )
 

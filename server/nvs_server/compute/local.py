@@ -20,7 +20,7 @@ from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
 from nvs_server.compute import wire
 from nvs_server.compute.child import OnEvent
 from nvs_server.compute.disk import DiskCache
-from nvs_server.compute.processes import Inspector, LocalWorker, summed
+from nvs_server.compute.processes import READY_SECONDS, Inspector, LocalWorker, summed
 from nvs_server.compute.protocol import (
     BackendStatus,
     BuildOrder,
@@ -35,9 +35,14 @@ from nvs_server.compute.protocol import (
     VideoOrder,
     WorkerLost,
 )
-from nvs_server.compute.settings import InspectorConfiguration, LocalSettings
 from nvs_server.compute.wire import Message
+from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import SceneFile, VideoFile
+
+IMAGE_TIMEOUT_SECONDS = 60.0
+"""Longest time to decode one uploaded image."""
+DATASET_TIMEOUT_SECONDS = 600.0
+"""Longest time to read a dataset or a scene file."""
 
 
 class LocalBackend:
@@ -47,19 +52,13 @@ class LocalBackend:
         settings: What they are.
     """
 
-    def __init__(self, settings: LocalSettings) -> None:
+    def __init__(self, settings: ComputeSettings) -> None:
         self.settings = settings
         devices = settings.devices or (None,)
         self._workers = [LocalWorker(settings, device) for device in devices]
-        limits = InspectorConfiguration(
-            memory_bytes=settings.inspector_memory_bytes,
-            max_image_pixels=settings.max_image_pixels,
-            max_side_px=settings.max_side_px,
-            max_views=settings.max_views,
-        )
-        self._uploads = Inspector(limits, ready_seconds=settings.ready_seconds)
-        self._datasets = Inspector(limits, ready_seconds=settings.ready_seconds)
-        self._disk = DiskCache(settings.disk_cache_folder)
+        self._uploads = Inspector(settings)
+        self._datasets = Inspector(settings)
+        self._disk = DiskCache(settings.cache_folder)
         self._counting: asyncio.Task[None] | None = None
         self._models: list[Model] = []
         self._shapes: list[Message] = []
@@ -163,7 +162,7 @@ class LocalBackend:
                 "image",
                 about="the image",
                 error=ImageError,
-                timeout_seconds=self.settings.image_timeout_seconds,
+                timeout_seconds=IMAGE_TIMEOUT_SECONDS,
                 path=str(path),
             )
         return wire.from_json(ImageSize, value)
@@ -182,7 +181,7 @@ class LocalBackend:
                 "scene",
                 about="the scene file",
                 error=SceneFileError,
-                timeout_seconds=self.settings.dataset_timeout_seconds,
+                timeout_seconds=DATASET_TIMEOUT_SECONDS,
                 path=str(path),
                 sha256=sha256,
                 output=str(output),
@@ -204,7 +203,7 @@ class LocalBackend:
                 op,
                 about="the dataset",
                 error=DatasetError,
-                timeout_seconds=self.settings.dataset_timeout_seconds,
+                timeout_seconds=DATASET_TIMEOUT_SECONDS,
                 on_event=on_event,
                 **values,
             )
@@ -213,7 +212,7 @@ class LocalBackend:
         self, worker: LocalWorker, op: str, order: Message, progress: Progress
     ) -> Any:
         with self._counted("job"):
-            await worker.child.wait_ready(self.settings.ready_seconds)
+            await worker.child.wait_ready(READY_SECONDS)
             return await worker.child.call(op, _reports(progress), order=order)
 
     def _ready(self) -> list[LocalWorker]:

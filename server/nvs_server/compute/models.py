@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from nvs.api.system import Model
+from nvs.api.values import MAX_SIDE_PX
 from nvs.errors import ConfigError, SceneFileError
 from nvs.scene import Renderer, Scene
-from nvs_server.compute.settings import FastWeightShapes, WorkerConfiguration
+from nvs_server.compute.protocol import FastWeightShapes
+from nvs_server.settings import ComputeSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +56,12 @@ class Served:
 Models = dict[str, Served]
 
 
-def load_models(configuration: WorkerConfiguration) -> Models:
+def load_models(settings: ComputeSettings, device: str | None) -> Models:
     """The models by id, the default first.
+
+    Args:
+        settings: Which, and in which precision.
+        device: Where; the first CUDA device, or the CPU, if absent.
 
     Raises:
         WeightsUnavailableError: If weights cannot be found or fetched.
@@ -63,17 +69,16 @@ def load_models(configuration: WorkerConfiguration) -> Models:
         ConfigError: If the device or the precision does not exist here.
     """
     models: Models = {}
-    for name in configuration.weights:
-        renderer = Renderer.from_weights(
-            name, device=configuration.device, precision=configuration.precision
-        )
+    precision = None if settings.precision == "auto" else settings.precision
+    for name in settings.weights:
+        renderer = Renderer.from_weights(name, device=device, precision=precision)
         if renderer.model_id in models:
             raise ConfigError(
                 f"weights {name!r}: there are others called {renderer.model_id}",
                 remedy="Name each weights once; rename one of the files.",
             )
-        models[renderer.model_id] = _model(
-            renderer, configuration, is_default=not models
+        models[renderer.model_id] = _served(
+            renderer, is_default=not models, max_views=settings.max_views
         )
     return models
 
@@ -92,9 +97,7 @@ def find_model(models: Models, weights: str) -> Served:
     return models[weights]
 
 
-def _model(
-    renderer: Renderer, configuration: WorkerConfiguration, *, is_default: bool
-) -> Served:
+def _served(renderer: Renderer, *, is_default: bool, max_views: int) -> Served:
     num_parameters = sum(p.numel() for p in renderer.network.parameters())
     height, width = renderer.trained_on.size or (None, None)
     trained = f", trained at {height}×{width}" if height else ""
@@ -107,9 +110,9 @@ def _model(
         digest=renderer.model_digest,
         trained_height=height,
         trained_width=width,
-        max_height=configuration.max_side_px,
-        max_width=configuration.max_side_px,
-        max_views=configuration.max_views,
+        max_height=MAX_SIDE_PX,
+        max_width=MAX_SIDE_PX,
+        max_views=max_views,
         description=f"{renderer.poses} poses{trained}, "
         f"{num_parameters / 1e6:.1f} million parameters",
     )

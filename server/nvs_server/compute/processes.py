@@ -13,7 +13,6 @@ from typing import Any
 
 from nvs.api.system import Tier
 from nvs.errors import NvsError
-from nvs_server.compute import wire
 from nvs_server.compute.child import Child, ChildSettings, OnEvent
 from nvs_server.compute.protocol import (
     BackendError,
@@ -21,17 +20,17 @@ from nvs_server.compute.protocol import (
     ChildStatus,
     WorkerLost,
 )
-from nvs_server.compute.settings import (
-    InspectorConfiguration,
-    LocalSettings,
-    WorkerConfiguration,
-)
-from nvs_server.compute.wire import Message, to_json
+from nvs_server.compute.wire import Message, from_json, to_json
+from nvs_server.settings import ComputeSettings
 
 COUNTERS = ("images_total", "batches_total", "num_read")
-RESTART_SECONDS = 0.05
-"""Of an inspector: short, for a stranger's files may end it again and again."""
-MAX_RESTART_SECONDS = 1.0
+WORKER_RESTART_SECONDS = 0.5
+"""Delay before it is started again; doubled each time."""
+INSPECTOR_RESTART_SECONDS = 0.05
+MAX_INSPECTOR_RESTART_SECONDS = 1.0
+"""Short: a stranger's files may end the process again and again."""
+READY_SECONDS = 60.0
+"""How long jobs and inspections wait for a process that is being restarted."""
 
 
 class LocalWorker:
@@ -42,32 +41,20 @@ class LocalWorker:
         device: Its device; the first CUDA device, or the CPU, if absent.
     """
 
-    def __init__(self, settings: LocalSettings, device: str | None) -> None:
+    def __init__(self, settings: ComputeSettings, device: str | None) -> None:
         self.device = device or "auto"
         self._cache: list[CacheStatus] = []
         self._past_cache: list[CacheStatus] = []
         self._counts: Counter[str] = Counter()
         self._past_counts: Counter[str] = Counter()
-        configuration = WorkerConfiguration(
-            blobs_url=settings.blobs_url,
-            disk_cache_folder=settings.disk_cache_folder,
-            disk_cache_bytes=settings.disk_cache_bytes,
-            weights=settings.weights,
-            device=device,
-            precision=None if settings.precision == "auto" else settings.precision,
-            threads=settings.threads,
-            device_cache_bytes=settings.device_cache_bytes,
-            host_cache_bytes=settings.host_cache_bytes,
-            max_side_px=settings.max_side_px,
-            max_views=settings.max_views,
-        )
+        told = {"settings": to_json(settings, ComputeSettings), "device": device}
         self.child = Child(
             ChildSettings(
                 module="nvs_server.compute.worker",
                 name="worker",
-                configuration=wire.to_json(configuration),
+                configuration=told,
                 threads=settings.threads,
-                restart_seconds=settings.restart_seconds,
+                restart_seconds=WORKER_RESTART_SECONDS,
             ),
             self._take_news,
         )
@@ -96,9 +83,7 @@ class LocalWorker:
 
     def _take_news(self, message: Message) -> None:
         if message:
-            self._cache = [
-                wire.from_json(CacheStatus, tier) for tier in message["cache"]
-            ]
+            self._cache = [from_json(CacheStatus, tier) for tier in message["cache"]]
             self._counts = Counter({name: message[name] for name in COUNTERS})
             return
         none = {"bytes": 0, "bytes_limit": 0, "scenes": 0}
@@ -120,24 +105,20 @@ class Inspector:
     """One inspector process.
 
     Args:
-        configuration: Its limits.
-        ready_seconds: How long requests wait while it is being restarted.
+        settings: Those of the backend; its limits among them.
     """
 
-    def __init__(
-        self, configuration: InspectorConfiguration, *, ready_seconds: float
-    ) -> None:
-        self._ready_seconds = ready_seconds
-        self._memory_bytes = configuration.memory_bytes
+    def __init__(self, settings: ComputeSettings) -> None:
+        self._memory_bytes = settings.inspector_memory_bytes
         self._turn = asyncio.Lock()
         self._child = Child(
             ChildSettings(
                 module="nvs_server.compute.inspector",
                 name="inspector",
-                configuration=to_json(configuration),
+                configuration=to_json(settings, ComputeSettings),
                 threads=1,
-                restart_seconds=RESTART_SECONDS,
-                max_restart_seconds=MAX_RESTART_SECONDS,
+                restart_seconds=INSPECTOR_RESTART_SECONDS,
+                max_restart_seconds=MAX_INSPECTOR_RESTART_SECONDS,
             )
         )
 
@@ -184,7 +165,7 @@ class Inspector:
             WorkerLost: If the process cannot be asked, or is killed from outside.
         """
         async with self._turn:
-            await self._child.wait_ready(self._ready_seconds)
+            await self._child.wait_ready(READY_SECONDS)
             try:
                 async with asyncio.timeout(timeout_seconds):
                     return await self._child.call(op, on_event, **values)

@@ -144,6 +144,15 @@ class InspectedScene:
     inputs: tuple[InputView, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FastWeightShapes:
+    """What a scene file of some weights must hold."""
+
+    num_blocks: int
+    matrices: tuple[tuple[int, ...], ...]
+    """Shapes of the fast weights of each block."""
+
+
 class ChildStatus(Worker):
     """One process that the backend supervises."""
 

@@ -22,7 +22,7 @@ from nvs.errors import SceneFileError
 from nvs.scene import Scene
 from nvs_server.compute.models import Models, find_model
 from nvs_server.compute.protocol import BackendError, CacheStatus, SceneDamaged
-from nvs_server.compute.settings import WorkerConfiguration
+from nvs_server.settings import ComputeSettings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing, StorageError
 from nvs_server.storage.records import SceneRef
@@ -204,15 +204,13 @@ class SceneCache:
         return scene, "disk"
 
 
-def scene_cache(
-    models: Models, blobs: Blobs, configuration: WorkerConfiguration
-) -> SceneCache:
+def scene_cache(models: Models, blobs: Blobs, settings: ComputeSettings) -> SceneCache:
     """An empty cache: device, pinned memory and files, or on the CPU memory and files.
 
     Args:
         models: The models; all are on one device.
         blobs: Where scene files are.
-        configuration: The budgets.
+        settings: The budgets.
     """
 
     def place(ref: SceneRef, scene: Scene) -> Scene:
@@ -227,12 +225,12 @@ def scene_cache(
     def read(ref: SceneRef) -> Scene:
         return read_scene(models, blobs, ref)
 
-    host = Tier("host", configuration.host_cache_bytes)
+    host = Tier("host", settings.host_cache_bytes)
     device = next(iter(models.values())).renderer.device
     if device.type == "cpu":
         return SceneCache(host, read=read, place=place, size=size)
     return SceneCache(
-        Tier("device", configuration.device_cache_bytes),
+        Tier("device", settings.device_cache_bytes),
         read=read,
         place=place,
         size=size,

@@ -100,9 +100,9 @@ async def receive(reader: asyncio.StreamReader) -> tuple[Message, bytes] | None:
     return parsed(text), blob
 
 
-def to_json(value: object) -> Message:
-    """A value of `nvs_server.compute.protocol` or `nvs.api` as a JSON object."""
-    return _adapter(type(value)).dump_python(value, mode="json")
+def to_json(value: object, kind: type[Any] | None = None) -> Message:
+    """A value as a JSON object: all of it, or what a kind that it extends has."""
+    return _adapter(kind or type(value)).dump_python(value, mode="json")
 
 
 def from_json(kind: type[Value], values: object) -> Value:

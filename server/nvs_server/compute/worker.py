@@ -15,7 +15,6 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -34,9 +33,9 @@ from nvs_server.compute.making import build, video
 from nvs_server.compute.models import Models, find_model, load_models
 from nvs_server.compute.protocol import BuildOrder, Cancelled, RenderOrder, VideoOrder
 from nvs_server.compute.scene_cache import SceneCache, scene_cache
-from nvs_server.compute.settings import WorkerConfiguration
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.heap import set_aside
+from nvs_server.settings import ComputeSettings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import SceneRef
 
@@ -45,7 +44,6 @@ MAX_UNENCODED = 32
 PROGRESS_SECONDS = 0.05
 """Shortest time between two reports of the same stage."""
 
-Result = TypeVar("Result")
 NICENESS = 10
 """The gateway goes first: it has little to do, and someone waits for each bit of it."""
 
@@ -303,22 +301,19 @@ def main() -> int:
     """Load the models, then work until the gateway is gone."""
     os.nice(NICENESS)
     pipe = Pipe.inherited()
-    configuration = wire.from_json(WorkerConfiguration, pipe.receive())
+    told = pipe.receive()
+    settings = wire.from_json(ComputeSettings, told["settings"])
     started: Future[Worker] = Future()
     pipe.listen(lambda request: started.result().take(request))
-    if configuration.threads is not None:
-        torch.set_num_threads(configuration.threads)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
     try:
-        models = load_models(configuration)
-        blobs = Blobs(
-            configuration.blobs_url,
-            configuration.disk_cache_folder,
-            configuration.disk_cache_bytes,
-        )
+        models = load_models(settings, told["device"])
+        blobs = Blobs(settings.blobs, settings.cache_folder, settings.disk_cache_bytes)
     except NvsError as error:
         pipe.send(event="failed", error=wire.error_to_json(error))
         return 1
-    worker = Worker(pipe, models, scene_cache(models, blobs, configuration))
+    worker = Worker(pipe, models, scene_cache(models, blobs, settings))
     started.set_result(worker)
     device = next(iter(models.values())).renderer.device
     worker.send_status()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import singledispatch
 from typing import Any
 
@@ -17,6 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
+from nvs.api.system import FieldProblem
+from nvs.api.system import Problem as ProblemDocument
 from nvs.errors import NvsError, OutputError
 from nvs_server.compute.protocol import (
     BackendError,
@@ -76,15 +77,6 @@ _DETAILS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One wrong field of a request: its path, what is wrong, what to do."""
-
-    field: str
-    problem: str
-    remedy: str
-
-
 class Problem(HTTPException):
     """An answer that is a problem document.
 
@@ -105,7 +97,7 @@ class Problem(HTTPException):
         detail: str = "",
         *,
         remedy: str = "",
-        errors: Sequence[FieldError] = (),
+        errors: Sequence[FieldProblem] = (),
         retry_after_seconds: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -121,24 +113,24 @@ class Problem(HTTPException):
         self.slug = slug
         self.title = kind.title
         self.remedy = remedy or kind.remedy
-        self.errors = tuple(errors)
+        self.errors = list(errors)
 
-    def document(self, request_id: str = "") -> dict[str, Any]:
-        """The problem document, as a JSON object."""
-        return {
-            "type": BASE + self.slug,
-            "title": self.title,
-            "status": self.status_code,
-            "detail": self.detail,
-            "remedy": self.remedy,
-            "request_id": request_id,
-            "errors": [asdict(error) for error in self.errors],
-        }
+    def document(self, request_id: str = "") -> ProblemDocument:
+        """The problem document."""
+        return ProblemDocument(
+            type=BASE + self.slug,
+            title=self.title,
+            status=self.status_code,
+            detail=self.detail,
+            remedy=self.remedy,
+            request_id=request_id,
+            errors=self.errors,
+        )
 
     def response(self, request_id: str = "") -> JSONResponse:
         """The HTTP response."""
         return JSONResponse(
-            self.document(request_id),
+            self.document(request_id).model_dump(),
             status_code=self.status_code,
             headers=self.headers,
             media_type=MEDIA_TYPE,
@@ -156,7 +148,7 @@ def invalid(field: str, problem: str, *, remedy: str) -> Problem:
         "invalid",
         f"{field}: {problem}",
         remedy=remedy,
-        errors=(FieldError(field, problem, remedy),),
+        errors=[FieldProblem(field=field, problem=problem, remedy=remedy)],
     )
 
 
@@ -170,7 +162,7 @@ def documented(*slugs: str) -> dict[int | str, dict[str, Any]]:
     responses: dict[int | str, dict[str, Any]] = {}
     for slug in slugs:
         kind = KINDS[slug]
-        example = Problem(slug).document("5f0c2c1de0d94f8a")
+        example = Problem(slug).document("5f0c2c1de0d94f8a").model_dump()
         response = responses.setdefault(
             kind.status,
             {
@@ -270,21 +262,21 @@ def _(error: RequestValidationError) -> Problem:
             "malformed",
             f"The body is not valid JSON: {reason} at character {position}.",
         )
-    fields = tuple(_field_error(one) for one in found[:MAX_FIELD_ERRORS])
+    fields = [_field_problem(one) for one in found[:MAX_FIELD_ERRORS]]
     detail = "; ".join(f"{one.field}: {one.problem}" for one in fields[:3])
     return Problem("invalid", detail, remedy=fields[0].remedy, errors=fields)
 
 
-def _field_error(found: Mapping[str, Any]) -> FieldError:
+def _field_problem(found: Mapping[str, Any]) -> FieldProblem:
     """One error of pydantic; where it comes from an `NvsError`, with its remedy."""
     where, *path = found["loc"]
     name = ".".join(str(part)[:MAX_SHOWN] for part in path) or str(where)
     cause = found.get("ctx", {}).get("error")
     if isinstance(cause, NvsError):
-        return FieldError(name, cause.problem, cause.remedy)
+        return FieldProblem(field=name, problem=cause.problem, remedy=cause.remedy)
     message = str(found["msg"])
-    return FieldError(
-        name,
-        message[0].lower() + message[1:],
-        f"Put {name} right; /docs describes what the {where} takes.",
+    return FieldProblem(
+        field=name,
+        problem=message[0].lower() + message[1:],
+        remedy=f"Put {name} right; /docs describes what the {where} takes.",
     )

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 from structlog.contextvars import bound_contextvars
 
+from nvs.api.stream import StreamProblem
 from nvs_server.edge.problems import Problem, as_problem
 from nvs_server.logs import logger
 from nvs_server.metrics import Metrics
@@ -154,8 +155,8 @@ async def answer(connection: HTTPConnection, error: Exception) -> Response | Non
     if connection.application_state is WebSocketState.CONNECTING:
         await connection.accept()
     if connection.application_state is WebSocketState.CONNECTED:
-        document = problem.document(request_id)
-        await connection.send_json({"type": "problem", "problem": document})
+        told = StreamProblem(sequence=None, problem=problem.document(request_id))
+        await connection.send_text(told.model_dump_json())
         await connection.close(problem.close_code, problem.title)
     return None
 

@@ -24,6 +24,7 @@ from nvs.api.stream import (
     Ping,
     Pong,
     StreamDropped,
+    StreamProblem,
     StreamReady,
     StreamRender,
 )
@@ -278,12 +279,8 @@ class StreamSession:
 
     async def _send_problem(self, problem: Problem, sequence: int | None) -> None:
         request_id: str = self._websocket.scope["state"].get("request_id", "")
-        message = {
-            "type": "problem",
-            "sequence": sequence,
-            "problem": problem.document(request_id),
-        }
-        await self._send_text(json.dumps(message))
+        told = StreamProblem(sequence=sequence, problem=problem.document(request_id))
+        await self._send_text(told.model_dump_json())
 
     async def _send_text(self, text: str) -> None:
         async with self._sending:

@@ -73,7 +73,7 @@ class JobStore(JobLeases):
                 `limit_bytes` are in use.
             IdempotencyConflict: If the key came with another scene, kind or parameters.
         """
-        submission = Submission(
+        asked = _Submission(
             owner=owner,
             scene_id=scene_id,
             kind=kind,
@@ -82,15 +82,24 @@ class JobStore(JobLeases):
             idempotency_key=idempotency_key,
         )
         with self._database.write() as session:
-            self._database.guard(session, "jobs")
-            row, is_new = submit(
-                session,
-                submission,
-                now=self._database.now(),
-                limit_queued=limit_queued,
-                limit_per_day=limit_per_day,
-                limit_bytes=limit_bytes,
+            self._database.guard(session, "jobs")  # nothing is submitted in between
+            now = self._database.now()
+            known = _answer_of_key(session, asked)
+            if known is not None:
+                return JobRecord.model_validate(known), False
+            scene = rows.lock_scene(session, scene_id, now)
+            if scene.owner != owner:
+                raise NotFound("scene", scene_id)
+            same = select(JobRow).where(
+                JobRow.scene_id == scene_id, JobRow.dedupe_key == dedupe_key
             )
+            row = session.scalar(same)
+            is_new = row is None
+            if row is None:
+                _check_limits(session, asked, now, limit_queued, limit_per_day)
+                rows.check_bytes(session, scene, 1, limit_bytes, now)
+                row = _add(session, asked, scene, now)
+            _keep_key(session, asked, row.id)
             return JobRecord.model_validate(row), is_new
 
     def get(self, owner: str, job_id: str) -> JobRecord | None:
@@ -159,7 +168,7 @@ class JobStore(JobLeases):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class _Submission:
     """What `JobStore.submit` was asked for."""
 
     owner: str
@@ -175,71 +184,38 @@ class Submission:
         return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
-def submit(
-    session: Session,
-    submission: Submission,
-    *,
-    now: datetime,
-    limit_queued: int | None,
-    limit_per_day: int | None,
-    limit_bytes: int | None,
-) -> tuple[JobRow, bool]:
-    """The job that answers a submission, and whether it is new.
-
-    The caller holds the "jobs" guard: nothing is submitted in between.
-
-    Raises:
-        NotFound, QueueFull, QuotaExceeded, IdempotencyConflict: As `JobStore.submit`.
-    """
-    known = _answer_of_key(session, submission)
-    if known is not None:
-        return known, False
-    scene = rows.lock_scene(session, submission.scene_id, now)
-    if scene.owner != submission.owner:
-        raise NotFound("scene", submission.scene_id)
-    row = session.scalar(
-        select(JobRow).where(
-            JobRow.scene_id == submission.scene_id,
-            JobRow.dedupe_key == submission.dedupe_key,
-        )
-    )
-    is_new = row is None
-    if row is None:
-        _check_limits(session, submission, now, limit_queued, limit_per_day)
-        rows.check_bytes(session, scene, 1, limit_bytes, now)
-        row = _add(session, submission, scene, now)
-    if submission.idempotency_key is not None:
-        session.add(
-            IdempotencyRow(
-                owner=submission.owner,
-                key=submission.idempotency_key,
-                request_sha256=submission.request_digest(),
-                job_id=row.id,
-            )
-        )
-    return row, is_new
-
-
-def _answer_of_key(session: Session, submission: Submission) -> JobRow | None:
-    if submission.idempotency_key is None:
+def _answer_of_key(session: Session, asked: _Submission) -> JobRow | None:
+    if asked.idempotency_key is None:
         return None
-    key = session.get(IdempotencyRow, (submission.owner, submission.idempotency_key))
+    key = session.get(IdempotencyRow, (asked.owner, asked.idempotency_key))
     if key is None:
         return None
-    if key.request_sha256 != submission.request_digest():
+    if key.request_sha256 != asked.request_digest():
         raise IdempotencyConflict(key.key, "job", key.job_id)
     return session.get_one(JobRow, key.job_id)
 
 
+def _keep_key(session: Session, asked: _Submission, job_id: str) -> None:
+    if asked.idempotency_key is not None:
+        session.add(
+            IdempotencyRow(
+                owner=asked.owner,
+                key=asked.idempotency_key,
+                request_sha256=asked.request_digest(),
+                job_id=job_id,
+            )
+        )
+
+
 def _check_limits(
     session: Session,
-    submission: Submission,
+    asked: _Submission,
     now: datetime,
     limit_queued: int | None,
     limit_per_day: int | None,
 ) -> None:
-    if limit_per_day is not None and submission.kind == "build":
-        used = rows.count_builds_today(session, submission.owner, now)
+    if limit_per_day is not None and asked.kind == "build":
+        used = rows.count_builds_today(session, asked.owner, now)
         if used >= limit_per_day:
             raise QuotaExceeded("builds_per_day", limit_per_day, used)
     if limit_queued is not None:
@@ -249,15 +225,15 @@ def _check_limits(
 
 
 def _add(
-    session: Session, submission: Submission, scene: SceneRow, now: datetime
+    session: Session, asked: _Submission, scene: SceneRow, now: datetime
 ) -> JobRow:
-    if submission.kind == "build":
-        rows.supersede_builds(session, submission.scene_id)
+    if asked.kind == "build":
+        rows.supersede_builds(session, asked.scene_id)
     row = JobRow(
         id=new_id(),
-        owner=submission.owner,
-        scene_id=submission.scene_id,
-        kind=submission.kind,
+        owner=asked.owner,
+        scene_id=asked.scene_id,
+        kind=asked.kind,
         state="queued",
         revision=1,
         stage=rows.WAITING_STAGE,
@@ -265,13 +241,13 @@ def _add(
         attempts=0,
         created_at=now,
         updated_at=now,
-        parameters=dict(submission.parameters),
-        dedupe_key=submission.dedupe_key,
+        parameters=dict(asked.parameters),
+        dedupe_key=asked.dedupe_key,
         result_bytes=0,
     )
     session.add(row)
     session.flush()
-    if submission.kind == "build":
+    if asked.kind == "build":
         scene.job_id = row.id
         scene.error = None
         rows.settle(session, scene, now)

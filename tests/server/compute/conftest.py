@@ -20,6 +20,7 @@ from nvs.assets import SAMPLE
 from nvs.cameras import Camera, orbit
 from nvs.files import file_sha256
 from nvs.scene import Renderer
+from nvs_server.compute import processes
 from nvs_server.compute.local import LocalBackend
 from nvs_server.compute.protocol import (
     BuildOrder,
@@ -28,7 +29,7 @@ from nvs_server.compute.protocol import (
     PrepareOrder,
     RenderOrder,
 )
-from nvs_server.compute.settings import LocalSettings
+from nvs_server.settings import ComputeSettings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import SceneFile, SceneRef
 
@@ -42,9 +43,9 @@ Result = TypeVar("Result")
 class Running:
     """A backend whose event loop runs on a thread, and what tests ask it for."""
 
-    def __init__(self, settings: LocalSettings) -> None:
+    def __init__(self, settings: ComputeSettings) -> None:
         self.backend = LocalBackend(settings)
-        self.blobs = Blobs(settings.blobs_url, settings.disk_cache_folder, 2**30)
+        self.blobs = Blobs(settings.blobs, settings.cache_folder, 2**30)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -134,19 +135,21 @@ def ignore(*_: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def local_settings(tmp_path_factory: pytest.TempPathFactory) -> LocalSettings:
+def local_settings(tmp_path_factory: pytest.TempPathFactory) -> ComputeSettings:
     folder = tmp_path_factory.mktemp("backend")
-    return LocalSettings(
-        blobs_url=str(folder / "blobs"),
-        disk_cache_folder=folder / "cache",
-        threads=1,
-        devices=("cpu",),
-        restart_seconds=0.01,
-    )
+    return ComputeSettings(data_folder=folder, threads=1, devices=("cpu",))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _soon() -> Iterator[None]:
+    """Workers are started again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "WORKER_RESTART_SECONDS", 0.01)
+        yield
 
 
 @pytest.fixture(scope="session")
-def running(local_settings: LocalSettings) -> Iterator[Running]:
+def running(local_settings: ComputeSettings) -> Iterator[Running]:
     running = Running(local_settings)
     running.run(running.backend.start())
     yield running
@@ -154,11 +157,11 @@ def running(local_settings: LocalSettings) -> Iterator[Running]:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[LocalSettings], Running]]:
+def start() -> Iterator[Callable[[ComputeSettings], Running]]:
     """Starts other backends, for tests that need one to themselves."""
     started: list[Running] = []
 
-    def run(settings: LocalSettings) -> Running:
+    def run(settings: ComputeSettings) -> Running:
         started.append(Running(settings))
         started[-1].run(started[-1].backend.start())
         return started[-1]

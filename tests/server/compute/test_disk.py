@@ -13,7 +13,7 @@ from nvs_server.compute import disk
 from nvs_server.compute.disk import DiskCache
 from nvs_server.compute.local import LocalBackend
 from nvs_server.compute.protocol import CacheStatus
-from nvs_server.compute.settings import LocalSettings
+from nvs_server.settings import ComputeSettings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import SceneFile
 
@@ -46,7 +46,7 @@ def test_only_copies_count_and_scenes_apart(cache: Path, built: SceneFile) -> No
 def test_status_looks_at_no_file(cache: Path, built: SceneFile) -> None:
     async def scenario() -> list[CacheStatus]:
         backend = LocalBackend(
-            LocalSettings(blobs_url="s3://bucket", disk_cache_folder=cache)
+            ComputeSettings(data_folder=cache.parent, blobs_url="s3://bucket")
         )
         before = backend.status().cache[-1]
         backend._disk.count()

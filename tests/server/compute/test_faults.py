@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 import os
 import signal
 import subprocess
@@ -29,7 +28,7 @@ from nvs_server.compute.protocol import (
     VideoOrder,
     WorkerLost,
 )
-from nvs_server.compute.settings import LocalSettings
+from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import SceneFile, SceneRef
 
 Running = Any
@@ -42,11 +41,11 @@ import asyncio, sys
 from pathlib import Path
 from nvs_server.compute.protocol import BuildOrder
 from nvs_server.compute.local import LocalBackend
-from nvs_server.compute.settings import LocalSettings
+from nvs_server.settings import ComputeSettings
 
 async def main(folder, views):
-    backend = LocalBackend(LocalSettings(blobs_url=str(folder / "blobs"),
-        disk_cache_folder=folder / "cache", threads=1, devices=("cpu",)))
+    settings = ComputeSettings(data_folder=folder, threads=1, devices=("cpu",))
+    backend = LocalBackend(settings)
     await backend.start()
     status = backend.status()
     pids = [child.pid for child in (*status.workers, *status.inspectors)]
@@ -266,13 +265,13 @@ def test_no_process_outlives_a_killed_gateway(
 
 
 def test_a_scene_over_the_budget_is_kept_only_while_it_is_rendered(
-    local_settings: LocalSettings,
-    start: Callable[[LocalSettings], Running],
+    local_settings: ComputeSettings,
+    start: Callable[[ComputeSettings], Running],
     scene: SceneRef,
     prepared: PreparedViews,
     tmp_path: Path,
 ) -> None:
-    other = start(dataclasses.replace(local_settings, host_cache_bytes=1))
+    other = start(local_settings.model_copy(update={"host_cache_bytes": 1}))
     begun = Begun()
     order = build_order(prepared, tmp_path / "x.scene")
     build = other.begin(other.backend.build(order, begun))
@@ -285,8 +284,8 @@ def test_a_scene_over_the_budget_is_kept_only_while_it_is_rendered(
 
 
 def test_a_stopped_backend_takes_no_more(
-    local_settings: LocalSettings,
-    start: Callable[[LocalSettings], Running],
+    local_settings: ComputeSettings,
+    start: Callable[[ComputeSettings], Running],
     scene: SceneRef,
 ) -> None:
     other = start(local_settings)

@@ -22,14 +22,19 @@ from nvs.scene.pictures import to_uint8
 from nvs_server.compute import inspections, wire
 from nvs_server.compute.inspections import inspect_scene
 from nvs_server.compute.prepared import read_views
-from nvs_server.compute.protocol import PreparedViews, PrepareOrder
-from nvs_server.compute.settings import FastWeightShapes
+from nvs_server.compute.protocol import FastWeightShapes, PreparedViews, PrepareOrder
 
 DIGEST = "0" * 64
 
 
 def model(renderer: Renderer, **values: Any) -> Model:
-    known = {"trained_height": 128, "trained_width": 128, **values}
+    known = {
+        "trained_height": 128,
+        "trained_width": 128,
+        "max_height": 256,
+        "max_width": 256,
+        "max_views": 24,
+    } | values
     return Model(
         id=renderer.model_id,
         is_default=True,
@@ -37,9 +42,6 @@ def model(renderer: Renderer, **values: Any) -> Model:
         patch_size=renderer.config.patch_size,
         num_parameters=1,
         digest=renderer.model_digest,
-        max_height=512,
-        max_width=512,
-        max_views=99,
         description="",
         **known,
     )
@@ -56,10 +58,8 @@ def prepare(tmp_path: Path, renderer: Renderer) -> Callable[..., PreparedViews]:
         request = BuildRequest.model_validate({"size": 16} | values)
         return inspections.prepare(
             PrepareOrder(folder=folder, output=tmp_path / "out", request=request),
-            model(renderer),
-            max_side_px=256,
-            max_views=max_views,
-            tick=lambda _: None,
+            model(renderer, max_views=max_views),
+            lambda _: None,
         )
 
     return run
@@ -107,9 +107,7 @@ def test_without_a_size_others_than_squares_keep_the_aspect_of_the_images(
     prepared = inspections.prepare(
         order,
         model(renderer, trained_height=72, trained_width=128),
-        max_side_px=256,
-        max_views=1,
-        tick=lambda _: None,
+        lambda _: None,
     )
     assert (prepared.height, prepared.width) == (128, 128)  # the sample is square
 
@@ -122,9 +120,7 @@ def test_weights_of_unknown_training_take_images_as_they_are(
     prepared = inspections.prepare(
         order,
         model(renderer, trained_height=None, trained_width=None),
-        max_side_px=256,
-        max_views=1,
-        tick=lambda _: None,
+        lambda _: None,
     )
     assert (prepared.height, prepared.width) == (256, 256)
 
@@ -163,9 +159,7 @@ def test_progress_grows_to_one(renderer: Renderer, tmp_path: Path) -> None:
     inspections.prepare(
         PrepareOrder(folder=SAMPLE, output=tmp_path, request=BuildRequest(size=16)),
         model(renderer),
-        max_side_px=256,
-        max_views=24,
-        tick=ticks.append,
+        ticks.append,
     )
     assert ticks == sorted(ticks)
     assert ticks[-1] == 1
@@ -177,7 +171,7 @@ def test_what_cannot_be_prepared_is_named(
 ) -> None:
     with pytest.raises(ConfigError, match="24 views are chosen, over the limit of 8"):
         prepare(max_views=8)
-    with pytest.raises(ConfigError, match="264×264 is over the limit of 256"):
+    with pytest.raises(ConfigError, match="264×264 is over the limit of 256×256"):
         prepare(size=264)
     with pytest.raises(DatasetError, match="no view 24"):
         prepare(views=ListedViews(indices=[0, 24]))

@@ -10,7 +10,6 @@ import sys
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -26,24 +25,19 @@ from nvs.errors import DatasetError, ImageError
 from nvs_server.compute import wire
 from nvs_server.compute.processes import Inspector
 from nvs_server.compute.protocol import ImageSize, PrepareOrder, WorkerLost
-from nvs_server.compute.settings import InspectorConfiguration
+from nvs_server.settings import ComputeSettings
 
 PHOTOGRAPH = SAMPLE / "renderings/00000000_rgba.png"
 MEMORY_BYTES = 192 * 2**20
-LIMITS = InspectorConfiguration(
-    memory_bytes=MEMORY_BYTES,
-    max_image_pixels=100_000_000,
-    max_side_px=512,
-    max_views=8,
-)
+LIMITS = ComputeSettings.model_validate({"inspector_memory_bytes": MEMORY_BYTES})
 WAIT_SECONDS = 120
 
 
 class Asked:
     """An inspector on an event loop of its own."""
 
-    def __init__(self, limits: InspectorConfiguration = LIMITS) -> None:
-        self.inspector = Inspector(limits, ready_seconds=WAIT_SECONDS)
+    def __init__(self, limits: ComputeSettings = LIMITS) -> None:
+        self.inspector = Inspector(limits)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -240,7 +234,7 @@ def test_cancelling_what_still_waits_ends_nothing(asked: Asked) -> None:
 
 def test_a_dataset_beyond_the_memory_is_refused(tmp_path: Path) -> None:
     """24 views of 2048×2048 pixels in float32 are 1.2 GB."""
-    asked = Asked(replace(LIMITS, memory_bytes=2**30, max_side_px=2048, max_views=24))
+    asked = Asked(LIMITS.model_copy(update={"inspector_memory_bytes": 2**30}))
     asked.run(asked.inspector.start())
     model = Model(
         id="weights",

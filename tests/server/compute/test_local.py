@@ -33,7 +33,7 @@ from nvs_server.compute.protocol import (
     SceneDamaged,
     VideoOrder,
 )
-from nvs_server.compute.settings import LocalSettings
+from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import SceneFile, SceneRef
 
 Running = Any
@@ -157,14 +157,14 @@ def test_orders_that_cannot_be_are_refused_by_name(
 def test_a_damaged_scene_file_is_reported(
     running: Running,
     path: Path,
-    local_settings: LocalSettings,
+    local_settings: ComputeSettings,
     tmp_path: Path,
     damage: str,
 ) -> None:
     other = dataclasses.replace(Scene.load(path), created_with=damage)
     other.save(tmp_path / "other.scene")
     scene = running.store(tmp_path / "other.scene")
-    (file,) = Path(local_settings.blobs_url).rglob(f"*{scene.sha256[2:]}")
+    (file,) = Path(local_settings.blobs).rglob(f"*{scene.sha256[2:]}")
     file.chmod(0o600)
     content = bytearray(file.read_bytes())
     content[-100] ^= 1
@@ -264,7 +264,7 @@ def test_builds_that_cannot_be(
 
 
 def test_why_it_cannot_start_is_raised(
-    local_settings: LocalSettings, start: Callable[[LocalSettings], Running]
+    local_settings: ComputeSettings, start: Callable[[ComputeSettings], Running]
 ) -> None:
     with pytest.raises(WeightsUnavailableError, match="no named weights 'nope'"):
-        start(dataclasses.replace(local_settings, weights=("nope",)))
+        start(local_settings.model_copy(update={"weights": ("nope",)}))

@@ -17,26 +17,12 @@ from nvs_server.compute.making import build
 from nvs_server.compute.models import Served, find_model, load_models
 from nvs_server.compute.prepared import write_views
 from nvs_server.compute.protocol import BuildOrder
-from nvs_server.compute.settings import WorkerConfiguration
-
-CONFIGURATION = WorkerConfiguration(
-    blobs_url="",
-    disk_cache_folder=Path(),
-    disk_cache_bytes=1,
-    weights=("lact_tiny",),
-    device="cpu",
-    precision=None,
-    threads=1,
-    device_cache_bytes=1,
-    host_cache_bytes=1,
-    max_side_px=512,
-    max_views=8,
-)
+from nvs_server.settings import ComputeSettings
 
 
 @pytest.fixture(scope="module")
 def model() -> Served:
-    return load_models(CONFIGURATION)["lact_tiny"]
+    return load_models(ComputeSettings(), "cpu")["lact_tiny"]
 
 
 @pytest.fixture
@@ -51,7 +37,7 @@ def exported(tmp_path: Path) -> Served:
         random_checkpoint(config).state,
         about={"trained_on": {"poses": "scene", "sizes": [[64, 64], [16, 24]]}},
     )
-    (model,) = load_models(replace(CONFIGURATION, weights=(str(folder),))).values()
+    (model,) = load_models(ComputeSettings(weights=str(folder)), "cpu").values()
     return model
 
 
@@ -124,13 +110,15 @@ def test_what_is_not_served_is_refused_by_name(model: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "match"),
+    ("change", "device", "match"),
     [
-        ({"device": "moon"}, "device 'moon' cannot be used"),
-        ({"precision": "int1"}, "no precision 'int1'"),
-        ({"weights": ("lact_tiny", "lact_tiny")}, "others called lact_tiny"),
+        ({}, "moon", "device 'moon' cannot be used"),
+        ({"precision": "int1"}, "cpu", "no precision 'int1'"),
+        ({"weights": ("lact_tiny", "lact_tiny")}, "cpu", "others called lact_tiny"),
     ],
 )
-def test_configurations_that_cannot_work(change: dict[str, str], match: str) -> None:
+def test_settings_that_cannot_work(
+    change: dict[str, str], device: str, match: str
+) -> None:
     with pytest.raises(ConfigError, match=match):
-        load_models(replace(CONFIGURATION, **change))
+        load_models(ComputeSettings().model_copy(update=change), device)

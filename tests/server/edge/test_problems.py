@@ -22,7 +22,7 @@ from nvs_server.storage import errors as storage
 
 @pytest.mark.parametrize("slug", KINDS)
 def test_each_kind_makes_a_whole_document(slug: str) -> None:
-    document = Problem(slug).document("r1")
+    document = Problem(slug).document("r1").model_dump()
     assert document["type"] == f"https://lact-nvs.dev/problems/{slug}"
     assert document["status"] == KINDS[slug].status
     for name in ("title", "detail", "remedy"):
@@ -39,7 +39,9 @@ def test_retry_after_is_whole_seconds_rounded_up() -> None:
 
 
 def test_an_invalid_field_is_named() -> None:
-    document = invalid("height", "it is 33", remedy="Use 32 or 40.").document()
+    document = (
+        invalid("height", "it is 33", remedy="Use 32 or 40.").document().model_dump()
+    )
     assert document["detail"] == "height: it is 33"
     assert document["errors"] == [
         {"field": "height", "problem": "it is 33", "remedy": "Use 32 or 40."}

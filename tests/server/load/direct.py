@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from nvs.api.renders import ImageFormat, PictureOptions
 from nvs.assets import SAMPLE
@@ -15,7 +14,7 @@ from nvs.scene.paths import scene_orbit
 from nvs.scene.views import PosedViews
 from nvs_server.compute.encode import encode
 from nvs_server.compute.models import Served, load_models
-from nvs_server.compute.settings import WorkerConfiguration
+from nvs_server.settings import ComputeSettings
 
 SIZE_PX = 64
 NUM_VIEWS = 6
@@ -31,20 +30,7 @@ class Direct:
 
     @staticmethod
     def load() -> Direct:
-        configuration = WorkerConfiguration(
-            blobs_url="",
-            disk_cache_folder=Path(),
-            disk_cache_bytes=1,
-            weights=("lact_tiny",),
-            device="cpu",
-            precision=None,
-            threads=1,
-            device_cache_bytes=1,
-            host_cache_bytes=1,
-            max_side_px=2048,
-            max_views=256,
-        )
-        (model,) = load_models(configuration).values()
+        (model,) = load_models(ComputeSettings(), "cpu").values()
         return Direct(model, load_views(SAMPLE, size=SIZE_PX))
 
     def scene(self, first: int = 0) -> Scene:

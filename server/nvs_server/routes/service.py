@@ -1,4 +1,4 @@
-"""Whether the server lives, whether it takes work, and its metrics."""
+"""The service about itself: health, metrics, the caller, models, capacity, tickets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from nvs.api.system import Capacity, Me, Models, Queue, Ticket
 from nvs.api.values import Schema, examples
 from nvs_server.compute.protocol import Backend, BackendStatus
 from nvs_server.edge.admission import Admission
@@ -19,17 +21,27 @@ from nvs_server.edge.problems import Problem, documented
 from nvs_server.routes.dependencies import (
     AdmissionDep,
     BackendDep,
+    Caller,
+    Jobs,
     MetricsDep,
     MetricsReader,
+    Reader,
+    RenderCaller,
+    Scenes,
+    SettingsDep,
+    TicketsDep,
+    errors,
 )
 from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.keys import TICKET_SECONDS
 
 EXAMPLE = """# HELP nvs_renders Renders in the house.
 # TYPE nvs_renders gauge
 nvs_renders 2.0
 """
 
-router = APIRouter(tags=["health"])
+health = APIRouter(tags=["health"])
+router = APIRouter(prefix="/v1", tags=["service"])
 
 
 class Health(Schema):
@@ -41,13 +53,13 @@ class Health(Schema):
     """Always `ok`; otherwise there is a problem document."""
 
 
-@router.get("/livez")
+@health.get("/livez")
 async def livez() -> Health:
     """Whether the process answers. Restart it if not."""
     return Health()
 
 
-@router.get("/readyz", responses=documented("draining", "worker-lost"))
+@health.get("/readyz", responses=documented("draining", "worker-lost"))
 async def readyz(admission: AdmissionDep, backend: BackendDep) -> Health:
     """Whether requests should be sent here: some worker is ready, no shutdown."""
     admission.check_open()
@@ -61,7 +73,7 @@ async def readyz(admission: AdmissionDep, backend: BackendDep) -> Health:
     return Health()
 
 
-@router.get(
+@health.get(
     "/metrics",
     response_class=Response,
     responses={
@@ -77,6 +89,81 @@ async def readyz(admission: AdmissionDep, backend: BackendDep) -> Health:
 def metrics(caller: MetricsReader, metrics: MetricsDep) -> Response:
     """Metrics in Prometheus' text format; needs the scope `metrics`."""
     return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get(
+    "/me",
+    operation_id="get_me",
+    summary="Who am I",
+    response_description="The caller.",
+    responses=errors(),
+)
+def me(caller: Caller, scenes: Scenes) -> Me:
+    """The caller's owner name, scopes, quotas and what of them is used."""
+    return Me(
+        owner=caller.owner,
+        key_name=caller.key_name,
+        scopes=sorted(caller.scopes),
+        quotas=caller.quotas,
+        usage=scenes.usage(caller.owner),
+        auth=caller.auth,
+    )
+
+
+@router.get(
+    "/models",
+    operation_id="list_models",
+    summary="List models",
+    response_description="The models.",
+    responses=errors("worker-lost"),
+)
+async def models(caller: Reader, backend: BackendDep) -> Models:
+    """The weights that scenes are built and rendered with, the default first."""
+    return Models(items=await backend.models())
+
+
+@router.get(
+    "/capacity",
+    operation_id="get_capacity",
+    summary="How busy the service is",
+    response_description="Workers, queues and caches.",
+    responses=errors(),
+)
+async def capacity(
+    caller: Reader,
+    backend: BackendDep,
+    jobs: Jobs,
+    admission: AdmissionDep,
+    settings: SettingsDep,
+) -> Capacity:
+    """Workers, queues and the scene cache; answers also while shutting down."""
+    status = backend.status()
+    counts = await run_in_threadpool(jobs.counts)
+    return Capacity(
+        workers=list(status.workers),
+        queue=Queue(
+            renders=admission.num_renders,
+            renders_limit=admission.max_renders,
+            jobs=counts.queued + counts.running,
+            jobs_limit=settings.max_job_queue,
+        ),
+        cache=list(status.cache),
+        draining=admission.is_draining,
+    )
+
+
+@router.post(
+    "/tickets",
+    operation_id="create_ticket",
+    summary="Get a ticket for a stream",
+    response_description="The ticket.",
+    responses=errors("disk-full"),
+)
+def ticket(caller: RenderCaller, tickets: TicketsDep) -> Ticket:
+    """A ticket stands in for the key on one WebSocket, where headers cannot be set."""
+    return Ticket(
+        ticket=tickets.issue(caller.key_id), expires_in_seconds=int(TICKET_SECONDS)
+    )
 
 
 class StateCollector(Collector):
