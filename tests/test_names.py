@@ -122,7 +122,7 @@ def test_old_names_are_recognised(text: str) -> None:
     [
         "tests.server.conftest",
         "self.server.app",
-        "nvs_server.worker",
+        "nvs_server.compute.worker",
         "eval",
         "see docs/server.md, for the server. It",
         "data_tools/nvs_data",

@@ -184,4 +184,6 @@ def test_the_service_migrates_serves_and_works(
     nvs("remote", "render", scene, "--input", 0, "--size", "32x32", "-o", view, *at)
     assert view.stat().st_size > 0
     children = [child.cmdline() for child in psutil.Process(served.pid).children()]
-    assert any(words[1:4] == ["-P", "-m", "nvs_server.worker"] for words in children)
+    assert any(
+        words[1:4] == ["-P", "-m", "nvs_server.compute.worker"] for words in children
+    )

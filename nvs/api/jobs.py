@@ -22,11 +22,17 @@ JobKind = Literal["build", "video"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobStage = Literal["waiting", "reading images", "prefill", "rendering", "storing"]
 
+SelectionMethod = Literal["kmeans", "farthest", "uniform", "random"]
+Framing = Literal["auto", "none", "mean_camera", "object"]
+
 MAX_VIEWS = 4096
 Side = Annotated[Integer, Field(ge=16, le=MAX_SIDE_PX)]
 """Height, width or longer side in pixels."""
 WeightsId = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    str,
+    StringConstraints(
+        strict=True, min_length=1, max_length=255, pattern=r"^[^/\x00-\x1f\x7f]+$"
+    ),
 ]
 """Id of a model, as `GET /v1/models` lists it."""
 
@@ -53,7 +59,7 @@ class CountedViews(Schema):
 
     count: Integer = Field(ge=1, le=MAX_VIEWS)
     """How many."""
-    method: Literal["kmeans", "farthest", "uniform", "random"] = "farthest"
+    method: SelectionMethod = "kmeans"
     """How they are chosen."""
     seed: Integer = Field(default=0, ge=0, lt=2**31)
     """For `kmeans` and `random`: the same seed chooses the same views."""
@@ -121,7 +127,7 @@ class BuildRequest(Schema):
     """Longer side, or [height, width], in pixels; the model's own if absent."""
     views: Annotated[CountedViews | ListedViews, WrapValidator(_as_views)] | None = None
     """Which views to use; all if absent."""
-    framing: Literal["auto", "none", "mean_camera", "object"] = "auto"
+    framing: Framing = "auto"
     """How poses are normalised: `auto` is what the weights expect."""
 
 

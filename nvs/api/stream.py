@@ -13,7 +13,7 @@ from pydantic import Field
 
 from nvs.api.renders import LOOK_AT, ImageFormat, Quality, RenderRequest
 from nvs.api.scenes import Scene
-from nvs.api.system import Problem
+from nvs.api.system import Problem, Tier
 from nvs.api.values import Integer, Schema, examples
 
 Sequence = Annotated[Integer, Field(ge=0, lt=2**53)]
@@ -42,12 +42,16 @@ class Ping(Schema):
 
 
 class Timings(Schema):
-    """Where the time of one picture went."""
+    """Where the time of one picture went; together from arrival to answer."""
 
     queue_ms: float
+    """Waiting for other work."""
     load_ms: float
+    """Waiting for the scene to be loaded."""
     model_ms: float
+    """The network, for the batch that the picture was part of."""
     encode_ms: float
+    """Background and encoding."""
 
 
 class FrameHeader(Schema):
@@ -58,8 +62,8 @@ class FrameHeader(Schema):
     width: int
     format: ImageFormat
     timings: Timings
-    tier: str
-    """Where the scene was: `device`, `host` or `disk`."""
+    tier: Tier
+    """Where the scene was."""
 
 
 class StreamReady(Schema):

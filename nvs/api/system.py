@@ -8,6 +8,10 @@ from pydantic import Field
 
 from nvs.api.values import Schema, examples
 
+Scope = Literal["read", "write", "render", "metrics", "admin"]
+Poses = Literal["object", "scene"]
+Tier = Literal["device", "host", "disk"]
+
 
 class FieldProblem(Schema):
     """One invalid value of a request."""
@@ -54,23 +58,23 @@ class Problem(Schema):
 class Quotas(Schema):
     """Most that an owner may have; null is no limit."""
 
-    scenes: int | None
+    scenes: int | None = None
     """Scenes."""
-    bytes: int | None
-    """Bytes of uploads and scene files."""
-    builds_per_day: int | None
-    """Builds within 24 hours."""
+    bytes: int | None = None
+    """Bytes of uploads, scene files and videos."""
+    builds_per_day: int | None = None
+    """Builds since midnight UTC."""
 
 
 class Usage(Schema):
     """What an owner has."""
 
     scenes: int
-    """Scenes."""
+    """Scenes that have not expired."""
     bytes: int
-    """Bytes of uploads and scene files."""
+    """Bytes of uploads, scene files and videos."""
     builds_today: int
-    """Builds within the last 24 hours."""
+    """Builds since midnight UTC, whatever became of them."""
 
 
 class Me(Schema):
@@ -91,7 +95,7 @@ class Me(Schema):
     """Whose scenes the caller sees."""
     key_name: str | None
     """Name of the key; null without one."""
-    scopes: list[str]
+    scopes: list[Scope]
     """What the key may do."""
     quotas: Quotas
     """Limits."""
@@ -126,7 +130,7 @@ class Model(Schema):
     """What a build calls them."""
     is_default: bool
     """Whether a build without `weights` uses them."""
-    poses: Literal["object", "scene"]
+    poses: Poses
     """What they were trained on."""
     patch_size: int
     """Heights and widths must be multiples of it, in pixels."""
@@ -184,7 +188,7 @@ class Queue(Schema):
 class CacheTier(Schema):
     """One tier of the scene cache."""
 
-    tier: Literal["device", "host", "disk"]
+    tier: Tier
     """Where."""
     bytes: int
     """In use."""

@@ -9,6 +9,9 @@ the service and `nvs info` all ask it.
                 otherwise the object to the origin, up to +z, cameras to the distance
                 of training
     scene       the mean camera to the origin, centres within [−1, 1]³
+
+The service finds builds again by their request: whoever changes what `auto` does raises
+`nvs_server.jobs.rebuild.FRAMING_RULE`.
 """
 
 from __future__ import annotations
@@ -28,8 +31,6 @@ from nvs.cameras.normalisation import OBJECT_RADIUS
 from nvs.errors import CameraError, ConfigError
 from nvs.model.trained_on import TrainedOn
 
-RULE = 2
-"""Grows when `auto` frames some capture differently; 1 left object captures alone."""
 FramingName = Literal["auto", "none", "mean_camera", "object"]
 Verdict = Literal["fine", "degraded", "hopeless"]
 

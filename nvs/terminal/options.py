@@ -36,7 +36,7 @@ Views = Annotated[
 Framing = Annotated[
     str,
     typer.Option(
-        help="How cameras are brought to the model: auto (as they and the weights say), "
+        help="How cameras come to the model: auto (as they and the weights say), "
         "none, mean_camera, or object."
     ),
 ]

@@ -1,64 +1,65 @@
-"""The application: its parts, its middlewares, its routes."""
+"""The application: its parts, how they start and end, its middlewares, its routes."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ExceptionHandler
 
-from nvs_server import failures, openapi, refusal
-from nvs_server.access.authentication import Authentication
-from nvs_server.access.origin import HostAndOrigin
-from nvs_server.backends.base import Backend
-from nvs_server.backends.local import LocalBackend
-from nvs_server.backends.settings import LocalSettings
+from nvs.errors import ConfigError, NvsError
+from nvs_server.compute.local import LocalBackend
+from nvs_server.compute.protocol import Backend
+from nvs_server.edge.admission import Admission, Inspections
+from nvs_server.edge.body import BodyLimit
+from nvs_server.edge.browsers import HostAndOrigin, SecurityHeaders
+from nvs_server.edge.callers import Authentication
+from nvs_server.edge.connections import WholeAnswers
+from nvs_server.edge.problems import HANDLED
+from nvs_server.edge.requests import RequestTelemetry, answer
 from nvs_server.jobs.runner import JobRunner
-from nvs_server.lifespan import running
-from nvs_server.limits.admission import Admission
-from nvs_server.limits.answers import WholeAnswers
-from nvs_server.limits.body import BodyLimit
-from nvs_server.limits.headers import SecurityHeaders
-from nvs_server.limits.inspections import Inspections
+from nvs_server.logs import logger
+from nvs_server.metrics import Metrics
 from nvs_server.routes import (
-    builds,
-    docs,
-    health,
     jobs,
-    models,
+    pages,
     renders,
     scenes,
+    service,
     stream,
+    submissions,
     uploads,
-    videos,
-    viewer,
 )
+from nvs_server.routes.service import StateCollector
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.database import Database
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.keys import KeyStore
+from nvs_server.storage.keys import KeyStore, TicketStore
 from nvs_server.storage.scenes import SceneStore
-from nvs_server.storage.tickets import TicketStore
-from nvs_server.telemetry.metrics import Metrics
-from nvs_server.telemetry.requests import RequestTelemetry
-from nvs_server.telemetry.state import StateCollector
-from nvs_server.telemetry.tracing import trace
+from nvs_server.storage.sweep import sweep
+from nvs_server.tracing import trace
 
 ROUTERS = (
     scenes.router,
     uploads.router,
-    builds.router,
+    submissions.router,
     jobs.router,
     renders.router,
-    videos.router,
     stream.router,
-    models.router,
-    health.router,
-    docs.router,
-    viewer.router,
+    service.router,
+    service.health,
+    pages.router,
 )
+SWEEP_GRACE_SECONDS = 6 * 3600.0
+"""Files of uploads younger than this are left alone."""
+
+log = logger(__name__)
 
 
 def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
@@ -69,14 +70,12 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
         backend: Who computes; processes on this machine if absent.
     """
     database = Database(settings.database)
-    blobs = Blobs(
-        settings.blobs, settings.data_folder / "cache", settings.disk_cache_bytes
-    )
+    blobs = Blobs(settings.blobs, settings.cache_folder, settings.disk_cache_bytes)
     if backend is None:
-        backend = LocalBackend(local_settings(settings))
+        backend = LocalBackend(settings)
     app = FastAPI(
-        title=openapi.TITLE,
-        version=openapi.VERSION,
+        title=pages.TITLE,
+        version=pages.VERSION,
         lifespan=running,
         docs_url=None,
         redoc_url=None,
@@ -101,33 +100,15 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
     )
     for router in ROUTERS:
         app.include_router(router)
-    viewer.mount(app)
-    handler = cast("ExceptionHandler", refusal.answer)
-    for kind in failures.HANDLED:
+    pages.mount(app)
+    handler = cast("ExceptionHandler", answer)
+    for kind in HANDLED:
         app.add_exception_handler(kind, handler)
     _add_middlewares(app)
-    openapi.describe(app)
+    pages.describe(app)
     if settings.otel_endpoint:
         trace(app, settings.otel_endpoint)
     return app
-
-
-def local_settings(settings: Settings) -> LocalSettings:
-    """What the processes on this machine are told of the settings."""
-    return LocalSettings(
-        blobs_url=settings.blobs,
-        disk_cache_folder=settings.data_folder / "cache",
-        disk_cache_bytes=settings.disk_cache_bytes,
-        weights=settings.weights,
-        devices=settings.devices,
-        precision=settings.precision,
-        threads=settings.threads,
-        device_cache_bytes=settings.device_cache_bytes,
-        host_cache_bytes=settings.host_cache_bytes,
-        max_views=settings.max_views,
-        max_image_pixels=settings.max_image_pixels,
-        inspector_memory_bytes=settings.inspector_memory_bytes,
-    )
 
 
 def _add_middlewares(app: FastAPI) -> None:
@@ -170,3 +151,61 @@ def _add_middlewares(app: FastAPI) -> None:
     app.add_middleware(HostAndOrigin, settings=settings)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestTelemetry, metrics=state.metrics)
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncGenerator[None]:
+    """The parts of an application, started; ended in reverse order.
+
+    Raises:
+        ConfigError: If a setting makes it impossible, such as a public address
+            without any API key.
+    """
+    state = app.state
+    settings: Settings = state.settings
+    settings.make_data_folder()
+    await run_in_threadpool(state.database.migrate)
+    try:
+        await _check_keys(settings, state.keys)
+        await state.backend.start()
+        try:
+            await state.runner.start()
+            sweeper = asyncio.create_task(
+                _sweep_now_and_then(settings, state.database, state.blobs)
+            )
+            try:
+                yield
+            finally:
+                state.admission.draining.set()
+                sweeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeper
+                await state.runner.stop()
+        finally:
+            await state.backend.stop()
+    finally:
+        state.database.dispose()
+
+
+async def _check_keys(settings: Settings, keys: KeyStore) -> None:
+    if settings.is_loopback or await run_in_threadpool(keys.any):
+        return
+    raise ConfigError(
+        f"the address {settings.host} can be reached from other machines, and there "
+        "is no API key",
+        remedy="Make one with `nvs keys create NAME`, or use --host 127.0.0.1.",
+    )
+
+
+async def _sweep_now_and_then(
+    settings: Settings, database: Database, blobs: Blobs
+) -> None:
+    while True:
+        try:
+            report = await run_in_threadpool(
+                sweep, database, blobs, grace_seconds=SWEEP_GRACE_SECONDS
+            )
+            log.info("swept", report=str(report))
+        except (NvsError, OSError) as error:
+            log.warning("sweep failed", error=str(error))
+        await asyncio.sleep(settings.sweep_seconds)

@@ -14,14 +14,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from nvs.errors import ConfigError
-from nvs_server.app import create_app
+from nvs_server.app import create_app, running
+from nvs_server.edge.admission import Admission
+from nvs_server.edge.connections import PromptHeads, PromptStreams
 from nvs_server.heap import set_aside, share_one_heap
-from nvs_server.lifespan import running
-from nvs_server.limits.admission import Admission
-from nvs_server.limits.answers import PromptStreams
-from nvs_server.limits.heads import PromptHeads
+from nvs_server.logs import configure_logging, logger
 from nvs_server.settings import Settings, unknown_variables
-from nvs_server.telemetry.logs import configure_logging, logger
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RESERVE_SHARE = 0.25

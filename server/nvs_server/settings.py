@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import ByteSize, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nvs.api.values import MAX_SIDE_PX
@@ -25,40 +33,32 @@ Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[ByteSize, Field(ge=1)]
 """In the environment also with a unit, such as `8GiB`."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Names = Annotated[tuple[str, ...], NoDecode]
-"""In the environment separated by commas."""
 
 
-class Settings(BaseSettings):
-    """Settings of one server. Each field is documented by its description."""
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
-    )
 
-    host: str = Field(
-        "127.0.0.1",
-        min_length=1,
-        description="Address to listen on. Other than loopback needs an API key.",
-    )
-    port: int = Field(
-        8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
-    )
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""As a text separated by commas."""
+
+
+class ComputeSettings(BaseModel):
+    """What the processes of this machine that compute are told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     data_folder: Path = Field(
         default_factory=lambda: user_data_path("lact-nvs"),
         description="Folder of the database, the stored files and the caches.",
-    )
-    database_url: str = Field(
-        "",
-        description="Database: `sqlite:///file` or `postgresql+psycopg://…`; "
-        "empty is `nvs.sqlite` in the data folder.",
     )
     blobs_url: str = Field(
         "",
         description="Stored files: a folder, `s3://…` or `gs://…`; "
         "empty is `blobs` in the data folder.",
     )
-
     weights: Names = Field(
         ("lact_tiny",),
         min_length=1,
@@ -89,6 +89,47 @@ class Settings(BaseSettings):
     inspector_memory_bytes: Bytes = Field(
         ByteSize(3 * GIB), description="Memory of the process that decodes uploads."
     )
+    max_views: Count = Field(256, description="Input views of one build.")
+    max_image_pixels: Count = Field(
+        100_000_000, description="Height × width of one uploaded image."
+    )
+
+    @field_validator("data_folder")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def blobs(self) -> str:
+        """Folder or URL of the stored files."""
+        return self.blobs_url or str(self.data_folder / "blobs")
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where files of a remote store are kept for reading."""
+        return self.data_folder / "cache"
+
+
+class Settings(ComputeSettings, BaseSettings):
+    """Settings of one server. Each field is documented by its description."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address to listen on. Other than loopback needs an API key.",
+    )
+    port: int = Field(
+        8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    database_url: str = Field(
+        "",
+        description="Database: `sqlite:///file` or `postgresql+psycopg://…`; "
+        "empty is `nvs.sqlite` in the data folder.",
+    )
 
     max_render_queue: Count = Field(
         64, description="Renders waiting and running; more get 429."
@@ -103,13 +144,9 @@ class Settings(BaseSettings):
         64, le=100_000, description="Cameras of one batch request, at most 100000."
     )
     max_video_frames: Count = Field(1800, description="Frames of one video.")
-    max_views: Count = Field(256, description="Input views of one build.")
     max_images: Count = Field(1024, description="Images of one scene.")
     max_image_bytes: Bytes = Field(
         ByteSize(64 * MIB), description="Bytes of one uploaded image."
-    )
-    max_image_pixels: Count = Field(
-        100_000_000, description="Height × width of one uploaded image."
     )
     max_cameras_bytes: Bytes = Field(
         ByteSize(64 * MIB),
@@ -172,29 +209,10 @@ class Settings(BaseSettings):
         "", description="OTLP/HTTP endpoint for traces; empty sends none."
     )
 
-    @field_validator(
-        "weights", "devices", "allowed_hosts", "allowed_origins", mode="before"
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("data_folder")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
-
     @property
     def database(self) -> str:
         """URL of the database."""
         return self.database_url or f"sqlite:///{self.data_folder / 'nvs.sqlite'}"
-
-    @property
-    def blobs(self) -> str:
-        """Folder or URL of the stored files."""
-        return self.blobs_url or str(self.data_folder / "blobs")
 
     def make_data_folder(self) -> None:
         """Make the data folder, for its owner only.

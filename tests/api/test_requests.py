@@ -187,3 +187,22 @@ def test_takes_file_names(name: str) -> None:
 def test_final_states_are_the_last_three(state: str) -> None:
     job = jobs.Job.model_validate({**jobs.JOB_EXAMPLE, "state": state})
     assert job.is_final == (state in get_args(jobs.JobState)[-3:])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        jobs.BuildRequest(),
+        jobs.BuildRequest(weights="my room", size=(64, 128), framing="none"),
+        jobs.BuildRequest(size=64, views=jobs.CountedViews(count=3)),
+        jobs.BuildRequest(views=jobs.ListedViews(indices=[4, 0])),
+        renders.VideoRequest.model_validate(VIDEO | {"fps": 12}),
+        renders.VideoRequest.model_validate(
+            VIDEO | {"trajectory": {"kind": "spiral", "num_frames": 2}}
+        ),
+    ],
+    ids=repr,
+)
+def test_what_a_job_keeps_of_a_request_is_that_request(request_: Schema) -> None:
+    kept = json.loads(json.dumps(request_.model_dump(mode="json", exclude_none=True)))
+    assert type(request_).model_validate(kept) == request_

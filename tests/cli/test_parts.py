@@ -57,9 +57,7 @@ def test_loading_parts_imports_only_typer_and_the_terminal() -> None:
 
 
 def test_a_function_and_a_group_become_commands(monkeypatch) -> None:
-    app = app_with(
-        monkeypatch, "nvs_server.commands.serve:serve", "nvs_data.commands:app"
-    )
+    app = app_with(monkeypatch, "nvs_server.commands:serve", "nvs_data.commands:app")
     shown = CliRunner().invoke(app, ["--help"]).output
     assert "part0" in shown
     assert "--port" in CliRunner().invoke(app, ["part0", "--help"]).output

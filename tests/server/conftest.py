@@ -20,18 +20,18 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from nvs.api.system import Quotas
 from nvs_server.app import create_app
-from nvs_server.backends.base import (
+from nvs_server.compute.protocol import (
     BackendStatus,
     CacheStatus,
     ChildStatus,
-    Frame,
+    Picture,
     RenderOrder,
 )
 from nvs_server.settings import Settings
 from nvs_server.storage.database import Database
 from nvs_server.storage.keys import KeyStore
-from nvs_server.storage.records import Quotas
 
 BASE_URL = "http://127.0.0.1"
 WAIT_SECONDS = 90
@@ -255,8 +255,6 @@ class IdleBackend:
 
     async def start(self) -> None: ...
 
-    async def drain(self, timeout_seconds: float) -> None: ...
-
     async def stop(self) -> None: ...
 
     async def models(self) -> list[Any]:
@@ -275,10 +273,9 @@ class IdleBackend:
             num_jobs=0,
             images_total=7,
             batches_total=2,
-            draining=False,
         )
 
-    async def render(self, order: RenderOrder) -> list[Frame]:
+    async def render(self, order: RenderOrder) -> list[Picture]:
         try:
             await self.let_go.wait()
         except asyncio.CancelledError:

@@ -10,10 +10,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from nvs_server.app import create_app
-from nvs_server.limits.body import UPLOADS
-from nvs_server.limits.headers import HEADERS
-from nvs_server.problem_kinds import KINDS
-from nvs_server.routes import viewer
+from nvs_server.edge.body import UPLOADS
+from nvs_server.edge.browsers import HEADERS
+from nvs_server.edge.problem_kinds import KINDS
+from nvs_server.routes import pages
 from nvs_server.settings import Settings
 from nvs_server.storage.records import Quotas
 
@@ -265,13 +265,13 @@ def test_the_viewer_is_served_under_its_policy(client: TestClient) -> None:
         page = client.get(path)
         assert page.status_code == 200
         assert page.headers["content-type"].startswith("text/html")
-        assert page.headers["content-security-policy"] == viewer.POLICY
-    assert "'unsafe-inline'" not in viewer.POLICY
+        assert page.headers["content-security-policy"] == pages.POLICY
+    assert "'unsafe-inline'" not in pages.POLICY
     assert "<script>" not in page.text
-    file = next(path for path in viewer.VIEWER.rglob("*.js"))
-    script = client.get(f"/viewer/{file.relative_to(viewer.VIEWER).as_posix()}")
+    file = next(path for path in pages.VIEWER.rglob("*.js"))
+    script = client.get(f"/viewer/{file.relative_to(pages.VIEWER).as_posix()}")
     assert script.content == file.read_bytes()
-    assert script.headers["content-security-policy"] == viewer.POLICY
+    assert script.headers["content-security-policy"] == pages.POLICY
     assert script.headers["etag"]
     counts = client.get("/metrics").text
     assert 'method="GET",route="/viewer",status="200"' in counts

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ByteSize
 from pydantic.fields import FieldInfo
 
-from nvs_server.problem_kinds import KINDS
+from nvs_server.edge.problem_kinds import KINDS
 from nvs_server.settings import PREFIX, Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")

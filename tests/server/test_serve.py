@@ -17,8 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from nvs.errors import ConfigError
-from nvs_server.app import create_app
-from nvs_server.lifespan import running
+from nvs_server.app import create_app, running
 from nvs_server.serve import bind
 from nvs_server.settings import Settings
 from tests.server.conftest import make_key

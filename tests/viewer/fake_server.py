@@ -25,7 +25,7 @@ from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, StreamingResponse
 from PIL import Image
 
-from nvs_server.routes import viewer
+from nvs_server.routes import pages
 
 SCENE = "mfzwizltoqydcmrtgu3dqmrvge"
 JOB = "orugs4zanfzsa5dimuqgc3tt4a"
@@ -478,8 +478,8 @@ async def answer(websocket: WebSocket, order: dict[str, Any]) -> None:
     await websocket.send_bytes(streamed(order))
 
 
-app.include_router(viewer.router)
-viewer.mount(app)
+app.include_router(pages.router)
+pages.mount(app)
 
 if __name__ == "__main__":
     reset()

@@ -61,7 +61,7 @@ def test_a_folder_becomes_a_scene(
     assert fake.seen["built"] == {
         "weights": "large",
         "size": 128,
-        "views": {"count": 2, "method": "farthest"},
+        "views": {"count": 2, "method": "kmeans"},
     }
     link = page.locator("text=Walk around")
     expect(link).to_have_attribute("href", f"/scenes/{SCENE}")

@@ -1,17 +1,48 @@
-"""A scene file that is lost or damaged is built again from the uploaded inputs."""
+"""When two jobs are the same, and a lost scene file that is built again.
+
+The parameters of a job are the JSON of its request, with the weights filled in.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from nvs_server.jobs.parameters import build_key
+from nvs.api.scenes import Failure
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import ErrorRecord, JobRecord, SceneRecord
+from nvs_server.storage.records import FileRecord, JobRecord, SceneRecord
 from nvs_server.storage.scenes import SceneStore
 
 REMEDY = "Upload the scene file, or images and cameras, again."
+
+
+FRAMING_RULE = 2
+"""Version of what `nvs.scene.framing` decides; before 2 it left object captures alone."""
+
+
+def build_key(
+    files: Sequence[FileRecord], model_digest: str, parameters: Mapping[str, Any]
+) -> str:
+    """Equal for builds that give the same scene: same files, weights, parameters."""
+    listed = sorted((file.path, file.sha256) for file in files)
+    return _digest(["build", FRAMING_RULE, listed, model_digest, parameters])
+
+
+def video_key(scene_sha256: str, parameters: Mapping[str, Any]) -> str:
+    """Equal for videos that would be the same."""
+    return _digest(["video", scene_sha256, parameters])
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 _one_at_a_time = threading.Lock()
 
 
@@ -44,7 +75,7 @@ def _rebuild(
     else:
         return None
     origin = _origin(scene, scenes, jobs)
-    error = ErrorRecord(problem=problem, remedy=REMEDY)
+    error = Failure(problem=problem, remedy=REMEDY)
     if not scenes.lose_file(scene.id, sha256, error):
         return _under_way(scene, scenes, jobs)
     blobs.delete(sha256)

@@ -11,20 +11,20 @@ from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.scenes import Failure
 from nvs.errors import NvsError
-from nvs_server.backends.base import Backend, BackendError, SceneDamaged
-from nvs_server.jobs.events import JobEvents
+from nvs_server.compute.protocol import Backend, BackendError, SceneDamaged
+from nvs_server.jobs.progress import JobEvents, Report
 from nvs_server.jobs.rebuild import rebuild
-from nvs_server.jobs.report import Report
 from nvs_server.jobs.work import Work
+from nvs_server.logs import logger
+from nvs_server.metrics import Metrics
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import StorageError
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import BuiltScene, ErrorRecord, JobRecord, VideoResult
+from nvs_server.storage.records import BuiltScene, JobRecord, VideoFile
 from nvs_server.storage.scenes import SceneStore
-from nvs_server.telemetry.logs import logger
-from nvs_server.telemetry.metrics import Metrics
 
 POLL_SECONDS = 2.0
 """How soon a job that another gateway took in is seen."""
@@ -71,7 +71,7 @@ class JobRunner:
         self._metrics = metrics
         self._work = Work(scenes, blobs, backend, metrics)
         self._submitted = asyncio.Event()
-        self._running: dict[str, asyncio.Task[BuiltScene | VideoResult]] = {}
+        self._running: dict[str, asyncio.Task[BuiltScene | VideoFile]] = {}
         self._slots: list[asyncio.Task[None]] = []
         self._is_stopping = False
 
@@ -126,7 +126,7 @@ class JobRunner:
         started = time.monotonic()
         report = Report()
         step = self._work.build if job.kind == "build" else self._work.video
-        work: asyncio.Task[BuiltScene | VideoResult] = asyncio.ensure_future(
+        work: asyncio.Task[BuiltScene | VideoFile] = asyncio.ensure_future(
             step(job, report)
         )
         self._running[job.id] = work
@@ -150,7 +150,7 @@ class JobRunner:
         self,
         job: JobRecord,
         report: Report,
-        work: asyncio.Task[BuiltScene | VideoResult],
+        work: asyncio.Task[BuiltScene | VideoFile],
     ) -> None:
         """Renew the lease and report, at once at each new stage; end lost work."""
         renew_seconds = self._lease_seconds / HEARTBEATS_PER_LEASE
@@ -182,7 +182,7 @@ class JobRunner:
                 work.cancel()
                 return
 
-    async def _succeed(self, job: JobRecord, result: BuiltScene | VideoResult) -> None:
+    async def _succeed(self, job: JobRecord, result: BuiltScene | VideoFile) -> None:
         if isinstance(result, BuiltScene):
             ours = await run_in_threadpool(
                 self._jobs.succeed_build, job.id, self.name, result
@@ -205,13 +205,13 @@ class JobRunner:
                     rebuild, scene, self._scenes, self._jobs, self._blobs
                 )
             remedy = "Wait until the scene is ready again, then ask for the video."
-            record = ErrorRecord(problem=error.problem, remedy=remedy)
+            record = Failure(problem=error.problem, remedy=remedy)
         elif isinstance(error, NvsError | BackendError):
             retry = isinstance(error, BackendError | StorageError)
-            record = ErrorRecord(problem=error.problem, remedy=error.remedy)
+            record = Failure(problem=error.problem, remedy=error.remedy)
         else:
             log.error("job crashed", job_id=job.id, exc_info=error)
-            record = ErrorRecord(
+            record = Failure(
                 problem=f"the {job.kind} failed inside the server",
                 remedy=f"Report job {job.id} to the operator; the log has the details.",
             )

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.jobs import BuildRequest
+from nvs.api.renders import VideoRequest
 from nvs.files import file_sha256
-from nvs_server.backends.base import Backend, CameraRecord, InputView
-from nvs_server.jobs.materialise import materialise, work_folder
-from nvs_server.jobs.naming import shown_as
-from nvs_server.jobs.parameters import (
-    build_order,
-    prepare_order,
-    scene_ref,
-    video_order,
+from nvs_server.compute.protocol import (
+    Backend,
+    BuildOrder,
+    InputView,
+    PrepareOrder,
+    VideoOrder,
 )
-from nvs_server.jobs.report import Report
+from nvs_server.jobs.materialise import materialise, work_folder
+from nvs_server.jobs.progress import Report
+from nvs_server.metrics import Metrics
+from nvs_server.naming import shown_as
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import NotFound
 from nvs_server.storage.records import (
@@ -28,10 +29,9 @@ from nvs_server.storage.records import (
     InputRecord,
     JobRecord,
     SceneRecord,
-    VideoResult,
+    VideoFile,
 )
 from nvs_server.storage.scenes import SceneStore
-from nvs_server.telemetry.metrics import Metrics
 
 
 class Work:
@@ -59,6 +59,7 @@ class Work:
             NotFound: If the scene is gone.
             NvsError, BackendError: As the backend's `prepare` and `build`.
         """
+        request = BuildRequest.model_validate(job.parameters)
         scene = await self._scene(job)
         files = await run_in_threadpool(self._scenes.files, scene.id)
         with work_folder(self._blobs) as folder:
@@ -66,56 +67,46 @@ class Work:
             dataset.mkdir()
             await run_in_threadpool(materialise, files, self._blobs.local_path, dataset)
             with shown_as(dataset, "the dataset"):
-                prepared = await self._backend.prepare(
-                    prepare_order(job.parameters, dataset, folder / "prepared"), report
+                order = PrepareOrder(
+                    folder=dataset, output=folder / "prepared", request=request
                 )
+                prepared = await self._backend.prepare(order, report)
             started = time.monotonic()
-            built = await self._backend.build(
-                build_order(job.parameters, prepared, folder / "built.scene"), report
+            order = BuildOrder(
+                views=prepared.views,
+                output=folder / "built.scene",
+                weights=prepared.weights,
+                framing=request.framing,
             )
+            file = await self._backend.build(order, report)
             seconds = time.monotonic() - started
             report("storing", 0.0)
             inputs = await run_in_threadpool(store_inputs, prepared.inputs, self._blobs)
-            await run_in_threadpool(self._blobs.put_file, built.path, built.sha256)
-        patch_size = await self._patch_size(built.weights)
-        tokens = built.num_views * built.height * built.width // patch_size**2
+            await run_in_threadpool(self._blobs.put_file, order.output, file.sha256)
+        patch_size = await self._patch_size(file.weights)
+        tokens = file.num_views * file.height * file.width // patch_size**2
         self._metrics.prefilled(tokens, seconds)
-        return BuiltScene(
-            sha256=built.sha256,
-            num_bytes=built.num_bytes,
-            weights=built.weights,
-            model_digest=built.model_digest,
-            height=built.height,
-            width=built.width,
-            num_views=built.num_views,
-            inputs=inputs,
-        )
+        return BuiltScene(file=file, inputs=inputs)
 
-    async def video(self, job: JobRecord, report: Report) -> VideoResult:
+    async def video(self, job: JobRecord, report: Report) -> VideoFile:
         """Render a video of the scene's present file; it is stored.
 
         Raises:
             NotFound: If the scene, or its file, is gone.
             NvsError, BackendError: As the backend's `video`.
         """
-        scene = scene_ref(await self._scene(job))
+        request = VideoRequest.model_validate(job.parameters)
+        scene = (await self._scene(job)).file
         if scene is None:
             raise NotFound("file", f"the scene file of {job.scene_id}")
         with work_folder(self._blobs) as folder:
-            video = await self._backend.video(
-                video_order(job.parameters, scene, folder / "video.mp4"), report
+            order = VideoOrder(
+                scene=scene, output=folder / "video.mp4", request=request
             )
+            video = await self._backend.video(order, report)
             report("storing", 0.0)
-            await run_in_threadpool(self._blobs.put_file, video.path, video.sha256)
-        details = {
-            "num_frames": video.num_frames,
-            "height": video.height,
-            "width": video.width,
-            "fps": video.fps,
-        }
-        return VideoResult(
-            sha256=video.sha256, num_bytes=video.num_bytes, details=details
-        )
+            await run_in_threadpool(self._blobs.put_file, order.output, video.sha256)
+        return video
 
     async def _scene(self, job: JobRecord) -> SceneRecord:
         scene = await run_in_threadpool(self._scenes.get, job.owner, job.scene_id)
@@ -140,16 +131,9 @@ def store_inputs(views: Sequence[InputView], blobs: Blobs) -> list[InputRecord]:
         InputRecord(
             index=view.index,
             name=view.name,
-            camera=camera_json(view.camera),
+            camera=view.camera,
             sha256=None if view.image is None else stored(view.image),
             thumbnail_sha256=stored(view.thumbnail),
         )
         for view in views
     ]
-
-
-def camera_json(camera: CameraRecord) -> dict[str, Any]:
-    """A camera as the schema `PosedCamera` has it."""
-    values = asdict(camera)
-    values["world_from_camera"] = [list(row) for row in camera.world_from_camera]
-    return values

@@ -16,22 +16,30 @@ from nvs.api.names import check_file_name
 from nvs.api.scenes import CamerasReport
 from nvs.errors import CameraError, DatasetError
 from nvs.file_kinds import CAMERA_SUFFIXES, is_camera_name
-from nvs_server.access.dependencies import BackendDep, BlobStore, Reader, Scenes, Writer
-from nvs_server.backends.base import Backend, CamerasInfo
+from nvs_server.compute.protocol import Backend
+from nvs_server.edge.archives import ArchiveLimits, unpack
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem, not_found
 from nvs_server.jobs.materialise import (
     MAX_FRAME_FILE_BYTES,
     Locate,
     materialise,
     work_folder,
 )
-from nvs_server.jobs.naming import shown_as
-from nvs_server.limits.archives import ArchiveLimits, unpack
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.limits.inspections import InspectionsDep
-from nvs_server.problems import Problem, not_found
-from nvs_server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
-from nvs_server.routes.receive import Received, check_room, media_type, received
-from nvs_server.routes.records import cameras_body
+from nvs_server.naming import shown_as
+from nvs_server.routes.dependencies import (
+    FILE_BODY,
+    BackendDep,
+    BlobStore,
+    InspectionsDep,
+    Reader,
+    SceneId,
+    Scenes,
+    Writer,
+    errors,
+    find_scene,
+)
+from nvs_server.routes.transfer import Received, check_room, media_type, received
 from nvs_server.settings import MAX_CAMERAS_BYTES
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord
@@ -105,7 +113,7 @@ async def put_cameras(
             _check_paths(images, files)
             there = [*images, *files]
             locate = located(files, folder, blobs)
-            info = await read_cameras(request, blobs, backend, there, locate)
+            report = await read_cameras(request, blobs, backend, there, locate)
             for file in files:
                 await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
         await run_in_threadpool(
@@ -115,7 +123,7 @@ async def put_cameras(
             kind="cameras",
             limit_bytes=caller.quotas.bytes,
         )
-    return cameras_body(info)
+    return report
 
 
 @router.get(
@@ -144,8 +152,7 @@ async def get_cameras(
         )
     await request.body()
     with inspections.place():
-        info = await read_cameras(request, blobs, backend, files, blobs.local_path)
-    return cameras_body(info)
+        return await read_cameras(request, blobs, backend, files, blobs.local_path)
 
 
 def located(files: Sequence[FileRecord], folder: Path, blobs: Blobs) -> Locate:
@@ -164,7 +171,7 @@ async def read_cameras(
     backend: Backend,
     files: Sequence[FileRecord],
     locate: Locate,
-) -> CamerasInfo:
+) -> CamerasReport:
     """What the camera files among a scene's files say.
 
     The request's body must have been read.

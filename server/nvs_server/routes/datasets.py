@@ -8,24 +8,15 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
-from nvs.api.scenes import DatasetReport, Finding, Validation
+from nvs.api.scenes import DatasetReport, Validation
 from nvs.errors import DatasetError
 from nvs.file_kinds import IMAGE_SUFFIXES, is_camera_name, is_image_name
-from nvs_server.access.dependencies import (
-    BackendDep,
-    BlobStore,
-    Reader,
-    Scenes,
-    SettingsDep,
-    Writer,
-)
-from nvs_server.backends.base import Backend
+from nvs_server.compute.protocol import Backend
+from nvs_server.edge.archives import ArchiveLimits, UnpackedFile, unpack
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem
 from nvs_server.jobs.materialise import materialise, work_folder
-from nvs_server.jobs.naming import about, shown_as
-from nvs_server.limits.archives import ArchiveLimits, UnpackedFile, unpack
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.limits.inspections import InspectionsDep
-from nvs_server.problems import Problem
+from nvs_server.naming import about, shown_as
 from nvs_server.routes.cameras import (
     ZIP_TYPE,
     located,
@@ -33,13 +24,19 @@ from nvs_server.routes.cameras import (
 )
 from nvs_server.routes.dependencies import (
     FILE_BODY,
+    BackendDep,
+    BlobStore,
+    InspectionsDep,
+    Reader,
     SceneId,
+    Scenes,
+    SettingsDep,
+    Writer,
     errors,
     find_model,
     find_scene,
 )
-from nvs_server.routes.receive import check_room, media_type, received
-from nvs_server.routes.records import cameras_values
+from nvs_server.routes.transfer import check_room, media_type, received
 from nvs_server.settings import Settings
 from nvs_server.storage.records import FileRecord, SceneRecord
 
@@ -96,14 +93,14 @@ async def put_dataset(
                 request, _inspected(backend, folder, unpacked, settings)
             )
             locate = located(files, folder, blobs)
-            info = await read_cameras(request, blobs, backend, files, locate)
+            report = await read_cameras(request, blobs, backend, files, locate)
             for file in files:
                 await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
     await run_in_threadpool(
         scenes.replace_files, scene_id, files, limit_bytes=caller.quotas.bytes
     )
     num_images = sum(file.kind == "image" for file in files)
-    return DatasetReport(**cameras_values(info), num_images=num_images)
+    return DatasetReport(**report.model_dump(), num_images=num_images)
 
 
 @router.get(
@@ -137,20 +134,8 @@ async def validate(
         shown_as(folder, "the dataset"),
     ):
         await run_in_threadpool(materialise, files, blobs.local_path, folder)
-        info = await run_while_connected(request, backend.validate(folder, poses=poses))
-    return Validation(
-        verdict=info.verdict,
-        findings=[
-            Finding(
-                severity=finding.severity,
-                title=finding.title,
-                detail=finding.detail,
-                remedy=finding.remedy,
-                views=list(finding.views),
-            )
-            for finding in info.findings
-        ],
-    )
+        checking = backend.validate(folder, poses=poses)
+        return await run_while_connected(request, checking)
 
 
 def check_inputs(scene: SceneRecord) -> None:
@@ -208,20 +193,18 @@ async def _inspected(
         )
     files: list[FileRecord] = []
     for file in unpacked:
-        height = width = None
-        kind = "image" if is_image_name(file.path) else "cameras"
-        if kind == "image":
+        size = None
+        if is_image_name(file.path):
             with about(file.path):
-                info = await backend.inspect_image(folder / file.path)
-            height, width = info.height, info.width
+                size = await backend.inspect_image(folder / file.path)
         files.append(
             FileRecord(
                 path=file.path,
-                kind=kind,
+                kind="cameras" if size is None else "image",
                 sha256=file.sha256,
                 num_bytes=file.num_bytes,
-                height=height,
-                width=width,
+                height=None if size is None else size.height,
+                width=None if size is None else size.width,
             )
         )
     return files

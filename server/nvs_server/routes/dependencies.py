@@ -1,4 +1,4 @@
-"""What several routes share: the job runner, the caller's scene, documented errors."""
+"""What routes ask for: the caller with a scope, parts of the service, a scene."""
 
 from __future__ import annotations
 
@@ -9,21 +9,50 @@ from fastapi import Depends, Header, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from nvs.api.system import Model
 from nvs.api.values import ID_PATTERN
-from nvs_server.access.principal import Principal
-from nvs_server.backends.base import Backend, ModelInfo, SceneRef
-from nvs_server.jobs.parameters import scene_ref
+from nvs_server.compute.protocol import Backend
+from nvs_server.edge.admission import Admission, Inspections
+from nvs_server.edge.callers import Principal, requires
+from nvs_server.edge.problems import Problem, documented, not_found
 from nvs_server.jobs.runner import JobRunner
-from nvs_server.problems import Problem, documented, not_found
-from nvs_server.storage.records import SceneRecord
+from nvs_server.metrics import Metrics
+from nvs_server.settings import Settings
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.database import Database
+from nvs_server.storage.jobs import JobStore
+from nvs_server.storage.keys import KeyStore, TicketStore
+from nvs_server.storage.records import SceneRecord, SceneRef
 from nvs_server.storage.scenes import SceneStore
 
 
-async def _runner(connection: HTTPConnection) -> JobRunner:
-    return connection.app.state.runner
+def _state(name: str) -> Any:
+    async def part(connection: HTTPConnection) -> Any:
+        return getattr(connection.app.state, name)
+
+    return Depends(part)
 
 
-Runner = Annotated[JobRunner, Depends(_runner)]
+Caller = Annotated[Principal, Depends(requires(None))]
+Reader = Annotated[Principal, Depends(requires("read"))]
+Writer = Annotated[Principal, Depends(requires("write"))]
+RenderCaller = Annotated[Principal, Depends(requires("render"))]
+MetricsReader = Annotated[Principal, Depends(requires("metrics"))]
+
+SettingsDep = Annotated[Settings, _state("settings")]
+DatabaseDep = Annotated[Database, _state("database")]
+Scenes = Annotated[SceneStore, _state("scenes")]
+Jobs = Annotated[JobStore, _state("jobs")]
+Keys = Annotated[KeyStore, _state("keys")]
+BlobStore = Annotated[Blobs, _state("blobs")]
+BackendDep = Annotated[Backend, _state("backend")]
+AdmissionDep = Annotated[Admission, _state("admission")]
+TicketsDep = Annotated[TicketStore, _state("tickets")]
+InspectionsDep = Annotated[Inspections, _state("inspections")]
+MetricsDep = Annotated[Metrics, _state("metrics")]
+Runner = Annotated[JobRunner, _state("runner")]
+
+
 SceneId = Annotated[
     str, Path(description="Id of a scene.", examples=["mfzwizltoqydcmrtgu3dqmrvge"])
 ]
@@ -85,9 +114,8 @@ def built_file(scene: SceneRecord) -> SceneRef:
     Raises:
         Problem: `building` or `not-built`, 409.
     """
-    reference = scene_ref(scene)
-    if reference is not None:
-        return reference
+    if scene.file is not None:
+        return scene.file
     if scene.state == "building":
         raise Problem(
             "building",
@@ -100,7 +128,7 @@ def built_file(scene: SceneRecord) -> SceneRef:
     raise Problem("not-built", detail)
 
 
-async def find_model(backend: Backend, weights: str | None) -> ModelInfo | None:
+async def find_model(backend: Backend, weights: str | None) -> Model | None:
     """Served weights by id; the default without one; None if there are none such."""
     for model in await backend.models():
         if model.id == weights or (weights is None and model.is_default):

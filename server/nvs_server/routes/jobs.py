@@ -8,18 +8,27 @@ from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import JOB_EXAMPLE, Job, JobPage, JobState
-from nvs_server.access.dependencies import AdmissionDep, BlobStore, Jobs, Reader, Writer
-from nvs_server.access.principal import Principal
-from nvs_server.jobs.events import job_changes
-from nvs_server.problems import Problem, not_found
-from nvs_server.routes.dependencies import JobId, Runner, errors, is_id
-from nvs_server.routes.downloads import blob_response
-from nvs_server.routes.records import job_body
+from nvs_server.edge.callers import Principal
+from nvs_server.edge.problems import Problem, not_found
+from nvs_server.jobs.progress import job_changes
+from nvs_server.routes.dependencies import (
+    AdmissionDep,
+    BlobStore,
+    JobId,
+    Jobs,
+    Reader,
+    Runner,
+    Writer,
+    errors,
+    is_id,
+)
 from nvs_server.routes.scenes import Cursor, Limit
+from nvs_server.routes.transfer import blob_response
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import JobRecord
 
@@ -39,6 +48,8 @@ EVENT = {
 }
 EVENT_EXAMPLE = f"event: job\nid: 3\ndata: {json.dumps(JOB_EXAMPLE)}\n\n"
 REVISION = re.compile(r"[0-9]{1,18}")
+AS_SENT = TypeAdapter(Job)
+"""Of a record, only what clients see."""
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -68,7 +79,7 @@ def list_page(
     items, next_cursor = jobs.list(
         caller.owner, scene_id=scene_id, state=state, limit=limit, cursor=cursor
     )
-    return JobPage(items=[job_body(item) for item in items], next_cursor=next_cursor)
+    return JobPage(items=list(items), next_cursor=next_cursor)
 
 
 @router.get(
@@ -76,11 +87,12 @@ def list_page(
     operation_id="get_job",
     summary="Get a job",
     response_description="The job.",
+    response_model=Job,
     responses=errors("not-found"),
 )
-async def get(job_id: JobId, caller: Reader, jobs: Jobs) -> Job:
+async def get(job_id: JobId, caller: Reader, jobs: Jobs) -> JobRecord:
     """One job and how far it is."""
-    return job_body(await _find_job(jobs, caller, job_id))
+    return await _find_job(jobs, caller, job_id)
 
 
 @router.post(
@@ -88,14 +100,17 @@ async def get(job_id: JobId, caller: Reader, jobs: Jobs) -> Job:
     operation_id="cancel_job",
     summary="Cancel a job",
     response_description="The job; one that had ended stays as it was.",
+    response_model=Job,
     responses=errors("not-found", "disk-full"),
 )
-async def cancel(job_id: JobId, caller: Writer, jobs: Jobs, runner: Runner) -> Job:
+async def cancel(
+    job_id: JobId, caller: Writer, jobs: Jobs, runner: Runner
+) -> JobRecord:
     """Stop a job, waiting or running; what it made is thrown away."""
     await _find_job(jobs, caller, job_id)
     job = await run_in_threadpool(jobs.cancel, caller.owner, job_id)
     runner.cancelled(job_id)
-    return job_body(job)
+    return job
 
 
 @router.get(
@@ -139,7 +154,7 @@ async def events(
             jobs, runner.events, job, after_revision=seen, ended=admission.draining
         ):
             yield ServerSentEvent(
-                job_body(change).model_dump_json(),
+                AS_SENT.dump_json(change).decode(),
                 event="job",
                 id=str(change.revision),
             )

@@ -1,26 +1,24 @@
-"""What all routes that render share: the order, its checks, and lost scene files."""
+"""What all routes that render share: the order and its checks, lost files, packing."""
 
 from __future__ import annotations
 
+import secrets
+import zipfile
 from collections.abc import Sequence
+from typing import IO, ClassVar, Protocol
 
 from starlette.concurrency import run_in_threadpool
 
-from nvs.api.cameras import LookAt, PosedCamera, PosedCameraFov
+from nvs.api.cameras import Camera
 from nvs.api.renders import PictureOptions
-from nvs_server.backends.base import (
-    Backend,
-    CameraRecord,
-    Frame,
-    RenderOrder,
-    SceneDamaged,
-)
+from nvs_server.compute.protocol import Backend, Picture, RenderOrder, SceneDamaged
+from nvs_server.edge.problems import Problem, invalid
 from nvs_server.jobs.rebuild import rebuild
 from nvs_server.jobs.runner import JobRunner
-from nvs_server.problems import Problem, invalid
 from nvs_server.routes.dependencies import built_file, find_model
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.durable import full_disk_reported
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import SceneRecord
@@ -28,8 +26,12 @@ from nvs_server.storage.scenes import SceneStore
 
 REBUILD_SECONDS = 10.0
 """Retry-After while a lost scene file is built again."""
-
-AnyCamera = PosedCamera | PosedCameraFov | LookAt
+SUFFIXES = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "application/octet-stream": "f32",
+}
 
 
 class Pictures:
@@ -54,7 +56,7 @@ class Pictures:
     async def order(
         self,
         scene: SceneRecord,
-        cameras: Sequence[AnyCamera],
+        cameras: Sequence[Camera],
         options: PictureOptions,
     ) -> RenderOrder:
         """What to ask of the backend.
@@ -67,14 +69,9 @@ class Pictures:
         return RenderOrder(
             scene=reference,
             cameras=tuple(
-                camera_record(camera, options.height, options.width)
-                for camera in cameras
+                camera.at_size(options.height, options.width) for camera in cameras
             ),
-            height=options.height,
-            width=options.width,
-            format=options.format,
-            quality=options.quality,
-            background=options.background,
+            options=options,
         )
 
     async def check_size(self, scene: SceneRecord, height: int, width: int) -> None:
@@ -119,7 +116,7 @@ class Pictures:
                 remedy="Ask for a smaller picture.",
             )
 
-    async def render(self, scene: SceneRecord, order: RenderOrder) -> list[Frame]:
+    async def render(self, scene: SceneRecord, order: RenderOrder) -> list[Picture]:
         """The pictures; a lost scene file is built again.
 
         Raises:
@@ -148,14 +145,79 @@ class Pictures:
         return Problem("not-built", f"{now.error.problem}.", remedy=now.error.remedy)
 
 
-def camera_record(camera: AnyCamera, height: int, width: int) -> CameraRecord:
-    """A camera of any form, as the backend takes it."""
-    posed = camera.at_size(height, width)
-    rows = [(row[0], row[1], row[2], row[3]) for row in posed.world_from_camera]
-    return CameraRecord(
-        world_from_camera=tuple(rows),
-        fx=posed.fx,
-        fy=posed.fy,
-        cx=posed.cx,
-        cy=posed.cy,
-    )
+def picture_name(index: int, picture: Picture) -> str:
+    """Name of a picture of a batch, such as 00007.png."""
+    return f"{index:05d}.{SUFFIXES[picture.media_type]}"
+
+
+class Packing(Protocol):
+    """Writes pictures one after another into a file."""
+
+    media_type: str
+    """Of the file."""
+
+    def __init__(self, file: IO[bytes]) -> None: ...
+
+    def add(self, index: int, picture: Picture) -> None:
+        """Write the next picture."""
+        ...
+
+    def finish(self) -> None:
+        """Write what stands at the end."""
+        ...
+
+
+class ZipPacking:
+    """A zip file without compression: pictures are compressed already."""
+
+    media_type: str = "application/zip"
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+
+    def add(self, index: int, picture: Picture) -> None:
+        """Write the next picture."""
+        with full_disk_reported("the pictures"):
+            self._archive.writestr(picture_name(index, picture), picture.data)
+
+    def finish(self) -> None:
+        """Write the list of entries."""
+        with full_disk_reported("the pictures"):
+            self._archive.close()
+            self._file.flush()
+
+
+class MultipartPacking:
+    """Parts of a multipart/mixed body (RFC 2046)."""
+
+    boundary: ClassVar[str] = f"nvs-{secrets.token_hex(16)}"
+    media_type: str = f"multipart/mixed; boundary={boundary}"
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def add(self, index: int, picture: Picture) -> None:
+        """Write the next picture."""
+        head = (
+            f"--{self.boundary}\r\n"
+            f"Content-Type: {picture.media_type}\r\n"
+            f"Content-Length: {len(picture.data)}\r\n"
+            "Content-Disposition: inline; "
+            f'filename="{picture_name(index, picture)}"\r\n\r\n'
+        )
+        with full_disk_reported("the pictures"):
+            self._file.write(head.encode() + picture.data + b"\r\n")
+
+    def finish(self) -> None:
+        """Write the last boundary."""
+        with full_disk_reported("the pictures"):
+            self._file.write(f"--{self.boundary}--\r\n".encode())
+            self._file.flush()
+
+
+PACKINGS: dict[str, type[Packing]] = {
+    "application/zip": ZipPacking,
+    "multipart/mixed": MultipartPacking,
+}
+"""By media type; the first is the default."""

@@ -13,20 +13,22 @@ from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
 from nvs.api.renders import RenderRequest, RendersRequest
-from nvs_server.access.dependencies import (
+from nvs_server.compute.protocol import Picture
+from nvs_server.edge.admission import AdmittedRoute
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem, invalid
+from nvs_server.routes.dependencies import (
+    JSON_BODY,
     BlobStore,
     MetricsDep,
     RenderCaller,
+    SceneId,
     Scenes,
     SettingsDep,
+    errors,
+    find_scene,
 )
-from nvs_server.backends.base import Frame
-from nvs_server.limits.admission import AdmittedRoute
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.problems import Problem, invalid
-from nvs_server.routes.dependencies import JSON_BODY, SceneId, errors, find_scene
-from nvs_server.routes.packing import PACKINGS, Packing
-from nvs_server.routes.pictures import Pictures
+from nvs_server.routes.pictures import PACKINGS, Packing, Pictures
 from nvs_server.storage.blobs import Blobs
 
 GROUP = 8
@@ -100,9 +102,10 @@ async def render(
     """
     scene = await find_scene(scenes, caller, scene_id)
     order = await pictures.order(scene, [body.camera], body)
-    (frame,) = await run_while_connected(request, pictures.render(scene, order))
-    metrics.rendered([frame], via="render")
-    return Response(frame.data, media_type=frame.media_type, headers=_headers(frame))
+    (picture,) = await run_while_connected(request, pictures.render(scene, order))
+    metrics.rendered(picture.timings, picture.tier, via="render")
+    headers = _headers(picture)
+    return Response(picture.data, media_type=picture.media_type, headers=headers)
 
 
 @router.post(
@@ -154,10 +157,10 @@ async def render_batch(
         sink = packing(file)
         for start in range(0, len(order.cameras), GROUP):
             group = order.cameras[start : start + GROUP]
-            frames = await pictures.render(scene, replace(order, cameras=group))
-            metrics.rendered(frames, via="batch")
-            for index, frame in enumerate(frames, start):
-                await run_in_threadpool(sink.add, index, frame)
+            rendered = await pictures.render(scene, replace(order, cameras=group))
+            for index, picture in enumerate(rendered, start):
+                metrics.rendered(picture.timings, picture.tier, via="batch")
+                await run_in_threadpool(sink.add, index, picture)
         await run_in_threadpool(sink.finish)
         return file
 
@@ -171,20 +174,18 @@ async def render_batch(
     )
 
 
-def _headers(frame: Frame) -> dict[str, str]:
+def _headers(picture: Picture) -> dict[str, str]:
     timings = {
-        "queue": frame.queue_ms,
-        "load": frame.load_ms,
-        "model": frame.model_ms,
-        "encode": frame.encode_ms,
+        name.removesuffix("_ms"): milliseconds
+        for name, milliseconds in picture.timings.model_dump().items()
     }
     return {
         "Server-Timing": ", ".join(
             f"{name};dur={milliseconds:.3f}" for name, milliseconds in timings.items()
         ),
-        "NVS-Cache-Tier": frame.tier,
-        "NVS-Height": str(frame.height),
-        "NVS-Width": str(frame.width),
+        "NVS-Cache-Tier": picture.tier,
+        "NVS-Height": str(picture.height),
+        "NVS-Width": str(picture.width),
         "Cache-Control": "no-store",
     }
 

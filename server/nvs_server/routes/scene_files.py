@@ -1,28 +1,36 @@
-"""Scene files: downloaded, and uploaded ready-made."""
+"""Scene files, downloaded and uploaded ready-made, and the inputs they hold."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from nvs.api.scenes import Scene
-from nvs_server.access.dependencies import BackendDep, BlobStore, Reader, Scenes, Writer
+from nvs.api.scenes import Input, Inputs, Scene
+from nvs_server.edge.callers import Principal
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import not_found
 from nvs_server.jobs.materialise import work_folder
-from nvs_server.jobs.naming import shown_as
 from nvs_server.jobs.work import store_inputs
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.limits.inspections import InspectionsDep
+from nvs_server.naming import shown_as
 from nvs_server.routes.dependencies import (
     FILE_BODY,
+    BackendDep,
+    BlobStore,
+    InspectionsDep,
+    Reader,
     SceneId,
+    Scenes,
+    Writer,
     built_file,
     errors,
     find_scene,
 )
-from nvs_server.routes.downloads import blob_response
-from nvs_server.routes.receive import check_room, media_type, received
-from nvs_server.routes.records import scene_body
-from nvs_server.storage.records import BuiltScene
+from nvs_server.routes.transfer import blob_response, check_room, media_type, received
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.records import BuiltScene, InputRecord, SceneRecord
+from nvs_server.storage.scenes import SceneStore
 
 SCENE_TYPE = "application/octet-stream"
 BODY = {
@@ -32,10 +40,14 @@ BODY = {
     }
 }
 
-router = APIRouter(tags=["scene files"])
+files = APIRouter(tags=["scene files"])
+inputs = APIRouter(tags=["inputs"])
+PNG = {"content": {"image/png": {}}, "description": "The picture."}
+JPEG = {"content": {"image/jpeg": {}}, "description": "The thumbnail."}
+NOT_MODIFIED = {"description": "The picture that If-None-Match names is still right."}
 
 
-@router.get(
+@files.get(
     "/{scene_id}/file",
     operation_id="get_scene_file",
     summary="Download the scene file",
@@ -65,11 +77,12 @@ async def get_file(
     )
 
 
-@router.put(
+@files.put(
     "/{scene_id}/file",
     operation_id="put_scene_file",
     summary="Upload a scene file",
     response_description="The scene, ready to be rendered.",
+    response_model=Scene,
     openapi_extra=BODY,
     responses=errors(
         *(*FILE_BODY, "not-found", "building", "quota-exceeded"),
@@ -84,7 +97,7 @@ async def put_file(
     blobs: BlobStore,
     backend: BackendDep,
     inspections: InspectionsDep,
-) -> Scene:
+) -> SceneRecord:
     """Upload a scene file that weights of this service built elsewhere."""
     scene = await find_scene(scenes, caller, scene_id)
     media_type(request, (SCENE_TYPE,))
@@ -94,22 +107,136 @@ async def put_file(
     async with received(request, blobs) as body:
         with inspections.place(), work_folder(blobs) as folder:
             with shown_as(body.path, "the scene file"):
-                info = await run_while_connected(
-                    request, backend.inspect_scene(body.path, folder)
+                found = await run_while_connected(
+                    request, backend.inspect_scene(body.path, body.sha256, folder)
                 )
-            inputs = await run_in_threadpool(store_inputs, info.inputs, blobs)
+            inputs = await run_in_threadpool(store_inputs, found.inputs, blobs)
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
-        built = BuiltScene(
-            sha256=body.sha256,
-            num_bytes=body.num_bytes,
-            weights=info.weights,
-            model_digest=info.model_digest,
-            height=info.height,
-            width=info.width,
-            num_views=info.num_views,
-            inputs=inputs,
+        return await run_in_threadpool(
+            scenes.set_built,
+            scene_id,
+            BuiltScene(file=found.file, inputs=inputs),
+            limit_bytes=caller.quotas.bytes,
         )
-        scene = await run_in_threadpool(
-            scenes.set_built, scene_id, built, limit_bytes=caller.quotas.bytes
+
+
+Index = Annotated[int, Path(ge=0, description="Place among the inputs, from 0.")]
+
+
+@inputs.get(
+    "/{scene_id}/inputs",
+    operation_id="list_inputs",
+    summary="List the inputs of a built scene",
+    response_description="The inputs by index.",
+    responses=errors("not-found", "not-built", "building"),
+)
+async def list_all(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Inputs:
+    """Cameras of the inputs, in the user's world, for the images the network saw."""
+    scene = await find_scene(scenes, caller, scene_id)
+    built_file(scene)
+    assert scene.height is not None
+    assert scene.width is not None
+    views = await run_in_threadpool(scenes.inputs, scene_id)
+    return Inputs(
+        items=[
+            Input(
+                index=view.index,
+                name=view.name,
+                camera=view.camera,
+                height=scene.height,
+                width=scene.width,
+            )
+            for view in views
+        ]
+    )
+
+
+@inputs.get(
+    "/{scene_id}/inputs/{index}",
+    operation_id="get_input",
+    summary="Get an input picture",
+    response_class=Response,
+    responses={200: PNG, 304: NOT_MODIFIED}
+    | errors("not-found", "not-built", "building", "invalid", "blob-lost"),
+)
+async def picture(
+    request: Request,
+    scene_id: SceneId,
+    index: Index,
+    caller: Reader,
+    scenes: Scenes,
+    blobs: BlobStore,
+) -> Response:
+    """An input as the network saw it; an uploaded scene file keeps thumbnails only."""
+    view = await _view(scenes, caller, scene_id, index)
+    if view.sha256 is None:
+        raise not_found(
+            f"picture of input {index}: the scene file was uploaded",
+            remedy=f"GET /v1/scenes/{scene_id}/inputs/{index}/thumbnail.",
         )
-    return scene_body(scene)
+    return await _stored(request, blobs, view.sha256, "image/png")
+
+
+@inputs.get(
+    "/{scene_id}/inputs/{index}/thumbnail",
+    operation_id="get_input_thumbnail",
+    summary="Get the thumbnail of an input",
+    response_class=Response,
+    responses={200: JPEG, 304: NOT_MODIFIED}
+    | errors("not-found", "not-built", "building", "invalid", "blob-lost"),
+)
+async def thumbnail(
+    request: Request,
+    scene_id: SceneId,
+    index: Index,
+    caller: Reader,
+    scenes: Scenes,
+    blobs: BlobStore,
+) -> Response:
+    """A small picture of an input."""
+    view = await _view(scenes, caller, scene_id, index)
+    return await _stored(request, blobs, view.thumbnail_sha256, "image/jpeg")
+
+
+@inputs.get(
+    "/{scene_id}/thumbnail",
+    operation_id="get_scene_thumbnail",
+    summary="Get the thumbnail of a scene",
+    response_class=Response,
+    responses={200: JPEG, 304: NOT_MODIFIED}
+    | errors("not-found", "not-built", "building", "blob-lost"),
+)
+async def scene_thumbnail(
+    request: Request,
+    scene_id: SceneId,
+    caller: Reader,
+    scenes: Scenes,
+    blobs: BlobStore,
+) -> Response:
+    """A small picture of the first input."""
+    view = await _view(scenes, caller, scene_id, 0)
+    return await _stored(request, blobs, view.thumbnail_sha256, "image/jpeg")
+
+
+async def _view(
+    scenes: SceneStore, caller: Principal, scene_id: str, index: int
+) -> InputRecord:
+    built_file(await find_scene(scenes, caller, scene_id))
+    views = await run_in_threadpool(scenes.inputs, scene_id)
+    if index >= len(views):
+        raise not_found(
+            f"input {index}", remedy=f"The scene has the inputs 0 to {len(views) - 1}."
+        )
+    return views[index]
+
+
+async def _stored(
+    request: Request, blobs: Blobs, sha256: str, media_type: str
+) -> Response:
+    path = await run_in_threadpool(blobs.local_path, sha256)
+    return await blob_response(request, blobs, sha256, path.stat().st_size, media_type)
+
+
+router = APIRouter()
+router.include_router(files)
+router.include_router(inputs)

@@ -17,19 +17,20 @@ from nvs.api.scenes import (
     SceneUpdate,
     Tag,
 )
-from nvs_server.access.dependencies import Jobs, Reader, Scenes, Writer
-from nvs_server.problems import invalid, not_found
-from nvs_server.routes import inputs
+from nvs_server.edge.problems import invalid, not_found
 from nvs_server.routes.dependencies import (
     JSON_BODY,
     IdempotencyKey,
+    Jobs,
+    Reader,
     Runner,
     SceneId,
+    Scenes,
+    Writer,
     errors,
     find_scene,
 )
-from nvs_server.routes.records import scene_body
-from nvs_server.storage.records import KEEP
+from nvs_server.storage.records import KEEP, SceneRecord
 
 MAX_PAGE = 200
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Items of a page.")]
@@ -47,6 +48,7 @@ router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
     operation_id="create_scene",
     summary="Make a scene",
     response_description="The new scene; Location is its address.",
+    response_model=Scene,
     responses=errors(
         *(*JSON_BODY, "quota-exceeded", "idempotency-conflict", "disk-full")
     ),
@@ -57,7 +59,7 @@ def create(
     caller: Writer,
     scenes: Scenes,
     idempotency_key: IdempotencyKey = None,
-) -> Scene:
+) -> SceneRecord:
     """Make an empty scene, to upload images and cameras or a scene file to.
 
     With an Idempotency-Key that made a scene before, this answers that scene, for as
@@ -73,7 +75,7 @@ def create(
         idempotency_key=idempotency_key,
     )
     response.headers["Location"] = f"/v1/scenes/{scene.id}"
-    return scene_body(scene)
+    return scene
 
 
 @router.get(
@@ -97,9 +99,7 @@ def list_page(
     items, next_cursor = scenes.list(
         caller.owner, limit=limit, cursor=cursor, tag=tag, state=state
     )
-    return ScenePage(
-        items=[scene_body(item) for item in items], next_cursor=next_cursor
-    )
+    return ScenePage(items=list(items), next_cursor=next_cursor)
 
 
 @router.get(
@@ -107,11 +107,12 @@ def list_page(
     operation_id="get_scene",
     summary="Get a scene",
     response_description="The scene.",
+    response_model=Scene,
     responses=errors("not-found"),
 )
-async def get(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Scene:
+async def get(scene_id: SceneId, caller: Reader, scenes: Scenes) -> SceneRecord:
     """One scene."""
-    return scene_body(await find_scene(scenes, caller, scene_id))
+    return await find_scene(scenes, caller, scene_id)
 
 
 @router.patch(
@@ -119,16 +120,17 @@ async def get(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Scene:
     operation_id="update_scene",
     summary="Change a scene",
     response_description="The scene as it is now.",
+    response_model=Scene,
     responses=errors(*JSON_BODY, "not-found", "disk-full"),
 )
 async def update(
     scene_id: SceneId, body: SceneUpdate, caller: Writer, scenes: Scenes
-) -> Scene:
+) -> SceneRecord:
     """Change name, tags or time of deletion; fields that are absent stay."""
     await find_scene(scenes, caller, scene_id)
     given = body.model_fields_set
     _check_future(body.expires_at)
-    changed = await run_in_threadpool(
+    return await run_in_threadpool(
         scenes.update,
         caller.owner,
         scene_id,
@@ -136,7 +138,6 @@ async def update(
         tags=body.tags if "tags" in given else None,
         expires_at=body.expires_at if "expires_at" in given else KEEP,
     )
-    return scene_body(changed)
 
 
 @router.delete(
@@ -168,6 +169,3 @@ def _check_future(expires_at: AwareDatetime | None) -> None:
             f"{expires_at.isoformat()} has passed",
             remedy="Give a time in the future, or null for never.",
         )
-
-
-router.include_router(inputs.router)

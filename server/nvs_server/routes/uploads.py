@@ -10,26 +10,28 @@ from starlette.concurrency import run_in_threadpool
 from nvs.api.names import check_file_name
 from nvs.api.scenes import ImageFile, ImageFiles
 from nvs.file_kinds import IMAGE_TYPES, image_type
-from nvs_server.access.dependencies import (
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import Problem, invalid, not_found
+from nvs_server.naming import about
+from nvs_server.routes import cameras, datasets, scene_files
+from nvs_server.routes.dependencies import (
+    FILE_BODY,
     BackendDep,
     BlobStore,
     Reader,
+    SceneId,
     Scenes,
     SettingsDep,
     Writer,
+    errors,
+    find_scene,
 )
-from nvs_server.jobs.naming import about
-from nvs_server.limits.disconnect import run_while_connected
-from nvs_server.problems import Problem, invalid, not_found
-from nvs_server.routes import cameras, datasets, scene_files
-from nvs_server.routes.dependencies import FILE_BODY, SceneId, errors, find_scene
-from nvs_server.routes.downloads import blob_response
-from nvs_server.routes.receive import (
+from nvs_server.routes.transfer import (
+    blob_response,
     check_room,
     media_type,
     received,
 )
-from nvs_server.routes.records import image_body
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
 from nvs_server.storage.records import FileRecord
@@ -101,7 +103,7 @@ async def put_image(
         if old is not None and old.sha256 == body.sha256:
             if await run_in_threadpool(_is_whole, blobs, body.sha256):
                 response.status_code = 200
-                return image_body(old)
+                return ImageFile.model_validate(old)
         found = await run_in_threadpool(image_type, body.path)
         if found is not None and found != declared:
             raise Problem(
@@ -110,21 +112,21 @@ async def put_image(
                 remedy=f"Send it as {found}.",
             )
         with about(name):
-            info = await run_while_connected(request, backend.inspect_image(body.path))
+            size = await run_while_connected(request, backend.inspect_image(body.path))
         file = FileRecord(
             path=name,
             kind="image",
             sha256=body.sha256,
             num_bytes=body.num_bytes,
-            height=info.height,
-            width=info.width,
+            height=size.height,
+            width=size.width,
         )
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
         is_new = await run_in_threadpool(
             scenes.put_file, scene_id, file, limit_bytes=caller.quotas.bytes
         )
     response.status_code = 201 if is_new else 200
-    return image_body(file)
+    return ImageFile.model_validate(file)
 
 
 @router.get(
@@ -138,7 +140,7 @@ async def list_images(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Imag
     """Names and digests: an interrupted upload goes on with what is not here."""
     await find_scene(scenes, caller, scene_id)
     files = await run_in_threadpool(scenes.files, scene_id, "image")
-    return ImageFiles(items=[image_body(file) for file in files])
+    return ImageFiles(items=[ImageFile.model_validate(file) for file in files])
 
 
 @router.get(

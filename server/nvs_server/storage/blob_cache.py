@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from nvs_server.storage.durable import move_into_place, remove
-from nvs_server.storage.locks import BlobLocks
+from nvs_server.storage.durable import BlobLocks, move_into_place, remove
 from nvs_server.storage.objects import blob_key
 
 T = TypeVar("T")

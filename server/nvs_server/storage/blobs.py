@@ -14,13 +14,13 @@ from typing import BinaryIO, TypeVar
 from nvs.files import file_sha256
 from nvs_server.storage.blob_cache import BlobCache
 from nvs_server.storage.durable import (
+    BlobLocks,
     full_disk_reported,
     move_into_place,
     remove,
     write_temporary,
 )
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
-from nvs_server.storage.locks import BlobLocks
 from nvs_server.storage.objects import (
     BlobInfo,
     ObjectBlobs,

@@ -26,13 +26,13 @@ from sqlalchemy.orm import Session
 
 from nvs.errors import ConfigError
 from nvs_server.storage import migrations
-from nvs_server.storage.data_version import DataVersion
 from nvs_server.storage.errors import (
     InvalidText,
     StorageError,
     StorageFull,
     StorageUnavailable,
 )
+from nvs_server.storage.memo import DataVersion
 
 BUSY_TIMEOUT_SECONDS = 30
 MAX_CONNECTIONS = 48

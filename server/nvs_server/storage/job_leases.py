@@ -7,14 +7,17 @@ no longer its own changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from nvs_server.storage import job_rows, scene_rows
+from nvs.api.jobs import JobStage
+from nvs.api.scenes import Failure
+from nvs_server.storage import rows
 from nvs_server.storage.database import Database
-from nvs_server.storage.records import BuiltScene, ErrorRecord, JobRecord, VideoResult
+from nvs_server.storage.records import BuiltScene, JobRecord, VideoFile
 from nvs_server.storage.tables import JobRow, SceneRow
 
 
@@ -55,7 +58,7 @@ class JobLeases:
         worker: str,
         lease_seconds: float,
         *,
-        stage: str,
+        stage: JobStage,
         progress: float,
     ) -> bool:
         """Renew the lease and report how far the work is.
@@ -64,7 +67,7 @@ class JobLeases:
             job_id: Which job.
             worker: Who claimed it.
             lease_seconds: How long it is safe from others from now on.
-            stage: What is being done, in words.
+            stage: What is being done.
             progress: Fraction done, 0 to 1.
 
         Returns:
@@ -78,7 +81,7 @@ class JobLeases:
             row.lease_expires_at = now + timedelta(seconds=lease_seconds)
             if (row.stage, row.progress) != (stage, progress):
                 row.stage, row.progress = stage, progress
-                job_rows.change(row, now)
+                rows.note_change(row, now)
             return True
 
     def succeed_build(self, job_id: str, worker: str, built: BuiltScene) -> bool:
@@ -94,19 +97,19 @@ class JobLeases:
             scene, row = lock_job(session, job_id)
             if row is None or scene is None or not _is_of(row, worker):
                 return False
-            job_rows.end(row, "succeeded", now)
+            rows.end_job(row, "succeeded", now)
             row.result = {
-                "num_bytes": built.num_bytes,
-                "height": built.height,
-                "width": built.width,
-                "num_views": built.num_views,
+                "num_bytes": built.file.num_bytes,
+                "height": built.file.height,
+                "width": built.file.width,
+                "num_views": built.file.num_views,
             }
             if not _is_outdated(session, scene, row):
-                scene_rows.give_scene_file(session, scene, built, row.id)
-            scene_rows.settle(session, scene, now)
+                rows.give_scene_file(session, scene, built, row.id)
+            rows.settle(session, scene, now)
             return True
 
-    def succeed(self, job_id: str, worker: str, result: VideoResult) -> bool:
+    def succeed(self, job_id: str, worker: str, video: VideoFile) -> bool:
         """End a video job.
 
         Returns:
@@ -116,15 +119,14 @@ class JobLeases:
             row = session.get(JobRow, job_id, with_for_update=True)
             if row is None or not _is_of(row, worker):
                 return False
-            row.result = {**result.details, "num_bytes": result.num_bytes}
-            row.result_sha256 = result.sha256
-            row.result_bytes = result.num_bytes
-            job_rows.end(row, "succeeded", self._database.now())
+            result = asdict(video)
+            row.result_sha256 = result.pop("sha256")
+            row.result = result
+            row.result_bytes = video.num_bytes
+            rows.end_job(row, "succeeded", self._database.now())
             return True
 
-    def fail(
-        self, job_id: str, worker: str, error: ErrorRecord, *, retry: bool
-    ) -> bool:
+    def fail(self, job_id: str, worker: str, error: Failure, *, retry: bool) -> bool:
         """End a job without a result, or queue it again if `retry` and tries are left.
 
         Returns:
@@ -135,7 +137,7 @@ class JobLeases:
             if row is None or not _is_of(row, worker):
                 return False
             if retry and row.attempts < self._max_attempts:
-                job_rows.queue_again(row, self._database.now())
+                rows.queue_again(row, self._database.now())
             else:
                 self._fail(session, scene, row, error)
             return True
@@ -148,11 +150,11 @@ class JobLeases:
         """
         own = select(JobRow).where(JobRow.state == "running", JobRow.worker == worker)
         with self._database.write() as session:
-            rows = session.scalars(own.order_by(JobRow.id).with_for_update()).all()
-            for row in rows:
+            found = session.scalars(own.order_by(JobRow.id).with_for_update()).all()
+            for row in found:
                 row.attempts -= 1
-                job_rows.queue_again(row, self._database.now())
-            return len(rows)
+                rows.queue_again(row, self._database.now())
+            return len(found)
 
     def _next_waiting(self, session: Session) -> JobRow | None:
         is_waiting = or_(
@@ -168,14 +170,14 @@ class JobLeases:
     def _lease(self, row: JobRow, worker: str, lease_seconds: float) -> JobRecord:
         now = self._database.now()
         row.state = "running"
-        row.stage = job_rows.WAITING_STAGE
+        row.stage = rows.WAITING_STAGE
         row.progress = 0.0
         row.attempts += 1
         row.started_at = now
         row.worker = worker
         row.lease_expires_at = now + timedelta(seconds=lease_seconds)
-        job_rows.change(row, now)
-        return job_rows.job_record(row)
+        rows.note_change(row, now)
+        return JobRecord.model_validate(row)
 
     def _fail_exhausted(self, job_id: str) -> None:
         """Fail a job that was never reported on, unless it has moved on meanwhile."""
@@ -189,7 +191,7 @@ class JobLeases:
                 and row.lease_expires_at <= self._database.now()
             )
             if is_lost or row.state == "queued":
-                error = ErrorRecord(
+                error = Failure(
                     problem=f"the worker was lost {row.attempts} times at this job",
                     remedy="Try a smaller size or fewer views; if it happens again, "
                     "ask the operator to look at the worker's log.",
@@ -201,15 +203,15 @@ class JobLeases:
         session: Session,
         scene: SceneRow | None,
         row: JobRow,
-        error: ErrorRecord,
+        error: Failure,
     ) -> None:
         now = self._database.now()
-        job_rows.end(row, "failed", now)
-        scene_rows.set_error(row, error)
+        rows.end_job(row, "failed", now)
+        row.error = error
         if scene is not None and row.kind == "build":
             if scene.job_id == row.id:
-                scene_rows.set_error(scene, error)
-            scene_rows.settle(session, scene, now)
+                scene.error = error
+            rows.settle(session, scene, now)
 
 
 def lock_job(session: Session, job_id: str) -> tuple[SceneRow | None, JobRow | None]:
@@ -217,7 +219,7 @@ def lock_job(session: Session, job_id: str) -> tuple[SceneRow | None, JobRow | N
     scene_id = session.scalar(select(JobRow.scene_id).where(JobRow.id == job_id))
     if scene_id is None:
         return None, None
-    scene = scene_rows.find_locked(session, scene_id)
+    scene = rows.find_locked(session, scene_id)
     return scene, session.get(JobRow, job_id, with_for_update=True)
 
 

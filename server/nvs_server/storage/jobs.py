@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from nvs_server.storage import job_rows, scene_rows
-from nvs_server.storage.errors import NotFound
-from nvs_server.storage.identifiers import cursor_after, is_after
+from nvs.api.jobs import JobKind, JobState
+from nvs_server.storage import rows
+from nvs_server.storage.errors import (
+    IdempotencyConflict,
+    NotFound,
+    QueueFull,
+    QuotaExceeded,
+)
 from nvs_server.storage.job_leases import JobLeases, lock_job
-from nvs_server.storage.job_submission import Submission, submit
-from nvs_server.storage.records import JobCounts, JobKind, JobRecord, JobState
-from nvs_server.storage.tables import JobRow
+from nvs_server.storage.records import JobCounts, JobRecord
+from nvs_server.storage.rows import cursor_after, is_after, new_id
+from nvs_server.storage.tables import IdempotencyRow, JobRow, SceneRow
 
 
 class JobStore(JobLeases):
@@ -63,7 +73,7 @@ class JobStore(JobLeases):
                 `limit_bytes` are in use.
             IdempotencyConflict: If the key came with another scene, kind or parameters.
         """
-        submission = Submission(
+        asked = _Submission(
             owner=owner,
             scene_id=scene_id,
             kind=kind,
@@ -72,23 +82,32 @@ class JobStore(JobLeases):
             idempotency_key=idempotency_key,
         )
         with self._database.write() as session:
-            self._database.guard(session, "jobs")
-            row, is_new = submit(
-                session,
-                submission,
-                now=self._database.now(),
-                limit_queued=limit_queued,
-                limit_per_day=limit_per_day,
-                limit_bytes=limit_bytes,
+            self._database.guard(session, "jobs")  # nothing is submitted in between
+            now = self._database.now()
+            known = _answer_of_key(session, asked)
+            if known is not None:
+                return JobRecord.model_validate(known), False
+            scene = rows.lock_scene(session, scene_id, now)
+            if scene.owner != owner:
+                raise NotFound("scene", scene_id)
+            same = select(JobRow).where(
+                JobRow.scene_id == scene_id, JobRow.dedupe_key == dedupe_key
             )
-            return job_rows.job_record(row), is_new
+            row = session.scalar(same)
+            is_new = row is None
+            if row is None:
+                _check_limits(session, asked, now, limit_queued, limit_per_day)
+                rows.check_bytes(session, scene, 1, limit_bytes, now)
+                row = _add(session, asked, scene, now)
+            _keep_key(session, asked, row.id)
+            return JobRecord.model_validate(row), is_new
 
     def get(self, owner: str, job_id: str) -> JobRecord | None:
         """One job; None if it is not there or another owner's."""
         wanted = select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner)
         with self._database.read() as session:
             row = session.scalars(wanted).one_or_none()
-            return None if row is None else job_rows.job_record(row)
+            return None if row is None else JobRecord.model_validate(row)
 
     def list(
         self,
@@ -113,9 +132,9 @@ class JobStore(JobLeases):
             wanted = wanted.where(is_after(JobRow, cursor))
         newest_first = wanted.order_by(JobRow.created_at.desc(), JobRow.id.desc())
         with self._database.read() as session:
-            rows = session.scalars(newest_first.limit(limit + 1)).all()
-            items = [job_rows.job_record(row) for row in rows[:limit]]
-        return items, cursor_after(rows[limit - 1]) if len(rows) > limit else None
+            found = session.scalars(newest_first.limit(limit + 1)).all()
+            items = [JobRecord.model_validate(row) for row in found[:limit]]
+        return items, cursor_after(found[limit - 1]) if len(found) > limit else None
 
     def cancel(self, owner: str, job_id: str) -> JobRecord:
         """Cancel a job at once, running or not; one that has ended stays as it is.
@@ -128,17 +147,17 @@ class JobStore(JobLeases):
             scene, row = lock_job(session, job_id)
             if row is None or row.owner != owner:
                 raise NotFound("job", job_id)
-            if row.state in job_rows.ACTIVE_STATES:
-                job_rows.end(row, "cancelled", now)
+            if row.state in rows.ACTIVE_STATES:
+                rows.end_job(row, "cancelled", now)
                 if scene is not None:
-                    scene_rows.settle(session, scene, now)
-            return job_rows.job_record(row)
+                    rows.settle(session, scene, now)
+            return JobRecord.model_validate(row)
 
     def counts(self) -> JobCounts:
         """Jobs of all owners that are not final."""
         by_state = (
             select(JobRow.state, func.count())
-            .where(JobRow.state.in_(job_rows.ACTIVE_STATES))
+            .where(JobRow.state.in_(rows.ACTIVE_STATES))
             .group_by(JobRow.state)
         )
         with self._database.read() as session:
@@ -146,3 +165,90 @@ class JobStore(JobLeases):
         return JobCounts(
             queued=counts.get("queued", 0), running=counts.get("running", 0)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Submission:
+    """What `JobStore.submit` was asked for."""
+
+    owner: str
+    scene_id: str
+    kind: JobKind
+    parameters: Mapping[str, Any]
+    dedupe_key: str
+    idempotency_key: str | None
+
+    def request_digest(self) -> str:
+        """What must be equal where an idempotency key comes again."""
+        request = [self.scene_id, self.kind, self.parameters]
+        return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+def _answer_of_key(session: Session, asked: _Submission) -> JobRow | None:
+    if asked.idempotency_key is None:
+        return None
+    key = session.get(IdempotencyRow, (asked.owner, asked.idempotency_key))
+    if key is None:
+        return None
+    if key.request_sha256 != asked.request_digest():
+        raise IdempotencyConflict(key.key, "job", key.job_id)
+    return session.get_one(JobRow, key.job_id)
+
+
+def _keep_key(session: Session, asked: _Submission, job_id: str) -> None:
+    if asked.idempotency_key is not None:
+        session.add(
+            IdempotencyRow(
+                owner=asked.owner,
+                key=asked.idempotency_key,
+                request_sha256=asked.request_digest(),
+                job_id=job_id,
+            )
+        )
+
+
+def _check_limits(
+    session: Session,
+    asked: _Submission,
+    now: datetime,
+    limit_queued: int | None,
+    limit_per_day: int | None,
+) -> None:
+    if limit_per_day is not None and asked.kind == "build":
+        used = rows.count_builds_today(session, asked.owner, now)
+        if used >= limit_per_day:
+            raise QuotaExceeded("builds_per_day", limit_per_day, used)
+    if limit_queued is not None:
+        queued = select(func.count()).where(JobRow.state == "queued")
+        if (session.scalar(queued) or 0) >= limit_queued:
+            raise QueueFull(limit_queued)
+
+
+def _add(
+    session: Session, asked: _Submission, scene: SceneRow, now: datetime
+) -> JobRow:
+    if asked.kind == "build":
+        rows.supersede_builds(session, asked.scene_id)
+    row = JobRow(
+        id=new_id(),
+        owner=asked.owner,
+        scene_id=asked.scene_id,
+        kind=asked.kind,
+        state="queued",
+        revision=1,
+        stage=rows.WAITING_STAGE,
+        progress=0.0,
+        attempts=0,
+        created_at=now,
+        updated_at=now,
+        parameters=dict(asked.parameters),
+        dedupe_key=asked.dedupe_key,
+        result_bytes=0,
+    )
+    session.add(row)
+    session.flush()
+    if asked.kind == "build":
+        scene.job_id = row.id
+        scene.error = None
+        rows.settle(session, scene, now)
+    return row

@@ -1,7 +1,9 @@
-"""API keys: 256-bit secrets, of which only a digest is kept.
+"""API keys, and single-use tickets that stand in for them: only digests are kept.
 
 A secret has as many random bits as its digest, so that a plain SHA-256 is as good as a
-slow password hash, and the look-up needs no constant time.
+slow password hash, and the look-up needs no constant time. Tickets are how a browser's
+WebSocket proves who it is; they lie in the database, so that any gateway takes what
+another gave out.
 """
 
 from __future__ import annotations
@@ -9,20 +11,24 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
-from typing import cast, get_args
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import get_args
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select
 
+from nvs.api.system import Quotas, Scope
 from nvs.errors import ConfigError
 from nvs_server.storage.database import Database
-from nvs_server.storage.identifiers import new_id
 from nvs_server.storage.memo import Memo
-from nvs_server.storage.records import KeyRecord, Quotas, Scope
-from nvs_server.storage.tables import KeyRow
+from nvs_server.storage.records import KeyRecord
+from nvs_server.storage.rows import new_id
+from nvs_server.storage.tables import KeyRow, TicketRow
 
 SECRET_PREFIX = "nvs_"
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+TICKET_SECONDS = 30.0
+"""How long a ticket may be used."""
 
 
 def make_secret() -> str:
@@ -40,9 +46,9 @@ class KeyStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._rows: Memo[KeyRecord | None] = Memo(database)
+        self._rows: Memo[KeyRecord | None] = Memo(database.version)
         """By id, and by the digest of the secret."""
-        self._any: Memo[bool] = Memo(database)
+        self._any: Memo[bool] = Memo(database.version)
 
     def create(
         self,
@@ -92,7 +98,7 @@ class KeyStore:
         )
         with self._database.write() as session:
             session.add(row)
-        return _record(row), secret
+        return KeyRecord.model_validate(row), secret
 
     def find(self, secret: str) -> KeyRecord | None:
         """The key of a secret; None if unknown, revoked or expired."""
@@ -118,7 +124,7 @@ class KeyStore:
         wanted = select(KeyRow).where(condition)
         with self._database.read() as session:
             row = session.scalars(wanted).one_or_none()
-            return None if row is None else _record(row)
+            return None if row is None else KeyRecord.model_validate(row)
 
     def _if_good(self, key: KeyRecord | None) -> KeyRecord | None:
         if key is None or key.revoked_at is not None:
@@ -131,7 +137,7 @@ class KeyStore:
         """Every key ever made, oldest first."""
         in_order = select(KeyRow).order_by(KeyRow.created_at, KeyRow.id)
         with self._database.read() as session:
-            return [_record(row) for row in session.scalars(in_order)]
+            return [KeyRecord.model_validate(row) for row in session.scalars(in_order)]
 
     def revoke(self, key_id: str) -> bool:
         """End a key for good; False if there is none of that id left to end."""
@@ -190,19 +196,51 @@ def _check(
             )
 
 
-def _record(row: KeyRow) -> KeyRecord:
-    return KeyRecord(
-        id=row.id,
-        name=row.name,
-        owner=row.owner,
-        scopes=tuple(cast(Scope, scope) for scope in row.scopes),
-        quotas=Quotas(
-            scenes=row.quota_scenes,
-            bytes=row.quota_bytes,
-            builds_per_day=row.quota_builds_per_day,
-        ),
-        rate_per_minute=row.rate_per_minute,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a ticket stood for.
+
+    Attributes:
+        key_id: The key of the caller who asked for it; None on an open server.
+    """
+
+    key_id: str | None
+
+
+class TicketStore:
+    """Tickets, each good once and for `TICKET_SECONDS`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def issue(self, key_id: str | None) -> str:
+        """A new ticket for the caller with a key, or for one without."""
+        secret = secrets.token_urlsafe(32)
+        now = self._database.now()
+        row = TicketRow(
+            secret_sha256=secret_digest(secret),
+            key_id=key_id,
+            expires_at=now + timedelta(seconds=TICKET_SECONDS),
+        )
+        with self._database.write() as session:
+            session.execute(delete(TicketRow).where(TicketRow.expires_at <= now))
+            session.add(row)
+        return secret
+
+    def redeem(self, secret: str) -> Ticket | None:
+        """Use a ticket up; None if it is unknown, used or too old.
+
+        Of several that come with the same one, on any gateway, one gets it: that whose
+        statement deletes the row.
+        """
+        used = (
+            delete(TicketRow)
+            .where(
+                TicketRow.secret_sha256 == secret_digest(secret),
+                TicketRow.expires_at > self._database.now(),
+            )
+            .returning(TicketRow.key_id)
+        )
+        with self._database.write() as session:
+            found = session.execute(used).one_or_none()
+        return None if found is None else Ticket(key_id=found.key_id)

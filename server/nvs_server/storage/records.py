@@ -1,21 +1,25 @@
 """What the stores hand out and take: frozen values, the same on every database.
 
-Times are timezone-aware UTC. Digests are lower-case hexadecimal SHA-256. Sizes are in
-pixels, `height, width`.
+A scene, a job and what an owner may and does use are those of `nvs.api`, with what is
+nobody's business outside the service: a route answers with a record, of which only the
+fields of its answer's model are sent. Times are timezone-aware UTC. Digests are
+lower-case hexadecimal SHA-256. Sizes are in pixels, `height, width`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-Scope = Literal["read", "write", "render", "metrics", "admin"]
-SceneState = Literal["empty", "uploading", "building", "ready", "failed"]
-JobKind = Literal["build", "video"]
-JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+from nvs.api.cameras import PosedCamera
+from nvs.api.jobs import Job, JobState
+from nvs.api.scenes import Scene
+from nvs.api.system import Quotas, Scope
+from nvs.api.values import Schema
+
 FileKind = Literal["image", "cameras"]
 
 FINAL_STATES: Final[tuple[JobState, ...]] = ("succeeded", "failed", "cancelled")
@@ -30,32 +34,7 @@ class Keep(Enum):
 KEEP: Final = Keep.KEEP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quotas:
-    """An owner's allowances; None is no limit."""
-
-    scenes: int | None = None
-    bytes: int | None = None
-    builds_per_day: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What an owner uses of their allowances.
-
-    Attributes:
-        scenes: Scenes that have not expired.
-        bytes: Of their uploaded files, scene files and videos.
-        builds_today: Builds submitted since midnight UTC, whatever became of them.
-    """
-
-    scenes: int
-    bytes: int
-    builds_today: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRecord:
+class KeyRecord(Schema):
     """An API key, without its secret."""
 
     id: str
@@ -69,172 +48,135 @@ class KeyRecord:
     revoked_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorRecord:
-    """Why a scene or job failed, as the user is told."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SceneRef:
+    """A scene file in the blob store."""
 
-    problem: str
-    remedy: str
+    scene_id: str
+    sha256: str
+    """Of the file: its address in the blob store."""
+    num_bytes: int
+    """Size of the file."""
+    weights: str
+    """Id of the weights that built it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SceneRecord:
+class SceneRecord(Scene):
     """A scene and where it stands.
 
-    Attributes:
-        state: "building" while a build is queued or running; "failed" where the last
-            build failed and there is no scene file of an earlier one; "ready" where
-            there is a scene file; else "uploading" or, without any file, "empty".
-        num_images: Uploaded images.
-        has_cameras: Whether a camera file is there.
-        input_bytes: Of the uploaded files.
-        scene_sha256: The scene file's digest, None where there is none. While a ready
-            scene is built again its old file stays.
-        scene_bytes: The scene file's size, 0 where there is none.
-        weights: Id of the weights the scene file was made with.
-        model_digest: Digest of that network's weights.
-        height, width, num_views: Of the inputs as the network saw them.
-        job_id: The latest build submitted.
-        built_job_id: The build that made the scene file; None if it was uploaded.
-        error: Why the latest build failed, where it did.
+    Its state is "building" while a build is queued or running; "failed" where the last
+    build failed and there is no scene file of an earlier one; "ready" where there is a
+    scene file; else "uploading" or, without any file, "empty".
     """
 
-    id: str
     owner: str
-    name: str
-    tags: tuple[str, ...]
-    state: SceneState
-    created_at: datetime
-    updated_at: datetime
-    expires_at: datetime | None
-    num_images: int
-    has_cameras: bool
-    input_bytes: int
     scene_sha256: str | None
-    scene_bytes: int
-    weights: str | None
+    """The scene file's digest, None where there is none. While a ready scene is built
+    again its old file stays."""
     model_digest: str | None
-    height: int | None
-    width: int | None
-    num_views: int | None
-    job_id: str | None
+    """Digest of the weights that the scene file was made with."""
     built_job_id: str | None
-    error: ErrorRecord | None
+    """The build that made the scene file; None if it was uploaded."""
+
+    @property
+    def file(self) -> SceneRef | None:
+        """The scene file, if there is one."""
+        if self.scene_sha256 is None or self.weights is None:
+            return None
+        return SceneRef(
+            scene_id=self.id,
+            sha256=self.scene_sha256,
+            num_bytes=self.scene_bytes,
+            weights=self.weights,
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
-    """One uploaded file of a scene.
-
-    Attributes:
-        path: Relative POSIX path, unique in the scene.
-        height, width: In pixels, of an image; None for a camera file.
-    """
+class FileRecord(Schema):
+    """One uploaded file of a scene."""
 
     path: str
+    """Relative POSIX path, unique in the scene."""
     kind: FileKind
     sha256: str
     num_bytes: int
     height: int | None = None
+    """In pixels, of an image; None for a camera file."""
     width: int | None = None
 
+    @property
+    def name(self) -> str:
+        """What clients call an image."""
+        return self.path
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputRecord:
-    """One input view as the network saw it.
 
-    Attributes:
-        index: Place among the inputs, from 0.
-        name: The image's path, or its name in an uploaded scene file.
-        camera: JSON of the camera in the user's world.
-        sha256: The PNG; None for an uploaded scene file, which keeps thumbnails only.
-        thumbnail_sha256: The JPEG thumbnail.
-    """
+class InputRecord(Schema):
+    """One input view as the network saw it."""
 
     index: int
+    """Place among the inputs, from 0."""
     name: str
-    camera: Mapping[str, Any]
+    """The image's path, or its name in an uploaded scene file."""
+    camera: PosedCamera
+    """In the user's world."""
     sha256: str | None
+    """The PNG; None for an uploaded scene file, which keeps thumbnails only."""
     thumbnail_sha256: str
+    """The JPEG thumbnail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltScene:
-    """A scene file in the blob store, with what the scene's row says about it."""
+class SceneFile:
+    """A scene file and what a scene says about it."""
 
     sha256: str
     num_bytes: int
     weights: str
+    """Id of the weights that built it."""
     model_digest: str
     height: int
     width: int
     num_views: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltScene:
+    """A scene file in the blob store, with its inputs."""
+
+    file: SceneFile
     inputs: Sequence[InputRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoResult:
-    """A video file in the blob store.
-
-    Attributes:
-        sha256, num_bytes: The file.
-        details: What else the job's `result` shows, such as frames and size.
-    """
+class VideoFile:
+    """A video and what the result of its job says about it."""
 
     sha256: str
     num_bytes: int
-    details: Mapping[str, Any]
+    num_frames: int
+    height: int
+    width: int
+    fps: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """A build or video and where it stands.
+class JobRecord(Job):
+    """A build or video and where it stands."""
 
-    Attributes:
-        revision: Grows by one with every change; an event's id.
-        stage: What the worker is doing, in words.
-        progress: Fraction done, 0 to 1.
-        attempts: How often a worker has taken it, drains not counted.
-        started_at: When the current or last attempt began.
-        parameters: As submitted.
-        worker: Who holds the lease while running.
-        lease_expires_at: When another worker may take it over.
-        result: What a succeeded job made: `num_bytes` and details.
-        result_sha256: A video's blob; None for a build, whose file is the scene's, and
-            once the scene is deleted.
-    """
-
-    id: str
     owner: str
-    scene_id: str
-    kind: JobKind
-    state: JobState
     revision: int
-    stage: str
-    progress: float
-    attempts: int
-    created_at: datetime
+    """Grows by one with every change; an event's id."""
     updated_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    parameters: Mapping[str, Any]
     worker: str | None
+    """Who holds the lease while running."""
     lease_expires_at: datetime | None
-    error: ErrorRecord | None
-    result: Mapping[str, Any] | None
+    """When another worker may take it over."""
     result_sha256: str | None
+    """A video's blob; None for a build, whose file is the scene's, and once the scene
+    is deleted."""
 
     @property
     def is_final(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in FINAL_STATES
-
-    def eta_seconds(self, now: datetime) -> float | None:
-        """Time left at the pace so far; None unless running with some progress."""
-        if self.state != "running" or self.started_at is None or self.progress <= 0:
-            return None
-        elapsed_seconds = (now - self.started_at).total_seconds()
-        return max(0.0, elapsed_seconds * (1 - self.progress) / self.progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

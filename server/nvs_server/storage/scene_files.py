@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from nvs_server.storage import scene_rows
+from nvs_server.storage import rows
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import NotFound
 from nvs_server.storage.records import FileKind, FileRecord
@@ -83,14 +82,15 @@ class SceneFiles:
         if kind is not None:
             wanted = wanted.where(FileRow.kind == kind)
         with self._database.read() as session:
-            rows = session.scalars(wanted).all()
-        return sorted((_record(row) for row in rows), key=lambda file: file.path)
+            found = session.scalars(wanted).all()
+        files = [FileRecord.model_validate(row) for row in found]
+        return sorted(files, key=lambda file: file.path)
 
     def file(self, scene_id: str, path: str) -> FileRecord | None:
         """One file; None if it is not there."""
         with self._database.read() as session:
             row = session.get(FileRow, (scene_id, path))
-            return None if row is None else _record(row)
+            return None if row is None else FileRecord.model_validate(row)
 
     def _lock_idle(self, session: Session, scene_id: str) -> SceneRow:
         """The scene, with its owner's quotas, held against other writers."""
@@ -98,7 +98,7 @@ class SceneFiles:
         if owner is None:
             raise NotFound("scene", scene_id)
         self._database.guard(session, f"owner {owner}")
-        return scene_rows.lock_idle_scene(session, scene_id, self._database.now())
+        return rows.lock_idle_scene(session, scene_id, self._database.now())
 
     def _replace(
         self,
@@ -111,35 +111,14 @@ class SceneFiles:
         now = self._database.now()
         growth = sum(file.num_bytes for file in files)
         growth -= sum(row.num_bytes for row in replaced)
-        scene_rows.check_bytes(session, scene, growth, limit_bytes, now)
+        rows.check_bytes(session, scene, growth, limit_bytes, now)
         for row in replaced:
             session.delete(row)
         session.flush()
-        session.add_all(_row(scene.id, file) for file in files)
-        scene_rows.recount(session, scene)
+        session.add_all(
+            FileRow(scene_id=scene.id, **file.model_dump()) for file in files
+        )
+        rows.recount(session, scene)
         if scene.scene_sha256 is None:
-            scene_rows.set_error(scene, None)
-        scene_rows.settle(session, scene, now)
-
-
-def _row(scene_id: str, file: FileRecord) -> FileRow:
-    return FileRow(
-        scene_id=scene_id,
-        path=file.path,
-        kind=file.kind,
-        sha256=file.sha256,
-        num_bytes=file.num_bytes,
-        height=file.height,
-        width=file.width,
-    )
-
-
-def _record(row: FileRow) -> FileRecord:
-    return FileRecord(
-        path=row.path,
-        kind=cast(FileKind, row.kind),
-        sha256=row.sha256,
-        num_bytes=row.num_bytes,
-        height=row.height,
-        width=row.width,
-    )
+            scene.error = None
+        rows.settle(session, scene, now)

@@ -10,21 +10,20 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from nvs_server.storage import job_rows, scene_rows
+from nvs.api.scenes import Failure, SceneState
+from nvs.api.system import Usage
+from nvs_server.storage import rows
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import IdempotencyConflict, NotFound, QuotaExceeded
-from nvs_server.storage.identifiers import cursor_after, is_after, new_id
 from nvs_server.storage.memo import Memo
 from nvs_server.storage.records import (
     KEEP,
     BuiltScene,
-    ErrorRecord,
     InputRecord,
     Keep,
     SceneRecord,
-    SceneState,
-    Usage,
 )
+from nvs_server.storage.rows import cursor_after, is_after, new_id
 from nvs_server.storage.scene_files import SceneFiles
 from nvs_server.storage.tables import (
     InputRow,
@@ -36,7 +35,7 @@ from nvs_server.storage.tables import (
 _ONE_WITH_TAGS = (
     select(SceneRow)
     .where(SceneRow.id == bindparam("scene_id"), SceneRow.owner == bindparam("owner"))
-    .options(joinedload(SceneRow.tags))
+    .options(joinedload(SceneRow.tag_rows))
 )
 """Made once, and one query: every render looks its scene up."""
 
@@ -46,7 +45,7 @@ class SceneStore(SceneFiles):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._records: Memo[SceneRecord | None] = Memo(database)
+        self._records: Memo[SceneRecord | None] = Memo(database.version)
 
     def create(
         self,
@@ -80,7 +79,7 @@ class SceneStore(SceneFiles):
             id=new_id(),
             owner=owner,
             name=name,
-            tags=_tag_rows(tags),
+            tag_rows=_tag_rows(tags),
             state="empty",
             created_at=now,
             updated_at=now,
@@ -97,7 +96,7 @@ class SceneStore(SceneFiles):
                     session, owner, idempotency_key, request_sha256, now
                 )
                 if known is not None:
-                    return scene_rows.scene_record(known)
+                    return SceneRecord.model_validate(known)
             used = _count_scenes(session, owner, now)
             if limit_scenes is not None and used >= limit_scenes:
                 raise QuotaExceeded("scenes", limit_scenes, used)
@@ -112,7 +111,7 @@ class SceneStore(SceneFiles):
                         scene_id=row.id,
                     )
                 )
-            return scene_rows.scene_record(row)
+            return SceneRecord.model_validate(row)
 
     def get(self, owner: str, scene_id: str) -> SceneRecord | None:
         """One scene; None if it is not there, expired or another owner's."""
@@ -129,7 +128,7 @@ class SceneStore(SceneFiles):
         wanted = {"scene_id": scene_id, "owner": owner}
         with self._database.read() as session:
             row = session.scalars(_ONE_WITH_TAGS, wanted).unique().one_or_none()
-            return None if row is None else scene_rows.scene_record(row)
+            return None if row is None else SceneRecord.model_validate(row)
 
     def _if_current(self, scene: SceneRecord | None) -> SceneRecord | None:
         if scene is None or scene.expires_at is None:
@@ -151,19 +150,19 @@ class SceneStore(SceneFiles):
             InvalidCursor: If the cursor is not one that a list returned.
         """
         wanted = select(SceneRow).where(
-            SceneRow.owner == owner, scene_rows.is_current(self._database.now())
+            SceneRow.owner == owner, rows.is_current(self._database.now())
         )
         if cursor is not None:
             wanted = wanted.where(is_after(SceneRow, cursor))
         if tag is not None:
-            wanted = wanted.where(SceneRow.tags.any(TagRow.tag == tag))
+            wanted = wanted.where(SceneRow.tag_rows.any(TagRow.tag == tag))
         if state is not None:
             wanted = wanted.where(SceneRow.state == state)
         newest_first = wanted.order_by(SceneRow.created_at.desc(), SceneRow.id.desc())
         with self._database.read() as session:
-            rows = session.scalars(newest_first.limit(limit + 1)).all()
-            items = [scene_rows.scene_record(row) for row in rows[:limit]]
-        return items, cursor_after(rows[limit - 1]) if len(rows) > limit else None
+            found = session.scalars(newest_first.limit(limit + 1)).all()
+            items = [SceneRecord.model_validate(row) for row in found[:limit]]
+        return items, cursor_after(found[limit - 1]) if len(found) > limit else None
 
     def update(
         self,
@@ -181,18 +180,18 @@ class SceneStore(SceneFiles):
         """
         now = self._database.now()
         with self._database.write() as session:
-            row = scene_rows.lock_scene(session, scene_id, now)
+            row = rows.lock_scene(session, scene_id, now)
             if row.owner != owner:
                 raise NotFound("scene", scene_id)
             if name is not None:
                 row.name = name
             if tags is not None:
-                row.tags = _tag_rows(tags)
+                row.tag_rows = _tag_rows(tags)
             if expires_at is not KEEP:
                 row.expires_at = expires_at
             row.updated_at = now
             session.flush()
-            return scene_rows.scene_record(row)
+            return SceneRecord.model_validate(row)
 
     def delete(self, owner: str, scene_id: str) -> bool:
         """Delete a scene, cancel its jobs and forget its videos.
@@ -202,7 +201,7 @@ class SceneStore(SceneFiles):
         """
         now = self._database.now()
         with self._database.write() as session:
-            row = scene_rows.find_locked(session, scene_id)
+            row = rows.find_locked(session, scene_id)
             if row is None or row.owner != owner:
                 return False
             _delete(session, row, now)
@@ -217,7 +216,7 @@ class SceneStore(SceneFiles):
         deleted: list[str] = []
         for scene_id in scene_ids:
             with self._database.write() as session:
-                row = scene_rows.find_locked(session, scene_id)
+                row = rows.find_locked(session, scene_id)
                 if row and row.expires_at is not None and row.expires_at <= now:
                     _delete(session, row, now)
                     deleted.append(scene_id)
@@ -236,14 +235,14 @@ class SceneStore(SceneFiles):
         now = self._database.now()
         with self._database.write() as session:
             row = self._lock_idle(session, scene_id)
-            growth = built.num_bytes - row.scene_bytes
-            scene_rows.check_bytes(session, row, growth, limit_bytes, now)
-            scene_rows.give_scene_file(session, row, built, None)
-            job_rows.supersede_builds(session, scene_id)
-            scene_rows.settle(session, row, now)
-            return scene_rows.scene_record(row)
+            growth = built.file.num_bytes - row.scene_bytes
+            rows.check_bytes(session, row, growth, limit_bytes, now)
+            rows.give_scene_file(session, row, built, None)
+            rows.supersede_builds(session, scene_id)
+            rows.settle(session, row, now)
+            return SceneRecord.model_validate(row)
 
-    def lose_file(self, scene_id: str, sha256: str, error: ErrorRecord) -> bool:
+    def lose_file(self, scene_id: str, sha256: str, error: Failure) -> bool:
         """Forget a scene file that is missing or damaged, so that it is built anew.
 
         Returns:
@@ -254,13 +253,13 @@ class SceneStore(SceneFiles):
         """
         now = self._database.now()
         with self._database.write() as session:
-            row = scene_rows.lock_scene(session, scene_id, now)
+            row = rows.lock_scene(session, scene_id, now)
             if row.scene_sha256 != sha256:
                 return False
-            scene_rows.forget_scene_file(session, row)
-            scene_rows.set_error(row, error)
-            job_rows.supersede_builds(session, scene_id)
-            scene_rows.settle(session, row, now)
+            rows.forget_scene_file(session, row)
+            row.error = error
+            rows.supersede_builds(session, scene_id)
+            rows.settle(session, row, now)
             return True
 
     def inputs(self, scene_id: str) -> list[InputRecord]:
@@ -272,14 +271,7 @@ class SceneStore(SceneFiles):
         )
         with self._database.read() as session:
             return [
-                InputRecord(
-                    index=row.index,
-                    name=row.name,
-                    camera=row.camera,
-                    sha256=row.sha256,
-                    thumbnail_sha256=row.thumbnail_sha256,
-                )
-                for row in session.scalars(in_order)
+                InputRecord.model_validate(row) for row in session.scalars(in_order)
             ]
 
     def usage(self, owner: str) -> Usage:
@@ -288,8 +280,8 @@ class SceneStore(SceneFiles):
         with self._database.read() as session:
             return Usage(
                 scenes=_count_scenes(session, owner, now),
-                bytes=scene_rows.bytes_used(session, owner, now),
-                builds_today=job_rows.count_builds_today(session, owner, now),
+                bytes=rows.bytes_used(session, owner, now),
+                builds_today=rows.count_builds_today(session, owner, now),
             )
 
 
@@ -311,14 +303,12 @@ def _answer_of_key(
 
 
 def _count_scenes(session: Session, owner: str, now: datetime) -> int:
-    current = select(func.count()).where(
-        SceneRow.owner == owner, scene_rows.is_current(now)
-    )
+    current = select(func.count()).where(SceneRow.owner == owner, rows.is_current(now))
     return session.scalar(current) or 0
 
 
 def _delete(session: Session, row: SceneRow, now: datetime) -> None:
-    job_rows.end_all_of_scene(session, row.id, now)
+    rows.end_all_of_scene(session, row.id, now)
     session.delete(row)
 
 

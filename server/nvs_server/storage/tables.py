@@ -1,4 +1,7 @@
-"""The tables. A change here needs a new revision in `migrations/versions`."""
+"""The tables. A change here needs a new revision in `migrations/versions`.
+
+Properties give a row the attributes of its record, which is made from them.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from nvs.api.scenes import Failure
+from nvs.api.system import Quotas
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -68,6 +74,25 @@ class Base(DeclarativeBase):
     }
 
 
+class Failable:
+    """A row that says why something failed, if it did."""
+
+    error_problem: Mapped[str | None]
+    error_remedy: Mapped[str | None]
+
+    @property
+    def error(self) -> Failure | None:
+        """What went wrong."""
+        if self.error_problem is None:
+            return None
+        return Failure(problem=self.error_problem, remedy=self.error_remedy or "")
+
+    @error.setter
+    def error(self, error: Failure | None) -> None:
+        self.error_problem = None if error is None else error.problem
+        self.error_remedy = None if error is None else error.remedy
+
+
 Identifier = String(32)
 Digest = String(64)
 Word = String(16)
@@ -91,6 +116,15 @@ class KeyRow(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
+    @property
+    def quotas(self) -> Quotas:
+        """Its own quotas."""
+        return Quotas(
+            scenes=self.quota_scenes,
+            bytes=self.quota_bytes,
+            builds_per_day=self.quota_builds_per_day,
+        )
+
 
 class TicketRow(Base):
     """A ticket that stands in for a key, once."""
@@ -102,7 +136,7 @@ class TicketRow(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class SceneRow(Base):
+class SceneRow(Failable, Base):
     """A scene; counts and sizes of its files are kept with it."""
 
     __tablename__ = "scenes"
@@ -127,14 +161,22 @@ class SceneRow(Base):
     num_views: Mapped[int | None]
     job_id: Mapped[str | None] = mapped_column(Identifier)
     built_job_id: Mapped[str | None] = mapped_column(Identifier)
-    error_problem: Mapped[str | None]
-    error_remedy: Mapped[str | None]
-    tags: Mapped[list[TagRow]] = relationship(
+    tag_rows: Mapped[list[TagRow]] = relationship(
         order_by="TagRow.position",
         cascade="all, delete-orphan",
         passive_deletes=True,
         lazy="selectin",
     )
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags in the order given."""
+        return [row.tag for row in self.tag_rows]
+
+    @property
+    def has_cameras(self) -> bool:
+        """Whether a camera file is there."""
+        return self.num_camera_files > 0
 
 
 class TagRow(Base):
@@ -180,7 +222,7 @@ class InputRow(Base):
     thumbnail_sha256: Mapped[str] = mapped_column(Digest)
 
 
-class JobRow(Base):
+class JobRow(Failable, Base):
     """A build or video. It outlives its scene, so that its end can be read."""
 
     __tablename__ = "jobs"
@@ -207,11 +249,17 @@ class JobRow(Base):
     dedupe_key: Mapped[str | None]
     worker: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
-    error_problem: Mapped[str | None]
-    error_remedy: Mapped[str | None]
     result: Mapped[dict[str, Any] | None]
     result_sha256: Mapped[str | None] = mapped_column(Digest)
     result_bytes: Mapped[int]
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Time left at the pace so far; None unless running with some progress."""
+        if self.state != "running" or self.started_at is None or self.progress <= 0:
+            return None
+        elapsed_seconds = (datetime.now(UTC) - self.started_at).total_seconds()
+        return max(0.0, elapsed_seconds * (1 - self.progress) / self.progress)
 
 
 class IdempotencyRow(Base):

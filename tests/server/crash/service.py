@@ -19,7 +19,10 @@ import psutil
 from tests.server.conftest import Served, environment
 
 PATIENCE_SECONDS = 240
-MODULES = {"worker": "nvs_server.worker", "inspector": "nvs_server.inspector"}
+MODULES = {
+    "worker": "nvs_server.compute.worker",
+    "inspector": "nvs_server.compute.inspector",
+}
 SETTINGS = {
     "lease_seconds": 2,
     "max_attempts": 1000,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from nvs_server.telemetry.logs import REDACTED
+from nvs_server.logs import REDACTED
 from tests.server.conftest import end, start
 from tests.server.hostile.target import MAX_GROWTH_BYTES, Memory, Target, small_dataset
 

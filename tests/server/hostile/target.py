@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from nvs.assets import SAMPLE
-from nvs_server.limits.headers import HEADERS
+from nvs_server.edge.browsers import HEADERS
 from nvs_server.storage.database import Database
 from nvs_server.storage.keys import KeyStore
 from nvs_server.storage.records import Scope
@@ -136,7 +136,7 @@ class Target:
         return document
 
     def processes(self, module: str) -> list[psutil.Process]:
-        """The gateway's children of a kind, such as `nvs_server.inspector`."""
+        """The gateway's children of a kind, such as `nvs_server.compute.inspector`."""
         children = psutil.Process(self.served.pid).children()
         return [child for child in children if module in " ".join(child.cmdline())]
 
@@ -160,7 +160,7 @@ class Memory:
     def _now(self) -> dict[str, int]:
         gateway = psutil.Process(self._target.served.pid).memory_info().rss
         sizes = [0]
-        for process in self._target.processes("nvs_server.inspector"):
+        for process in self._target.processes("nvs_server.compute.inspector"):
             try:
                 sizes.append(process.memory_info().rss)
             except psutil.NoSuchProcess:

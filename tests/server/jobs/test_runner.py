@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from nvs.errors import DatasetError
-from nvs_server.backends.base import Cancelled, WorkerLost
+from nvs_server.compute.protocol import Cancelled, WorkerLost
 from nvs_server.jobs import runner as runner_module
-from nvs_server.jobs.events import job_changes
-from nvs_server.jobs.report import Report
+from nvs_server.jobs.progress import Report, job_changes
 from nvs_server.jobs.runner import JobRunner
+from nvs_server.metrics import Metrics
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.database import Database
@@ -24,7 +24,6 @@ from nvs_server.storage.errors import StorageFull, StorageUnavailable
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import FileRecord, JobRecord
 from nvs_server.storage.scenes import SceneStore
-from nvs_server.telemetry.metrics import Metrics
 from tests.server.routes.conftest import opencv, picture
 from tests.server.routes.fake_backend import FakeBackend
 

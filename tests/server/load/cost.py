@@ -7,8 +7,8 @@ import time
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+from nvs.api.renders import ImageFormat
 from nvs.client.pictures import TIMING
-from nvs_server.backends.base import ImageFormat
 from tests.server.load.direct import QUALITY, Direct, around, asked
 from tests.server.load.report import Outcome, quantile
 from tests.server.load.service import service

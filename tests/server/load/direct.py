@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
+from nvs.api.renders import ImageFormat, PictureOptions
 from nvs.assets import SAMPLE
 from nvs.cameras import Camera
 from nvs.client import PosedCamera
 from nvs.scene import Scene, load_views
 from nvs.scene.paths import scene_orbit
 from nvs.scene.views import PosedViews
-from nvs_server.backends.base import ImageFormat
-from nvs_server.backends.settings import WorkerConfiguration
-from nvs_server.worker.encode import Encoding
-from nvs_server.worker.models import Model, load_models
+from nvs_server.compute.encode import encode
+from nvs_server.compute.models import Served, load_models
+from nvs_server.settings import ComputeSettings
 
 SIZE_PX = 64
 NUM_VIEWS = 6
@@ -26,25 +25,12 @@ QUALITY = 90
 class Direct:
     """The bundled weights and the sample's views."""
 
-    model: Model
+    model: Served
     views: PosedViews
 
     @staticmethod
     def load() -> Direct:
-        configuration = WorkerConfiguration(
-            blobs_url="",
-            disk_cache_folder=Path(),
-            disk_cache_bytes=1,
-            weights=("lact_tiny",),
-            device="cpu",
-            precision=None,
-            threads=1,
-            device_cache_bytes=1,
-            host_cache_bytes=1,
-            max_side_px=2048,
-            max_views=256,
-        )
-        (model,) = load_models(configuration).values()
+        (model,) = load_models(ComputeSettings(), "cpu").values()
         return Direct(model, load_views(SAMPLE, size=SIZE_PX))
 
     def scene(self, first: int = 0) -> Scene:
@@ -59,11 +45,10 @@ class Direct:
 
     def render(self, scene: Scene, camera: Camera, format: ImageFormat) -> list[bytes]:
         """What the service answers, by its own renderer and encoder."""
-        encoding = Encoding(
-            format=format, quality=QUALITY, background="model", model=self.model.info
-        )
+        size = {"height": camera.height, "width": camera.width}
+        options = PictureOptions(**size, format=format, quality=QUALITY)
         images = self.model.renderer.render(scene, camera).float().cpu()
-        return [encoding.encode(image.numpy()) for image in images]
+        return [encode(image.numpy(), options) for image in images]
 
     def rate(self, scene: Scene, *, batch: int, seconds: float) -> float:
         """Images a second, in batches, as JPEG."""

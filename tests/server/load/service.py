@@ -57,7 +57,7 @@ class Service:
             role = next(
                 word for word in child.cmdline() if word.startswith("nvs_server.")
             )
-            role = role.removeprefix("nvs_server.")
+            role = role.removeprefix("nvs_server.compute.")
             count = sum(known.startswith(role) for known in found)
             found[f"{role} {count + 1}"] = child
         return found

@@ -12,33 +12,30 @@ from typing import Any
 
 from PIL import Image
 
+from nvs.api.cameras import PosedCamera
+from nvs.api.scenes import CamerasReport, Finding, Validation
+from nvs.api.stream import Timings
+from nvs.api.system import Model, Poses
 from nvs.errors import CameraError, DatasetError, SceneFileError
 from nvs.images import read_image
-from nvs_server.backends.base import (
+from nvs_server.compute.protocol import (
     BackendStatus,
     BuildOrder,
-    BuiltFile,
     CacheStatus,
-    CameraRecord,
-    CamerasInfo,
     ChildStatus,
-    FindingInfo,
-    Frame,
-    ImageInfo,
+    ImageSize,
     InputView,
-    ModelInfo,
-    Poses,
+    InspectedScene,
+    Picture,
     PreparedViews,
     PrepareOrder,
     Progress,
     RenderOrder,
     SceneDamaged,
-    SceneInfo,
-    ValidationInfo,
-    VideoFile,
     VideoOrder,
 )
-from nvs_server.jobs.naming import shown_as
+from nvs_server.naming import shown_as
+from nvs_server.storage.records import SceneFile, VideoFile
 
 WEIGHTS = "fake"
 MODEL_DIGEST = "ab" * 32
@@ -49,13 +46,14 @@ MEDIA = {
     "webp": "image/webp",
     "float32": "application/octet-stream",
 }
-POSE = (
-    (1.0, 0.0, 0.0, 0.0),
-    (0.0, 1.0, 0.0, 0.0),
-    (0.0, 0.0, 1.0, -2.5),
-    (0.0, 0.0, 0.0, 1.0),
-)
-CAMERA = CameraRecord(world_from_camera=POSE, fx=30.0, fy=30.0, cx=16.0, cy=16.0)
+POSE = [
+    [1.0, 0.0, 0.0, 0.0],
+    [0.0, 1.0, 0.0, 0.0],
+    [0.0, 0.0, 1.0, -2.5],
+    [0.0, 0.0, 0.0, 1.0],
+]
+TIMINGS = Timings(queue_ms=1.0, load_ms=2.5, model_ms=3.0, encode_ms=4.0)
+CAMERA = PosedCamera(world_from_camera=POSE, fx=30.0, fy=30.0, cx=16.0, cy=16.0)
 SCENE_MAGIC = b"fake scene "
 Listener = Callable[[], None]
 
@@ -114,8 +112,6 @@ class FakeBackend:
 
     async def start(self) -> None: ...
 
-    async def drain(self, timeout_seconds: float) -> None: ...
-
     async def stop(self) -> None: ...
 
     def status(self) -> BackendStatus:
@@ -131,11 +127,10 @@ class FakeBackend:
             num_jobs=0,
             images_total=0,
             batches_total=0,
-            draining=False,
         )
 
-    async def models(self) -> list[ModelInfo]:
-        model = ModelInfo(
+    async def models(self) -> list[Model]:
+        model = Model(
             id=WEIGHTS,
             is_default=True,
             poses="object",
@@ -151,21 +146,18 @@ class FakeBackend:
         )
         return [model] if self.serves else []
 
-    async def render(self, order: RenderOrder) -> list[Frame]:
+    async def render(self, order: RenderOrder) -> list[Picture]:
         self.orders.append(order)
         await self._enter("render")
         if order.scene.sha256 in self.lost:
             raise SceneDamaged("the scene file is altered", remedy="Build it again.")
         return [
-            Frame(
+            Picture(
                 data=f"{order.scene.sha256} {camera.world_from_camera[0][3]}".encode(),
-                media_type=MEDIA[order.format],
-                height=order.height,
-                width=order.width,
-                queue_ms=1.0,
-                load_ms=2.5,
-                model_ms=3.0,
-                encode_ms=4.0,
+                media_type=MEDIA[order.options.format],
+                height=order.options.height,
+                width=order.options.width,
+                timings=TIMINGS,
                 tier="host",
             )
             for camera in order.cameras
@@ -182,16 +174,18 @@ class FakeBackend:
         progress("reading images", 1.0)
         order.output.mkdir()
         views = order.output / "views"
-        views.write_bytes(repr((self.datasets[-1], order.size, order.views)).encode())
+        views.write_bytes(
+            repr((self.datasets[-1], order.request.size, order.request.views)).encode()
+        )
         return PreparedViews(
             views=views,
-            weights=order.weights or WEIGHTS,
+            weights=order.request.weights or WEIGHTS,
             height=SIDE,
             width=SIDE,
             inputs=_inputs(order.output, with_images=True),
         )
 
-    async def build(self, order: BuildOrder, progress: Progress) -> BuiltFile:
+    async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
         self.orders.append(order)
         progress("prefill", 0.0)
         await self._enter("build")
@@ -199,8 +193,7 @@ class FakeBackend:
         content = order.views.read_bytes() + order.framing.encode()
         digest = hashlib.sha256(content).hexdigest()
         order.output.write_bytes(SCENE_MAGIC + digest.encode())
-        return BuiltFile(
-            path=order.output,
+        return SceneFile(
             sha256=hashlib.sha256(order.output.read_bytes()).hexdigest(),
             num_bytes=order.output.stat().st_size,
             weights=order.weights,
@@ -218,22 +211,21 @@ class FakeBackend:
             raise SceneDamaged("the scene file is altered", remedy="Build it again.")
         order.output.write_bytes(bytes(range(256)) * 4)
         return VideoFile(
-            path=order.output,
             sha256=hashlib.sha256(order.output.read_bytes()).hexdigest(),
             num_bytes=1024,
             num_frames=3,
-            height=order.height,
-            width=order.width,
-            fps=order.fps or 30.0,
+            height=order.request.height,
+            width=order.request.width,
+            fps=order.request.fps or 30.0,
         )
 
-    async def inspect_image(self, path: Path) -> ImageInfo:
+    async def inspect_image(self, path: Path) -> ImageSize:
         await self._enter("inspect_image")
         with shown_as(path, "the image"):
             pixels = read_image(path)
-        return ImageInfo(height=pixels.shape[0], width=pixels.shape[1], format="png")
+        return ImageSize(height=pixels.shape[0], width=pixels.shape[1])
 
-    async def inspect_cameras(self, folder: Path) -> CamerasInfo:
+    async def inspect_cameras(self, folder: Path) -> CamerasReport:
         await self._enter("inspect_cameras")
         for name, layout in (  # noqa: B007 - used after the loop
             ("opencv_cameras.json", "opencv"),
@@ -243,7 +235,9 @@ class FakeBackend:
                 break
         else:
             if any(folder.rglob("cameras.txt")):
-                return CamerasInfo(layout="colmap", num_frames=2, missing=())
+                return CamerasReport(
+                    layout="colmap", num_frames=2, num_missing=0, missing=[]
+                )
             raise DatasetError(
                 "in no known dataset layout", remedy="Known: opencv.", subject=folder
             )
@@ -256,37 +250,41 @@ class FakeBackend:
                     subject=folder / name,
                 )
         names = [str(frame["file_path"]) for frame in frames]
-        return CamerasInfo(
+        missing = [name for name in names if not (folder / name).is_file()]
+        return CamerasReport(
             layout=layout,
             num_frames=len(names),
-            missing=tuple(name for name in names if not (folder / name).is_file()),
+            num_missing=len(missing),
+            missing=missing[:20],
         )
 
-    async def inspect_scene(self, path: Path, output: Path) -> SceneInfo:
+    async def inspect_scene(
+        self, path: Path, sha256: str, output: Path
+    ) -> InspectedScene:
         await self._enter("inspect_scene")
         if not path.read_bytes().startswith(SCENE_MAGIC):
             raise SceneFileError("not a scene file", remedy="Send one.", subject=path)
-        return SceneInfo(
+        file = SceneFile(
+            sha256=sha256,
+            num_bytes=path.stat().st_size,
             weights=WEIGHTS,
             model_digest=MODEL_DIGEST,
             height=SIDE,
             width=SIDE,
             num_views=2,
-            inputs=_inputs(output, with_images=False),
         )
+        return InspectedScene(file=file, inputs=_inputs(output, with_images=False))
 
-    async def validate(
-        self, folder: Path, *, poses: Poses = "object"
-    ) -> ValidationInfo:
+    async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
         await self._enter("validate")
-        finding = FindingInfo(
+        finding = Finding(
             severity="warning",
             title="blurred",
             detail=f"a.png is blurred for {poses} weights",
             remedy="Take it again.",
-            views=("a.png",),
+            views=["a.png"],
         )
-        return ValidationInfo(verdict="warning", findings=(finding,))
+        return Validation(verdict="warning", findings=[finding])
 
 
 def _frames(content: Any) -> list[Mapping[str, Any]]:

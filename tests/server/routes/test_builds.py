@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from nvs.api.jobs import CountedViews, Job, ListedViews
+from nvs.api.scenes import Scene
 from nvs.errors import CameraError
-from nvs_server.backends.base import ChosenViews, SampledViews, WorkerLost
-from nvs_server.jobs.events import JobEvents
+from nvs_server.compute.protocol import WorkerLost
+from nvs_server.jobs.progress import JobEvents
 from tests.server.routes.conftest import (
     ABSENT,
     RENDER,
@@ -45,8 +47,8 @@ def test_a_scene_is_built(api: Api) -> None:
     assert (scene["height"], scene["width"], scene["num_views"]) == (32, 32, 2)
     assert scene["weights"] == "fake"
     prepare, build = api.backend.orders
-    assert prepare.views == ChosenViews(indices=(0, 1))
-    assert prepare.size == 32
+    assert prepare.request.views == ListedViews(indices=[0, 1])
+    assert prepare.request.size == 32
     assert build.framing == "object"
     assert set(api.backend.datasets[0]) == {"a.png", "b.png", "opencv_cameras.json"}
 
@@ -79,9 +81,27 @@ def test_a_build_without_a_body_takes_the_defaults(api: Api) -> None:
     assert api.ended(job["id"])["state"] == "succeeded"
     counted = api.build(scene_id, json={"size": [40, 48], "views": {"count": 2}})
     assert api.ended(counted.json()["id"])["state"] == "succeeded"
-    order = api.backend.orders[2]
-    assert order.size == (40, 48)
-    assert order.views == SampledViews(count=2, method="farthest", seed=0)
+    request = api.backend.orders[2].request
+    assert request.size == (40, 48)
+    assert request.views == CountedViews(count=2, method="kmeans", seed=0)
+
+
+def test_what_a_record_keeps_for_itself_is_sent_nowhere(api: Api) -> None:
+    scene_id = api.built()
+    (job,) = api.call("GET", "/v1/jobs").json()["items"]
+    (scene,) = api.call("GET", "/v1/scenes").json()["items"]
+    jobs = [job, api.call("GET", f"/v1/jobs/{job['id']}").json()]
+    jobs += [api.build(scene_id).json(), *api.events(job["id"])]
+    jobs.append(api.call("POST", f"/v1/jobs/{job['id']}/cancel").json())
+    assert all(set(found) == set(Job.model_fields) for found in jobs)
+    scenes = [scene, api.scene(scene_id)]
+    scenes.append(api.call("POST", "/v1/scenes", json={"name": "b"}).json())
+    path = f"/v1/scenes/{scene_id}"
+    scenes.append(api.call("PATCH", path, json={"name": "c"}).json())
+    assert all(set(found) == set(Scene.model_fields) for found in scenes)
+    capacity = api.call("GET", "/v1/capacity").json()
+    assert set(capacity["workers"][0]) == {"device", "state", "num_restarts"}
+    assert set(capacity["cache"][0]) == {"tier", "bytes", "bytes_limit", "scenes"}
 
 
 def test_twenty_identical_builds_are_one(api: Api) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nvs.errors import DatasetError
-from nvs_server.backends.base import WorkerLost
+from nvs_server.compute.protocol import WorkerLost
 from tests.server.routes.conftest import Api, opencv, picture, refused, zip_of
 
 ZIP = "application/zip"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nvs_server.limits import inspections
+from nvs_server.edge import admission
 from tests.server.routes.conftest import Api, opencv, picture, refused, zip_of
 from tests.server.routes.fake_backend import SCENE_MAGIC
 
@@ -96,7 +96,7 @@ def test_the_work_ends_when_the_client_leaves(api: Api, case: Case) -> None:
 def test_a_full_line_is_refused(
     api: Api, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspections, "MAX_INSPECTIONS", 1)
+    monkeypatch.setattr(admission, "MAX_INSPECTIONS", 1)
     method, tail, kind, body, _ = case
     scene_id = api.uploaded()
     path = f"/v1/scenes/{scene_id}/{tail}"
@@ -108,7 +108,7 @@ def test_a_full_line_is_refused(
         answer = api.call(method, path, content=body, headers=headers)
         document = refused(answer, 429, "queue-full")
         assert document["detail"].startswith("1 requests of 1 wait for an")
-        assert int(answer.headers["retry-after"]) == inspections.RETRY_SECONDS
+        assert int(answer.headers["retry-after"]) == admission.INSPECTION_RETRY_SECONDS
         api.let_go("validate")
         assert first.result().status_code == 200
     assert api.call(method, path, content=body, headers=headers).is_success
@@ -117,7 +117,7 @@ def test_a_full_line_is_refused(
 def test_a_full_line_is_refused_before_the_body_comes(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspections, "MAX_INSPECTIONS", 0)
+    monkeypatch.setattr(admission, "MAX_INSPECTIONS", 0)
     for name in ("put cameras", "dataset", "file"):
         case = CASES[name]
         path = f"/v1/scenes/{api.make()}/{case[1]}"

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from nvs.api.renders import FollowPath, Orbit
 from nvs.errors import ConfigError
-from nvs_server.backends.base import Trajectory, WorkerLost
+from nvs_server.compute.protocol import WorkerLost
 from nvs_server.jobs.rebuild import rebuild
 from tests.server.routes.conftest import (
     ABSENT,
@@ -46,13 +47,13 @@ def test_a_picture(api: Api) -> None:
     assert answer.headers["nvs-cache-tier"] == "host"
     assert answer.headers["nvs-height"] == answer.headers["nvs-width"] == "64"
     order = api.backend.orders[-1]
-    assert (order.quality, order.background) == (70, "#102030")
+    assert (order.options.quality, order.options.background) == (70, "#102030")
     assert order.scene.scene_id == scene_id
     assert answer.content.startswith(order.scene.sha256.encode())
     (camera,) = order.cameras
     assert camera.fx == camera.fy == pytest.approx(68.62, abs=0.01)
     assert (camera.cx, camera.cy) == (32, 32)
-    assert camera.world_from_camera[3] == (0, 0, 0, 1)
+    assert camera.world_from_camera[3] == [0, 0, 0, 1]
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -268,8 +269,8 @@ def test_a_video(api: Api) -> None:
     assert ended["state"] == "succeeded"
     assert ended["result"]["num_bytes"] == 1024
     assert ended["result"]["fps"] == 12
-    order = api.backend.orders[-1]
-    assert order.trajectory == Trajectory(kind="orbit", num_frames=3)
+    request = api.backend.orders[-1].request
+    assert request.trajectory == Orbit(kind="orbit", num_frames=3)
     result = f"/v1/jobs/{job['id']}/result"
     video = api.call("GET", result)
     assert video.headers["content-type"] == "video/mp4"
@@ -299,9 +300,8 @@ def test_a_video_along_a_path(api: Api) -> None:
     body = VIDEO | {"trajectory": {"camera_path": content}}
     answer = api.call("POST", f"/v1/scenes/{scene_id}/videos", json=body)
     assert api.ended(answer.json()["id"])["state"] == "succeeded"
-    order = api.backend.orders[-1]
-    assert order.camera_path == content
-    assert order.trajectory is None
+    trajectory = api.backend.orders[-1].request.trajectory
+    assert trajectory == FollowPath.model_validate({"camera_path": content})
     frame["fx"] = -1
     answer = api.call("POST", f"/v1/scenes/{scene_id}/videos", json=body)
     document = refused(answer, 422, "invalid")

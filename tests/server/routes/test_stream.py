@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from nvs_server.backends.base import WorkerLost
-from nvs_server.routes import stream_session
-from nvs_server.storage.records import Quotas
+from nvs.api.system import Quotas
+from nvs_server.compute.protocol import WorkerLost
+from nvs_server.routes import stream as stream_module
 from tests.server.routes.conftest import ABSENT, RENDER, Api
 
 Message = dict[str, Any]
@@ -76,7 +76,7 @@ def test_poses_become_pictures(api: Api) -> None:
             "tier": "host",
         }
         assert data.endswith(b" 2.5")
-        assert api.backend.orders[-1].quality == 85
+        assert api.backend.orders[-1].options.quality == 85
         stream.socket.send_json({"type": "ping"})
         assert stream.text() == {"type": "pong"}
     assert api.state.admission.num_streams == 0
@@ -229,7 +229,7 @@ def test_shutting_down_ends_the_stream(api: Api) -> None:
 def test_a_silent_client_is_disconnected(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_session, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(stream_module, "IDLE_SECONDS", 0.01)
     with Stream(api, api.built()) as stream:
         stream.text()
         problem = stream.text()
@@ -239,8 +239,8 @@ def test_a_silent_client_is_disconnected(
 
 
 def test_a_flood_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_session, "MAX_MESSAGES_PER_SECOND", 3)
-    monkeypatch.setattr(stream_session.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(stream_module, "MAX_MESSAGES_PER_SECOND", 3)
+    monkeypatch.setattr(stream_module.time, "monotonic", lambda: 100.0)
     with Stream(api, api.built()) as stream:
         stream.text()
         for _ in range(4):

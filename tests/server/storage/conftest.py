@@ -15,16 +15,18 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from nvs.api.cameras import IDENTITY, PosedCamera
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.database import Database
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.keys import KeyStore
-from nvs_server.storage.records import BuiltScene, FileRecord, InputRecord
+from nvs_server.storage.records import BuiltScene, FileRecord, InputRecord, SceneFile
 from nvs_server.storage.scenes import SceneStore
 from nvs_server.storage.tables import Base
 
 T = TypeVar("T")
 OWNER = "anna"
+CAMERA = PosedCamera(world_from_camera=IDENTITY, fx=1.5, fy=1 / 3, cx=2, cy=2)
 
 
 class Clock:
@@ -156,7 +158,7 @@ def cameras(path: str = "transforms.json", num_bytes: int = 5) -> FileRecord:
 
 
 def built(name: str = "scene", num_bytes: int = 1000) -> BuiltScene:
-    return BuiltScene(
+    file = SceneFile(
         sha256=digest(name),
         num_bytes=num_bytes,
         weights="obj_res256",
@@ -164,11 +166,14 @@ def built(name: str = "scene", num_bytes: int = 1000) -> BuiltScene:
         height=256,
         width=384,
         num_views=2,
+    )
+    return BuiltScene(
+        file=file,
         inputs=[
             InputRecord(
                 index=index,
                 name=f"{index}.jpg",
-                camera={"fx": 1.5, "world_from_camera": [[1, 0], [0, 1]]},
+                camera=CAMERA,
                 sha256=digest(f"{name} input {index}"),
                 thumbnail_sha256=digest(f"{name} thumbnail {index}"),
             )

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from nvs.api.scenes import Failure
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import ErrorRecord, JobCounts, JobRecord, VideoResult
+from nvs_server.storage.records import JobCounts, JobRecord, VideoFile
 from nvs_server.storage.scenes import SceneStore
+from nvs_server.storage.tables import JobRow
 from tests.server.storage.conftest import OWNER, Clock, at_once, built, digest
 
-ERROR = ErrorRecord(problem="out of memory", remedy="use fewer views")
+ERROR = Failure(problem="out of memory", remedy="use fewer views")
 
 
 def submit(jobs: JobStore, scene_id: str, key: str = "k") -> JobRecord:
@@ -151,7 +153,7 @@ def test_failed_success_changes_neither_job_nor_scene(
     def fail(*_: object) -> None:
         raise OSError("power cut")
 
-    monkeypatch.setattr("nvs_server.storage.scene_rows.settle", fail)
+    monkeypatch.setattr("nvs_server.storage.rows.settle", fail)
     with pytest.raises(OSError, match="power cut"):
         jobs.succeed_build(job.id, "w", built())
     assert reload(jobs, job) == claimed
@@ -175,11 +177,14 @@ def test_success_of_a_video(jobs: JobStore, scenes: SceneStore, scene_id: str) -
     scenes.set_built(scene_id, built())
     job, _ = jobs.submit(OWNER, scene_id, "video", {"fps": 30}, dedupe_key="v")
     jobs.claim("w", 60)
-    result = VideoResult(sha256=digest("v"), num_bytes=77, details={"num_frames": 60})
+    result = VideoFile(
+        sha256=digest("v"), num_bytes=77, num_frames=60, height=8, width=8, fps=30
+    )
     assert not jobs.succeed(job.id, "other", result)
     assert jobs.succeed(job.id, "w", result)
     done = reload(jobs, job)
-    assert done.result == {"num_frames": 60, "num_bytes": 77}
+    size = {"height": 8, "width": 8}
+    assert done.result == {"num_bytes": 77, "num_frames": 60, "fps": 30} | size
     assert done.result_sha256 == digest("v")
     assert scenes.usage(OWNER).bytes == 1077
 
@@ -228,15 +233,12 @@ def test_release_queues_again_without_counting(jobs: JobStore, scene_id: str) ->
     assert (again.id, again.attempts) == (made[0].id, 1)
 
 
-def test_eta_is_the_time_left_at_the_pace_so_far(
-    jobs: JobStore, scene_id: str, clock: Clock
-) -> None:
-    job = submit(jobs, scene_id)
-    claimed = jobs.claim("w", 60)
-    assert claimed is not None
-    assert claimed.eta_seconds(clock()) is None
-    jobs.heartbeat(job.id, "w", 60, stage="prefill", progress=0.25)
-    running = reload(jobs, job)
-    assert running.started_at is not None
-    later = running.started_at + timedelta(seconds=10)
-    assert running.eta_seconds(later) == pytest.approx(30.0)
+def test_eta_is_the_time_left_at_the_pace_so_far() -> None:
+    started_at = datetime.now(UTC) - timedelta(seconds=10)
+    running = JobRow(state="running", progress=0.25, started_at=started_at)
+    assert running.eta_seconds == pytest.approx(30.0, abs=1)
+    assert (
+        JobRow(state="running", progress=0, started_at=started_at).eta_seconds is None
+    )
+    queued = JobRow(state="queued", progress=0, started_at=None)
+    assert queued.eta_seconds is None

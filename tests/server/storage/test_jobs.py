@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nvs.api.scenes import Failure
 from nvs_server.storage.errors import (
     IdempotencyConflict,
     InvalidCursor,
@@ -12,7 +13,7 @@ from nvs_server.storage.errors import (
     QuotaExceeded,
 )
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import ErrorRecord, JobCounts, JobRecord, VideoResult
+from nvs_server.storage.records import JobCounts, JobRecord, VideoFile
 from nvs_server.storage.scenes import SceneStore
 from tests.server.storage.conftest import OWNER, Clock, at_once, built, digest, image
 
@@ -71,7 +72,7 @@ def test_same_build_is_one_job_until_it_fails_or_is_cancelled(
     assert submit(jobs, scene_id)[0].id == job.id
     jobs.claim("w", 60)
     assert submit(jobs, scene_id) == (jobs.get(OWNER, job.id), False)
-    jobs.fail(job.id, "w", ErrorRecord(problem="p", remedy="r"), retry=False)
+    jobs.fail(job.id, "w", Failure(problem="p", remedy="r"), retry=False)
     second, is_new = submit(jobs, scene_id)
     assert is_new
     jobs.cancel(OWNER, second.id)
@@ -259,7 +260,9 @@ def test_jobs_of_a_deleted_scene_are_cancelled_and_still_told(
     scenes.set_built(scene_id, built())
     video, _ = submit(jobs, scene_id, "v", kind="video")
     jobs.claim("w", 60)
-    result = VideoResult(sha256=digest("v"), num_bytes=7, details={"num_frames": 2})
+    result = VideoFile(
+        sha256=digest("v"), num_bytes=7, num_frames=2, height=8, width=8, fps=30
+    )
     assert jobs.succeed(video.id, "w", result)
     running, _ = submit(jobs, scene_id, "1")
     waiting, _ = submit(jobs, scene_id, "2")

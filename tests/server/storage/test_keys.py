@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from nvs.api.system import Quotas
 from nvs.errors import ConfigError
 from nvs_server.storage.database import Database
 from nvs_server.storage.keys import KeyStore
-from nvs_server.storage.records import Quotas
 from tests.server.storage.conftest import Clock
 
 ROBOT: dict[str, Any] = {"name": "robot", "owner": "anna", "scopes": ["render", "read"]}

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from nvs_server.storage import memo
-from nvs_server.storage.data_version import DataVersion
 from nvs_server.storage.database import Database
 from nvs_server.storage.keys import KeyStore
-from nvs_server.storage.memo import Memo
+from nvs_server.storage.memo import DataVersion, Memo
 from nvs_server.storage.records import KeyRecord
 from nvs_server.storage.scenes import SceneStore
 
@@ -59,7 +58,7 @@ def test_version_of_no_file_is_none(tmp_path: Path) -> None:
 
 
 def test_value_is_read_once_while_nothing_changes(database: Database) -> None:
-    values: Memo[str] = Memo(database)
+    values: Memo[str] = Memo(database.version)
     assert values.recall("a") is None
     assert values.keep("a", lambda: "read") == "read"
     assert values.recall("a") == "read"
@@ -67,7 +66,7 @@ def test_value_is_read_once_while_nothing_changes(database: Database) -> None:
 
 
 def test_commit_of_another_process_forgets(database: Database, other: Database) -> None:
-    values: Memo[str] = Memo(database)
+    values: Memo[str] = Memo(database.version)
     values.keep("a", lambda: "old")
     make_key(other)
     assert values.recall("a") is None
@@ -77,7 +76,7 @@ def test_commit_of_another_process_forgets(database: Database, other: Database) 
 
 
 def test_value_read_during_a_commit_is_not_kept(database: Database) -> None:
-    values: Memo[str] = Memo(database)
+    values: Memo[str] = Memo(database.version)
 
     def read() -> str:
         make_key(database)
@@ -89,7 +88,7 @@ def test_value_read_during_a_commit_is_not_kept(database: Database) -> None:
 
 def test_memo_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memo, "MAX_VALUES", 2)
-    values: Memo[int] = Memo(database)
+    values: Memo[int] = Memo(database.version)
     for number in range(3):
         values.keep(number, lambda number=number: number)
     assert [values.recall(number) for number in range(3)] == [None, None, 2]

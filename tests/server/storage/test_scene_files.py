@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from nvs.api.scenes import Failure
 from nvs_server.storage.errors import NotFound, QuotaExceeded, SceneBusy
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import ErrorRecord
 from nvs_server.storage.scenes import SceneStore
 from tests.server.storage.conftest import OWNER, at_once, built, cameras, image
 
@@ -106,7 +106,7 @@ def test_new_files_clear_a_failure(
 ) -> None:
     job, _ = jobs.submit(OWNER, scene_id, "build", {}, dedupe_key="k")
     jobs.claim("w", 60)
-    jobs.fail(job.id, "w", ErrorRecord(problem="p", remedy="r"), retry=False)
+    jobs.fail(job.id, "w", Failure(problem="p", remedy="r"), retry=False)
     scenes.put_file(scene_id, image("a.jpg"))
     scene = scenes.get(OWNER, scene_id)
     assert scene is not None

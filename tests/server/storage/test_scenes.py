@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from nvs.api.scenes import Failure
+from nvs.api.system import Usage
 from nvs_server.storage.errors import (
     IdempotencyConflict,
     InvalidCursor,
@@ -12,7 +14,6 @@ from nvs_server.storage.errors import (
     SceneBusy,
 )
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import ErrorRecord, Usage
 from nvs_server.storage.scenes import SceneStore
 from tests.server.storage.conftest import (
     OWNER,
@@ -28,7 +29,7 @@ from tests.server.storage.conftest import (
 def test_new_scene_is_empty_and_its_owner_s_alone(scenes: SceneStore) -> None:
     made = scenes.create(OWNER, "chair", ["red", "old", "red"])
     assert scenes.get(OWNER, made.id) == made
-    assert (made.state, made.tags, made.num_images) == ("empty", ("red", "old"), 0)
+    assert (made.state, made.tags, made.num_images) == ("empty", ["red", "old"], 0)
     assert len(made.id) == 26
     assert scenes.get("ben", made.id) is None
     assert scenes.list("ben") == ([], None)
@@ -69,11 +70,11 @@ def test_update_changes_what_is_given(scenes: SceneStore, clock: Clock) -> None:
     expires_at = clock() + timedelta(days=1)
     made = scenes.create(OWNER, "chair", ["red"], expires_at)
     renamed = scenes.update(OWNER, made.id, name="table")
-    assert (renamed.name, renamed.tags) == ("table", ("red",))
+    assert (renamed.name, renamed.tags) == ("table", ["red"])
     assert renamed.expires_at == expires_at
     assert renamed.updated_at > made.updated_at
     cleared = scenes.update(OWNER, made.id, tags=["new", "red"], expires_at=None)
-    assert (cleared.name, cleared.tags) == ("table", ("new", "red"))
+    assert (cleared.name, cleared.tags) == ("table", ["new", "red"])
     assert cleared.expires_at is None
     assert scenes.get(OWNER, made.id) == cleared
 
@@ -189,9 +190,9 @@ def test_damaged_scene_file_is_forgotten_and_built_anew(
     job, _ = jobs.submit(OWNER, scene_id, "build", {}, dedupe_key="k")
     jobs.claim("w", 60)
     assert jobs.succeed_build(job.id, "w", built())
-    error = ErrorRecord(problem="damaged", remedy="wait")
+    error = Failure(problem="damaged", remedy="wait")
     assert not scenes.lose_file(scene_id, "f" * 64, error)
-    assert scenes.lose_file(scene_id, built().sha256, error)
+    assert scenes.lose_file(scene_id, built().file.sha256, error)
     scene = scenes.get(OWNER, scene_id)
     assert scene is not None
     assert (scene.state, scene.scene_sha256, scene.error) == ("failed", None, error)

@@ -11,7 +11,7 @@ import pytest
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.database import Database
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import FileRecord, SweepReport, VideoResult
+from nvs_server.storage.records import FileRecord, SweepReport, VideoFile
 from nvs_server.storage.scenes import SceneStore
 from nvs_server.storage.sweep import sweep
 from tests.server.storage.conftest import OWNER, Clock, built, digest
@@ -64,7 +64,10 @@ def test_only_old_blobs_that_no_row_names_go(
     scenes.set_built(scene_id, built())
     job, _ = jobs.submit(OWNER, scene_id, "video", {}, dedupe_key="v")
     jobs.claim("w", 60)
-    result = VideoResult(sha256=put_old(store, "video"), num_bytes=5, details={})
+    sha256 = put_old(store, "video")
+    result = VideoFile(
+        sha256=sha256, num_bytes=5, num_frames=1, height=8, width=8, fps=30
+    )
     jobs.succeed(job.id, "w", result)
     young = store.put_bytes(b"young")
     orphan = put_old(store, "orphan")

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from nvs_server.storage.database import Database
+from nvs_server.storage.keys import TICKET_SECONDS, Ticket, TicketStore
 from nvs_server.storage.tables import TicketRow
-from nvs_server.storage.tickets import LIFETIME_SECONDS, Ticket, TicketStore
 from tests.server.storage.conftest import Clock, at_once
 
 ADA = Ticket(key_id="a" * 26)
@@ -27,7 +27,7 @@ def test_a_ticket_works_once(tickets: TicketStore, key_id: str | None) -> None:
 
 def test_a_ticket_ends_after_its_lifetime(tickets: TicketStore, clock: Clock) -> None:
     early, late = tickets.issue(ADA.key_id), tickets.issue(ADA.key_id)
-    clock.advance(seconds=LIFETIME_SECONDS - 0.001)
+    clock.advance(seconds=TICKET_SECONDS - 0.001)
     assert tickets.redeem(early) == ADA
     clock.advance(seconds=0.001)
     assert tickets.redeem(late) is None
@@ -38,7 +38,7 @@ def test_expired_tickets_do_not_pile_up(
 ) -> None:
     for _ in range(3):
         tickets.issue(None)
-        clock.advance(seconds=LIFETIME_SECONDS + 1)
+        clock.advance(seconds=TICKET_SECONDS + 1)
     newest = tickets.issue(None)
     with database.read() as session:
         assert len(session.scalars(select(TicketRow)).all()) == 1

@@ -5,8 +5,8 @@ import { count } from "../lib/format.js";
 
 const SIZES = [64, 96, 128, 192, 256, 384, 512, 768, 960, 1024, 1536, 2048];
 const METHODS = {
-  farthest: "far from each other",
   kmeans: "in clusters",
+  farthest: "far from each other",
   uniform: "evenly in order",
   random: "at random",
 };
@@ -35,7 +35,7 @@ export function buildForm({ models, numImages, onBuild, label = "Build the scene
     oninput: () => showViews(),
   });
   const viewsText = el("output", { class: "tabular" });
-  const method = select(Object.entries(METHODS), { value: "farthest" });
+  const method = select(Object.entries(METHODS), { value: "kmeans" });
   const framing = select(Object.entries(FRAMINGS), { value: "auto" });
   const current = () => models.find((model) => model.id === weights.value);
   const showViews = () => {

@@ -1,1 +1,0 @@
-"""`nvs serve` and `nvs keys`: the service, and who may use it."""

@@ -1,0 +1,279 @@
+"""Datasets and scene files of strangers: what they hold, what is wrong, and views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from nvs.api.jobs import BuildRequest, CountedViews, ListedViews
+from nvs.api.scenes import CamerasReport, Finding, Validation
+from nvs.api.system import Model, Poses
+from nvs.cameras import Camera
+from nvs.errors import ConfigError, DatasetError, SceneFileError
+from nvs.model.trained_on import default_size
+from nvs.scene import Scene, load_views
+from nvs.scene.datasets import read_dataset, readers
+from nvs.scene.frames import Frame
+from nvs.scene.pictures import to_uint8
+from nvs.scene.resize import fitting_size
+from nvs_data import selection
+from nvs_data.validate import KINDS
+from nvs_data.validate import validate as find_faults
+from nvs_server.compute import wire
+from nvs_server.compute.prepared import write_input, write_views
+from nvs_server.compute.protocol import (
+    FastWeightShapes,
+    InspectedScene,
+    PreparedViews,
+    PrepareOrder,
+)
+from nvs_server.storage.records import SceneFile
+
+SEVERITIES: dict[str, Literal["error", "warning", "note"]] = {
+    "error": "error",
+    "warning": "warning",
+    "info": "note",
+}
+MAX_MISSING_LISTED = 20
+MAX_SCENE_SIDE_PX = 2**14
+"""Of the inputs of a scene file, as the network saw them."""
+MAX_THUMBNAIL_PX = 512
+REMEDY = "Give a file that `nvs build` wrote."
+
+
+def inspect_cameras(folder: Path) -> CamerasReport:
+    """What the camera files of a dataset list.
+
+    Raises:
+        DatasetError: If its layout is not known, or it is not as its layout says.
+        CameraError, ImageError: If cameras or images it needs cannot be read.
+    """
+    for reader in readers():
+        if reader.recognises(folder):
+            dataset = reader.read(folder)
+            num_missing = len(dataset.missing)
+            return CamerasReport(
+                layout=reader.name,
+                num_frames=len(dataset.frames) + num_missing,
+                num_missing=num_missing,
+                missing=list(dataset.missing[:MAX_MISSING_LISTED]),
+            )
+    raise DatasetError(
+        "the files are in no known dataset layout",
+        remedy=f"Known: {', '.join(reader.name for reader in readers())}.",
+    )
+
+
+def validate(folder: Path, poses: Poses) -> Validation:
+    """What is wrong with a dataset, missing images first.
+
+    Raises:
+        DatasetError, CameraError: If it cannot be read.
+    """
+    dataset = read_dataset(folder)
+    names = [frame.name for frame in dataset.frames]
+    findings = [
+        Finding(
+            severity=SEVERITIES[finding.severity],
+            title=finding.kind.replace("-", " ").capitalize(),
+            detail=finding.message,
+            remedy=finding.remedy,
+            views=[names[view] for view in finding.views],
+        )
+        for finding in find_faults(dataset, trained_on=KINDS[poses])
+    ]
+    if dataset.missing:
+        total = len(dataset.missing) + len(names)
+        missing = Finding(
+            severity="warning",
+            title="Missing images",
+            detail=f"{len(dataset.missing)} of {total} images are missing",
+            remedy="They are left out; upload them, or drop their frames.",
+            views=list(dataset.missing),
+        )
+        findings.insert(0, missing)
+    found = {finding.severity for finding in findings}
+    verdict = "error" if "error" in found else "warning" if "warning" in found else "ok"
+    return Validation(verdict=verdict, findings=findings)
+
+
+def prepare(
+    order: PrepareOrder,
+    model: Model,
+    tick: Callable[[float], None],
+) -> PreparedViews:
+    """Decode the chosen views and write them, with pictures of each.
+
+    Args:
+        order: What to decode.
+        model: Whom for.
+        tick: Called with how much is done, in [0, 1].
+
+    Raises:
+        DatasetError, CameraError, ImageError: Naming the file or view.
+        ConfigError: If the size or the number of views is not possible.
+    """
+    frames = read_dataset(order.folder).frames
+    chosen = _chosen(frames, order.request)
+    if len(chosen) > model.max_views:
+        raise ConfigError(
+            f"{len(chosen)} views are chosen, over the limit of {model.max_views}",
+            remedy="Choose fewer, such as with a method and a count.",
+        )
+    height, width = _size(frames[chosen[0]].camera, order.request.size, model)
+    if height > model.max_height or width > model.max_width:
+        raise ConfigError(
+            f"the size {height}×{width} is over the limit of "
+            f"{model.max_height}×{model.max_width} pixels",
+            remedy="Ask for a smaller size.",
+        )
+    views = load_views(
+        order.folder,
+        size=(height, width),
+        patch_size=model.patch_size,
+        views=chosen,
+        progress=lambda done, total: tick(done / total),
+    )
+    order.output.mkdir(parents=True, exist_ok=True)
+    file = order.output / "views.safetensors"
+    write_views(file, views)
+    inputs = tuple(
+        write_input(
+            order.output,
+            index,
+            views.names[index],
+            views.camera[index],
+            to_uint8(views.image[index].permute(1, 2, 0)),
+            thumbnail_only=False,
+        )
+        for index in range(len(views))
+    )
+    return PreparedViews(
+        views=file, weights=model.id, height=height, width=width, inputs=inputs
+    )
+
+
+def _chosen(frames: Sequence[Frame], request: BuildRequest) -> list[int]:
+    match request.views:
+        case None:
+            return list(range(len(frames)))
+        case ListedViews(indices=indices):
+            for index in indices:
+                if index >= len(frames):
+                    raise DatasetError(
+                        f"the dataset has no view {index}",
+                        remedy=f"Choose from 0 to {len(frames) - 1}.",
+                    )
+            return indices
+        case CountedViews() as counted:
+            return _counted(frames, counted)
+
+
+def _counted(frames: Sequence[Frame], counted: CountedViews) -> list[int]:
+    for frame in frames:
+        frame.camera.check([frame.name])
+    first = frames[0].camera
+    camera = Camera.cat([f.camera.resized(first.height, first.width) for f in frames])
+    match counted.method:
+        case "kmeans":
+            return selection.k_means(camera, counted.count, seed=counted.seed)
+        case "farthest":
+            return selection.farthest_point(camera, counted.count)
+        case "uniform":
+            return selection.uniform(camera, counted.count)
+        case "random":
+            return selection.random(camera, counted.count, seed=counted.seed)
+
+
+def _size(
+    first: Camera, wanted: int | tuple[int, int] | None, model: Model
+) -> tuple[int, int]:
+    """As `nvs build` has it: wanted, else as the weights were trained, else as is."""
+    if wanted is None and model.trained_height and model.trained_width:
+        wanted = default_size((model.trained_height, model.trained_width))
+    if isinstance(wanted, tuple):
+        return fitting_size(wanted, longest_px=None, patch_size=model.patch_size)
+    return fitting_size(
+        (first.height, first.width), longest_px=wanted, patch_size=model.patch_size
+    )
+
+
+def inspect_scene(
+    path: Path,
+    sha256: str,
+    output: Path,
+    *,
+    models: Sequence[dict[str, Any]],
+    shapes: Sequence[dict[str, Any]],
+) -> InspectedScene:
+    """Check a scene file and write thumbnails of its inputs.
+
+    Args:
+        path: The file.
+        sha256: Of its bytes.
+        output: Folder for the thumbnails; made if absent.
+        models: JSON of each `Model` that is served.
+        shapes: JSON of each one's `FastWeightShapes`.
+
+    Raises:
+        SceneFileError: If it is damaged, no served weights built it, or it does not
+            fit them.
+        CameraError: If its cameras are unusable.
+    """
+    scene = Scene.load(path)
+    known = [wire.from_json(Model, model) for model in models]
+    digests = [model.digest for model in known]
+    if scene.model_digest not in digests:
+        raise SceneFileError(
+            f"the scene was built with {str(scene.model_id)[:80]!r}, which is not "
+            "served here",
+            remedy=f"Build it with {' or '.join(model.id for model in known)}.",
+        )
+    place = digests.index(scene.model_digest)
+    _check(scene, wire.from_json(FastWeightShapes, shapes[place]))
+    scene.input_camera.check(scene.input_names)
+    output.mkdir(parents=True, exist_ok=True)
+    inputs = tuple(
+        write_input(output, index, name, camera, thumbnail.numpy(), thumbnail_only=True)
+        for index, (name, camera, thumbnail) in enumerate(
+            zip(scene.input_names, scene.input_camera, scene.thumbnail, strict=True)
+        )
+    )
+    file = SceneFile(
+        sha256=sha256,
+        num_bytes=path.stat().st_size,
+        weights=known[place].id,
+        model_digest=scene.model_digest,
+        height=scene.height,
+        width=scene.width,
+        num_views=len(inputs),
+    )
+    return InspectedScene(file=file, inputs=inputs)
+
+
+def _check(scene: Scene, expected: FastWeightShapes) -> None:
+    matrices = {tuple(tuple(w.shape) for w in block) for block in scene.fast_weights}
+    weights = [w for block in scene.fast_weights for w in block]
+    if len(scene.fast_weights) != expected.num_blocks or matrices != {
+        expected.matrices
+    }:
+        raise SceneFileError(
+            "the fast weights of the scene do not fit the weights it names",
+            remedy=REMEDY,
+        )
+    if not all(w.dtype.is_floating_point and w.isfinite().all() for w in weights):
+        raise SceneFileError(
+            "the fast weights of the scene are not all finite numbers", remedy=REMEDY
+        )
+    if not scene.input_names:
+        raise SceneFileError("the scene has no inputs", remedy=REMEDY)
+    sides = scene.thumbnail.shape[1:3]
+    if (
+        not 1 <= min(sides) <= max(sides) <= MAX_THUMBNAIL_PX
+        or max(scene.height, scene.width) > MAX_SCENE_SIDE_PX
+    ):
+        raise SceneFileError(
+            "the thumbnails or sizes of the scene are not as they are written",
+            remedy=REMEDY,
+        )

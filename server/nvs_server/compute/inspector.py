@@ -1,0 +1,133 @@
+"""The process that decodes what strangers send.
+
+`python -m nvs_server.compute.inspector SOCKET` is run by the gateway, never by hand.
+Torch is imported for those requests that need it.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import resource
+from pathlib import Path
+
+from nvs.api.system import Model
+from nvs.errors import DatasetError, ImageError, NvsError
+from nvs.images import read_image
+from nvs_server.compute import wire
+from nvs_server.compute.protocol import ImageSize, PrepareOrder
+from nvs_server.compute.wire import Message, Pipe
+from nvs_server.naming import shown_as
+from nvs_server.settings import ComputeSettings
+
+
+def main() -> None:
+    """Answer one request after another until the gateway is gone."""
+    pipe = Pipe.inherited()
+    settings = wire.from_json(ComputeSettings, pipe.receive())
+    memory_bytes = int(settings.inspector_memory_bytes)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    logging.getLogger("nvs.data").setLevel(logging.ERROR)  # missing images: the answer
+    requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    pipe.listen(requests.put)
+    pipe.send(event="ready")
+    while True:
+        request = requests.get()
+        if request["op"] == "cancel":
+            continue  # whoever cancels ends this process
+        try:
+            with shown_as(*_called(request)):
+                value = _answer(pipe, settings, request)
+        except NvsError as error:
+            pipe.send_error(request["id"], error)
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
+            if _is_shortage(error):
+                error = _too_large(settings, request)
+            pipe.send_error(request["id"], error)
+        else:
+            pipe.send(id=request["id"], event="result", value=wire.to_json(value))
+
+
+def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
+    """What a request asks for; torch is imported for those that need it."""
+    if request["op"] == "image":
+        return inspect_image(
+            Path(request["path"]), max_pixels=settings.max_image_pixels
+        )
+    if request["op"] == "scene":
+        from nvs_server.compute.inspections import inspect_scene
+
+        return inspect_scene(
+            Path(request["path"]),
+            request["sha256"],
+            Path(request["output"]),
+            models=request["models"],
+            shapes=request["shapes"],
+        )
+    from nvs_server.compute import inspections
+
+    match request["op"]:
+        case "cameras":
+            return inspections.inspect_cameras(Path(request["folder"]))
+        case "validate":
+            return inspections.validate(Path(request["folder"]), request["poses"])
+        case "prepare":
+
+            def tick(fraction: float) -> None:
+                pipe.send(
+                    id=request["id"],
+                    event="progress",
+                    stage="reading images",
+                    fraction=fraction,
+                )
+
+            return inspections.prepare(
+                wire.from_json(PrepareOrder, request["order"]),
+                wire.from_json(Model, request["model"]),
+                tick,
+            )
+        case op:
+            raise ValueError(f"no such request: {op}")
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether memory ran out, as Python, torch and OpenCV put it."""
+    said = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or "allocate memory" in said
+        or "Insufficient memory" in said
+    )
+
+
+def _too_large(settings: ComputeSettings, request: Message) -> NvsError:
+    kind = ImageError if request["op"] == "image" else DatasetError
+    return kind(
+        f"decoding needs more than the {settings.inspector_memory_bytes >> 20} MiB it "
+        "may take",
+        remedy="Send less, or smaller images.",
+    )
+
+
+def _called(request: Message) -> tuple[Path, str]:
+    """Where what a request is about lies, and what its user calls it."""
+    if request["op"] == "image":
+        return Path(request["path"]), "the image"
+    if request["op"] == "scene":
+        return Path(request["path"]), "the scene file"
+    values = request.get("order", request)
+    return Path(values["folder"]), "the dataset"
+
+
+def inspect_image(path: Path, *, max_pixels: int) -> ImageSize:
+    """Decode an image.
+
+    Raises:
+        ImageError: If it cannot be decoded or has more pixels.
+    """
+    height, width = read_image(path, max_pixels=max_pixels).shape[:2]
+    return ImageSize(height=height, width=width)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""The backend on this machine: a worker a device, and two inspectors.
+
+One inspector checks single uploads, so that none of them waits for the other, which
+reads whole datasets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nvs.api.scenes import CamerasReport, Validation
+from nvs.api.system import Model, Poses
+from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
+from nvs_server.compute import wire
+from nvs_server.compute.child import OnEvent
+from nvs_server.compute.disk import DiskCache
+from nvs_server.compute.processes import READY_SECONDS, Inspector, LocalWorker, summed
+from nvs_server.compute.protocol import (
+    BackendStatus,
+    BuildOrder,
+    CacheStatus,
+    ImageSize,
+    InspectedScene,
+    Picture,
+    PreparedViews,
+    PrepareOrder,
+    Progress,
+    RenderOrder,
+    VideoOrder,
+    WorkerLost,
+)
+from nvs_server.compute.wire import Message
+from nvs_server.settings import ComputeSettings
+from nvs_server.storage.records import SceneFile, VideoFile
+
+IMAGE_TIMEOUT_SECONDS = 60.0
+"""Longest time to decode one uploaded image."""
+DATASET_TIMEOUT_SECONDS = 600.0
+"""Longest time to read a dataset or a scene file."""
+
+
+class LocalBackend:
+    """Supervises the processes that do the work; see `Backend`.
+
+    Args:
+        settings: What they are.
+    """
+
+    def __init__(self, settings: ComputeSettings) -> None:
+        self.settings = settings
+        devices = settings.devices or (None,)
+        self._workers = [LocalWorker(settings, device) for device in devices]
+        self._uploads = Inspector(settings)
+        self._datasets = Inspector(settings)
+        self._disk = DiskCache(settings.cache_folder)
+        self._counting: asyncio.Task[None] | None = None
+        self._models: list[Model] = []
+        self._shapes: list[Message] = []
+        self._open: Counter[str] = Counter()
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """See `Backend`."""
+        try:
+            hello, _, _ = await asyncio.gather(
+                self._workers[0].start(), self._uploads.start(), self._datasets.start()
+            )
+            if not self.settings.devices:
+                others = range(1, hello["num_devices"])
+                self._workers += [
+                    LocalWorker(self.settings, f"cuda:{index}") for index in others
+                ]
+            await asyncio.gather(*(worker.start() for worker in self._workers[1:]))
+        except BaseException:
+            await self.stop()
+            raise
+        self._models = [wire.from_json(Model, model) for model in hello["models"]]
+        self._shapes = hello["shapes"]
+        self._counting = asyncio.create_task(self._disk.keep_counting())
+
+    async def stop(self) -> None:
+        """See `Backend`."""
+        self._is_stopping = True
+        if self._counting is not None:
+            self._counting.cancel()
+        children = (*self._workers, self._uploads, self._datasets)
+        await asyncio.gather(*(child.stop() for child in children))
+
+    def status(self) -> BackendStatus:
+        """See `Backend`."""
+        workers = self._workers
+        return BackendStatus(
+            workers=tuple(worker.status() for worker in workers),
+            inspectors=(self._uploads.status(), self._datasets.status()),
+            cache=(
+                *summed([tier for worker in workers for tier in worker.cache()]),
+                CacheStatus(
+                    tier="disk",
+                    bytes=self._disk.num_bytes,
+                    bytes_limit=self.settings.disk_cache_bytes,
+                    scenes=self._disk.num_scenes,
+                    hits=sum(worker.total("num_read") for worker in workers),
+                    evictions=0,
+                ),
+            ),
+            num_renders=self._open["render"],
+            num_jobs=self._open["job"],
+            images_total=sum(w.total("images_total") for w in workers),
+            batches_total=sum(w.total("batches_total") for w in workers),
+        )
+
+    async def models(self) -> list[Model]:
+        """See `Backend`."""
+        return self._models
+
+    async def render(self, order: RenderOrder) -> list[Picture]:
+        """See `Backend`."""
+        pictures: list[Picture] = []
+
+        def take(message: Message, blob: bytes) -> None:
+            values = message["picture"] | {"data": blob}
+            pictures.append(wire.from_json(Picture, values))
+
+        with self._counted("render"):
+            worker = self._owner(order.scene.sha256)
+            await worker.child.call("render", take, order=wire.to_json(order))
+        return pictures
+
+    async def prepare(self, order: PrepareOrder, progress: Progress) -> PreparedViews:
+        """See `Backend`."""
+        model = self._model(order.request.weights)
+        value = await self._read(
+            "prepare",
+            on_event=_reports(progress),
+            order=wire.to_json(order),
+            model=wire.to_json(model),
+        )
+        return wire.from_json(PreparedViews, value)
+
+    async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
+        """See `Backend`."""
+        worker = min(self._ready(), key=lambda worker: worker.child.num_calls)
+        value = await self._job(worker, "build", wire.to_json(order), progress)
+        return wire.from_json(SceneFile, value)
+
+    async def video(self, order: VideoOrder, progress: Progress) -> VideoFile:
+        """See `Backend`."""
+        worker = self._owner(order.scene.sha256)
+        value = await self._job(worker, "video", wire.to_json(order), progress)
+        return wire.from_json(VideoFile, value)
+
+    async def inspect_image(self, path: Path) -> ImageSize:
+        """See `Backend`."""
+        with self._counted("inspection"):
+            value = await self._uploads.ask(
+                "image",
+                about="the image",
+                error=ImageError,
+                timeout_seconds=IMAGE_TIMEOUT_SECONDS,
+                path=str(path),
+            )
+        return wire.from_json(ImageSize, value)
+
+    async def inspect_cameras(self, folder: Path) -> CamerasReport:
+        """See `Backend`."""
+        value = await self._read("cameras", folder=str(folder))
+        return wire.from_json(CamerasReport, value)
+
+    async def inspect_scene(
+        self, path: Path, sha256: str, output: Path
+    ) -> InspectedScene:
+        """See `Backend`."""
+        with self._counted("inspection"):
+            value = await self._uploads.ask(
+                "scene",
+                about="the scene file",
+                error=SceneFileError,
+                timeout_seconds=DATASET_TIMEOUT_SECONDS,
+                path=str(path),
+                sha256=sha256,
+                output=str(output),
+                models=[wire.to_json(model) for model in self._models],
+                shapes=self._shapes,
+            )
+        return wire.from_json(InspectedScene, value)
+
+    async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
+        """See `Backend`."""
+        value = await self._read("validate", folder=str(folder), poses=poses)
+        return wire.from_json(Validation, value)
+
+    async def _read(
+        self, op: str, *, on_event: OnEvent | None = None, **values: Any
+    ) -> Any:
+        with self._counted("inspection"):
+            return await self._datasets.ask(
+                op,
+                about="the dataset",
+                error=DatasetError,
+                timeout_seconds=DATASET_TIMEOUT_SECONDS,
+                on_event=on_event,
+                **values,
+            )
+
+    async def _job(
+        self, worker: LocalWorker, op: str, order: Message, progress: Progress
+    ) -> Any:
+        with self._counted("job"):
+            await worker.child.wait_ready(READY_SECONDS)
+            return await worker.child.call(op, _reports(progress), order=order)
+
+    def _ready(self) -> list[LocalWorker]:
+        """Workers that can take requests; all, if none can."""
+        ready = [worker for worker in self._workers if worker.child.state == "ready"]
+        return ready or self._workers
+
+    def _owner(self, sha256: str) -> LocalWorker:
+        """The worker that has a scene in its cache, if any has.
+
+        Rendezvous hashing: a worker that dies takes only its own scenes along.
+        """
+
+        def score(worker: LocalWorker) -> bytes:
+            rank = self._workers.index(worker)
+            return hashlib.sha256(f"{sha256} {rank}".encode()).digest()
+
+        return max(self._ready(), key=score)
+
+    def _model(self, weights: str | None) -> Model:
+        for model in self._models:
+            if weights in (None, model.id):
+                return model
+        raise ConfigError(
+            f"the weights {weights!r} are not served here",
+            remedy=f"Use {' or '.join(model.id for model in self._models)}.",
+        )
+
+    @contextmanager
+    def _counted(self, kind: str) -> Generator[None]:
+        if self._is_stopping:
+            raise WorkerLost("the service is shutting down", remedy="Try again later.")
+        self._open[kind] += 1
+        try:
+            yield
+        finally:
+            self._open[kind] -= 1
+
+
+def _reports(progress: Progress) -> OnEvent:
+    return lambda message, _: progress(message["stage"], message["fraction"])

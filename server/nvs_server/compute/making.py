@@ -1,0 +1,124 @@
+"""What a worker makes: a scene file of prepared views, a video of a scene."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import UInt8
+
+from nvs.api.jobs import JobStage
+from nvs.api.renders import FollowPath, Orbit, Spiral, VideoRequest, Walk
+from nvs.cameras import Camera, parse_camera_path
+from nvs.errors import DatasetError, about
+from nvs.files import file_sha256
+from nvs.scene import Scene
+from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
+from nvs.scene.pictures import to_uint8
+from nvs.scene.video import write_video
+from nvs_server.compute.models import Served
+from nvs_server.compute.prepared import read_views
+from nvs_server.compute.protocol import BuildOrder, VideoOrder
+from nvs_server.storage.records import SceneFile, VideoFile
+
+Tick = Callable[[JobStage, float], None]
+FPS = 30.0
+GROUP = 4
+"""Frames rendered at once: few, so that renders in between do not wait for long."""
+
+
+def build(model: Served, order: BuildOrder, tick: Tick) -> SceneFile:
+    """Prefill the views and write the scene file.
+
+    Args:
+        model: The weights.
+        order: What to build.
+        tick: Called at each step of the work; may raise to end it.
+
+    Raises:
+        DatasetError: If there are more views than are served.
+        CameraError, ConfigError: If the views do not fit the weights or the framing.
+        OutputError: If the file cannot be written.
+    """
+    tick("prefill", 0.0)
+    views = read_views(order.views)
+    if len(views) > model.info.max_views:
+        raise DatasetError(
+            f"there are {len(views)} views, over the limit of {model.info.max_views}",
+            remedy="Choose fewer views.",
+        )
+    scene = model.renderer.prefill(
+        views,
+        framing=order.framing,
+        progress=lambda done, total: tick("prefill", done / total),
+    )
+    tick("storing", 0.0)
+    # Where weights lie on this machine is nobody else's business.
+    replace(scene, weights_hint=None).save(order.output)
+    return SceneFile(
+        sha256=file_sha256(order.output),
+        num_bytes=order.output.stat().st_size,
+        weights=model.info.id,
+        model_digest=model.info.digest,
+        height=scene.height,
+        width=scene.width,
+        num_views=len(views),
+    )
+
+
+def video(model: Served, scene: Scene, order: VideoOrder, tick: Tick) -> VideoFile:
+    """Render the way of the camera and write the file.
+
+    Args:
+        model: The weights that built the scene.
+        scene: The scene.
+        order: What to render.
+        tick: Called after each group of frames; may raise to end it.
+
+    Raises:
+        CameraError: If the way or the size cannot be rendered.
+        OutputError: If the file cannot be written.
+    """
+    camera, fps = _way(scene, order.request)
+
+    def frames() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        for start in range(0, len(camera), GROUP):
+            images = model.renderer.render(scene, camera[start : start + GROUP])
+            yield from to_uint8(images)
+            tick("rendering", min(start + GROUP, len(camera)) / len(camera))
+
+    num_frames = write_video(order.output, frames(), fps=fps)
+    tick("storing", 0.0)
+    return VideoFile(
+        sha256=file_sha256(order.output),
+        num_bytes=order.output.stat().st_size,
+        num_frames=num_frames,
+        height=camera.height,
+        width=camera.width,
+        fps=fps,
+    )
+
+
+def _way(scene: Scene, request: VideoRequest) -> tuple[Camera, float]:
+    """The cameras, and the frame rate: that of a camera path unless one is given."""
+    size = {"height": request.height, "width": request.width}
+    fps = request.fps or FPS
+    match request.trajectory:
+        case FollowPath(camera_path=path):
+            with about("the camera path"):
+                read = parse_camera_path(path.model_dump(), **size)
+            return read.camera, request.fps or read.fps
+        case Orbit(num_frames=num_frames, elevation_degrees=degrees, zoom=zoom):
+            elevation = None if degrees is None else math.radians(degrees)
+            return (
+                scene_orbit(
+                    scene, num_frames, elevation_radians=elevation, zoom=zoom, **size
+                ),
+                fps,
+            )
+        case Spiral(num_frames=num_frames):
+            return scene_spiral(scene, num_frames, **size), fps
+        case Walk(num_frames=num_frames):
+            return scene_walk(scene, num_frames, **size), fps

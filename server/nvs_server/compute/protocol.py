@@ -1,0 +1,293 @@
+"""What the gateway asks of whoever computes, as values and one protocol.
+
+What clients ask for and are answered travels as they see it, in models of `nvs.api`.
+Nothing here knows torch: the work is done in other processes, or on other machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nvs.api.cameras import PosedCamera
+from nvs.api.jobs import BuildRequest, Framing, JobStage
+from nvs.api.renders import PictureOptions, VideoRequest
+from nvs.api.scenes import CamerasReport, Input, Validation
+from nvs.api.stream import Timings
+from nvs.api.system import CacheTier, Model, Poses, Tier, Worker
+from nvs_server.storage.records import SceneFile, SceneRef, VideoFile
+
+Progress = Callable[[JobStage, float], None]
+"""Called on the event loop with the stage and how much of it is done, in [0, 1]."""
+
+
+class BackendError(Exception):
+    """A failure that is not the user's doing.
+
+    Args:
+        problem: What happened.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        super().__init__(f"{problem.rstrip('.')}. {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class WorkerLost(BackendError):  # noqa: N818 - named for what happened
+    """The process that did the work died or is being restarted; try again."""
+
+
+class SceneDamaged(BackendError):  # noqa: N818 - named for what happened
+    """The stored scene file is missing or altered; it must be built again."""
+
+
+class Cancelled(BackendError):  # noqa: N818 - named for what happened
+    """The work was given up because whoever wanted it no longer waits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderOrder:
+    """Pictures of one scene wanted from some cameras."""
+
+    scene: SceneRef
+    cameras: tuple[PosedCamera, ...]
+    options: PictureOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """One rendered picture."""
+
+    data: bytes
+    media_type: str
+    height: int
+    width: int
+    timings: Timings
+    tier: Tier
+    """Where the scene was when the request came."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrepareOrder:
+    """A stranger's dataset to be decoded into what a worker takes."""
+
+    folder: Path
+    """The dataset."""
+    output: Path
+    """Folder for the results; made if absent."""
+    request: BuildRequest
+    """For its weights, size and views."""
+
+
+class InputView(Input):
+    """One input as the network saw it, with its pictures."""
+
+    image: Path | None
+    """PNG; None for an uploaded scene file, which keeps thumbnails only."""
+    thumbnail: Path
+    """JPEG."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedViews:
+    """A decoded dataset."""
+
+    views: Path
+    """The images in float32 with their cameras, exactly as `load_views` gives them."""
+    weights: str
+    """Id of the weights they were prepared for."""
+    height: int
+    width: int
+    inputs: tuple[InputView, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildOrder:
+    """Prepared views to be built into a scene file."""
+
+    views: Path
+    """`PreparedViews.views`."""
+    output: Path
+    """The scene file to write."""
+    weights: str
+    """Id of the weights: `PreparedViews.weights`."""
+    framing: Framing = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VideoOrder:
+    """A way of the camera to be rendered into an mp4."""
+
+    scene: SceneRef
+    output: Path
+    """The mp4 to write."""
+    request: VideoRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageSize:
+    """Height and width in pixels of an image file that decodes."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InspectedScene:
+    """A scene file that weights served here have built."""
+
+    file: SceneFile
+    inputs: tuple[InputView, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FastWeightShapes:
+    """What a scene file of some weights must hold."""
+
+    num_blocks: int
+    matrices: tuple[tuple[int, ...], ...]
+    """Shapes of the fast weights of each block."""
+
+
+class ChildStatus(Worker):
+    """One process that the backend supervises."""
+
+    pid: int | None
+    """None while it is not running."""
+
+
+class CacheStatus(CacheTier):
+    """One tier of the scene caches, summed over workers."""
+
+    hits: int
+    """Requests that found their scene here."""
+    evictions: int
+    """0 for the disk, where the store of files sees to them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackendStatus:
+    """The backend now; counters only grow, restarts of a worker included."""
+
+    workers: tuple[ChildStatus, ...]
+    inspectors: tuple[ChildStatus, ...]
+    cache: tuple[CacheStatus, ...]
+    num_renders: int
+    """Render orders being worked on or waiting."""
+    num_jobs: int
+    """Builds and videos being worked on or waiting."""
+    images_total: int
+    """Images rendered for render orders."""
+    batches_total: int
+    """Batches they were rendered in."""
+
+
+class Backend(Protocol):
+    """Whoever computes.
+
+    Every method may raise `NvsError` subclasses for what the user can put right and
+    `BackendError` subclasses for what not. Cancelling the task that awaits a method
+    cancels the work: what has not begun is dropped, a build or a video stops at its
+    next step.
+    """
+
+    async def start(self) -> None:
+        """Return once work can be taken.
+
+        Raises:
+            NvsError: If a setting makes that impossible, such as unknown weights.
+            WorkerLost: If a process dies while it starts.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """End at once; work in flight, and any from now on, fails with `WorkerLost`."""
+        ...
+
+    def status(self) -> BackendStatus:
+        """How it stands, without asking anyone."""
+        ...
+
+    async def models(self) -> list[Model]:
+        """The weights that are served, the default first."""
+        ...
+
+    async def render(self, order: RenderOrder) -> list[Picture]:
+        """One picture a camera, in order.
+
+        Raises:
+            ConfigError, CameraError, SceneFileError: If the order does not fit.
+            SceneDamaged: If the scene file is missing or altered.
+            WorkerLost: If the worker dies, or is being restarted.
+        """
+        ...
+
+    async def prepare(self, order: PrepareOrder, progress: Progress) -> PreparedViews:
+        """Decode a dataset, apart from everything else.
+
+        Raises:
+            DatasetError, ImageError, CameraError, ConfigError: Naming what is wrong.
+        """
+        ...
+
+    async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
+        """Build a scene file.
+
+        Raises:
+            CameraError, ConfigError, OutputError: Naming what is wrong.
+            WorkerLost: If the worker dies.
+        """
+        ...
+
+    async def video(self, order: VideoOrder, progress: Progress) -> VideoFile:
+        """Render the way of a camera.
+
+        Raises:
+            CameraError, ConfigError, OutputError: Naming what is wrong.
+            SceneDamaged: If the scene file is missing or altered.
+            WorkerLost: If the worker dies.
+        """
+        ...
+
+    async def inspect_image(self, path: Path) -> ImageSize:
+        """Check an image by decoding it.
+
+        Raises:
+            ImageError: If it cannot be decoded, or not within the limits.
+        """
+        ...
+
+    async def inspect_cameras(self, folder: Path) -> CamerasReport:
+        """Read the camera files of a dataset, whether or not its images are there.
+
+        Raises:
+            DatasetError, CameraError, ImageError: Naming what is wrong.
+        """
+        ...
+
+    async def inspect_scene(
+        self, path: Path, sha256: str, output: Path
+    ) -> InspectedScene:
+        """Check a scene file and write thumbnails of its inputs into a folder.
+
+        Args:
+            path: The file.
+            sha256: Of its bytes.
+            output: The folder.
+
+        Raises:
+            SceneFileError: If it is damaged, or no served weights built it.
+        """
+        ...
+
+    async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
+        """What is wrong with a dataset for weights of a kind.
+
+        Raises:
+            DatasetError, CameraError: If it cannot even be read.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""What a request meets first: who asks, what it may cost, how it is refused."""

@@ -1,1 +1,0 @@
-"""The process that decodes what strangers send, within limits on memory and time."""

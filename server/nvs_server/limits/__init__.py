@@ -1,1 +1,0 @@
-"""What a request may cost: bodies, headers, renders in the house."""

@@ -1,1 +1,0 @@
-"""The process that owns a device: builds scenes and renders them."""

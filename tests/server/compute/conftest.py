@@ -1,0 +1,215 @@
+"""A real backend on an event loop of its own, with a scene built through it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+
+from nvs.api.cameras import PosedCamera
+from nvs.api.jobs import BuildRequest, ListedViews
+from nvs.api.renders import PictureOptions
+from nvs.assets import SAMPLE
+from nvs.cameras import Camera, orbit
+from nvs.files import file_sha256
+from nvs.scene import Renderer
+from nvs_server.compute import processes
+from nvs_server.compute.local import LocalBackend
+from nvs_server.compute.protocol import (
+    BuildOrder,
+    Picture,
+    PreparedViews,
+    PrepareOrder,
+    RenderOrder,
+)
+from nvs_server.settings import ComputeSettings
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.records import SceneFile, SceneRef
+
+SIZE = 64
+VIEWS = [0, 3, 6, 9]
+WAIT_SECONDS = 120
+
+Result = TypeVar("Result")
+
+
+class Running:
+    """A backend whose event loop runs on a thread, and what tests ask it for."""
+
+    def __init__(self, settings: ComputeSettings) -> None:
+        self.backend = LocalBackend(settings)
+        self.blobs = Blobs(settings.blobs, settings.cache_folder, 2**30)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def begin(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Start work; cancelling the future cancels its task."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do work and return its result."""
+        return self.begin(work).result(WAIT_SECONDS)
+
+    def stop(self) -> None:
+        """End the processes and the loop."""
+        self.run(self.backend.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def worker_pid(self) -> int:
+        """The worker's process."""
+        pid = self.backend.status().workers[0].pid
+        assert pid is not None
+        return pid
+
+    def wait_ready(self) -> None:
+        """Return once the worker takes requests."""
+        child = self.backend._workers[0].child
+        self.run(child.wait_ready(WAIT_SECONDS))
+
+    def store(self, file: Path, scene_id: str = "scene") -> SceneRef:
+        """Put a scene file into the blob store."""
+        copy = file.with_suffix(".copy")
+        shutil.copy(file, copy)
+        sha256 = file_sha256(copy)
+        num_bytes = copy.stat().st_size
+        self.blobs.put_file(copy, sha256)
+        return SceneRef(
+            scene_id=scene_id,
+            sha256=sha256,
+            num_bytes=num_bytes,
+            weights="lact_tiny",
+        )
+
+    def render(self, scene: SceneRef, camera: Camera, **values: Any) -> list[Picture]:
+        """Pictures of an order that `order` makes."""
+        return self.run(self.backend.render(self.order(scene, camera, **values)))
+
+    @staticmethod
+    def posed(camera: Camera) -> tuple[PosedCamera, ...]:
+        """Cameras as an order has them."""
+        return tuple(
+            PosedCamera(world_from_camera=pose, fx=fx, fy=fy, cx=cx, cy=cy)
+            for pose, (fx, fy, cx, cy) in zip(
+                camera.world_from_camera.tolist(),
+                camera.intrinsics.tolist(),
+                strict=True,
+            )
+        )
+
+    @staticmethod
+    def around(num_views: int, size: int = SIZE) -> Camera:
+        """Cameras on a circle around the sample."""
+        return orbit(
+            num_views,
+            radius=2.7,
+            elevation_radians=0.2,
+            hfov_radians=0.87,
+            height=size,
+            width=size,
+        )
+
+    @staticmethod
+    def order(scene: SceneRef, camera: Camera, **values: Any) -> RenderOrder:
+        """An order for raw numbers, unless told otherwise."""
+        size = {"height": camera.height, "width": camera.width}
+        return RenderOrder(
+            scene=scene,
+            cameras=Running.posed(camera),
+            options=PictureOptions(**size | {"format": "float32"} | values),
+        )
+
+
+def ignore(*_: object) -> None:
+    """Progress that nobody looks at."""
+
+
+@pytest.fixture(scope="session")
+def local_settings(tmp_path_factory: pytest.TempPathFactory) -> ComputeSettings:
+    folder = tmp_path_factory.mktemp("backend")
+    return ComputeSettings(data_folder=folder, threads=1, devices=("cpu",))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _soon() -> Iterator[None]:
+    """Workers are started again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "WORKER_RESTART_SECONDS", 0.01)
+        yield
+
+
+@pytest.fixture(scope="session")
+def running(local_settings: ComputeSettings) -> Iterator[Running]:
+    running = Running(local_settings)
+    running.run(running.backend.start())
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[ComputeSettings], Running]]:
+    """Starts other backends, for tests that need one to themselves."""
+    started: list[Running] = []
+
+    def run(settings: ComputeSettings) -> Running:
+        started.append(Running(settings))
+        started[-1].run(started[-1].backend.start())
+        return started[-1]
+
+    yield run
+    for running in started:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def prepared(
+    running: Running, tmp_path_factory: pytest.TempPathFactory
+) -> PreparedViews:
+    order = PrepareOrder(
+        folder=SAMPLE,
+        output=tmp_path_factory.mktemp("prepared"),
+        request=BuildRequest(size=SIZE, views=ListedViews(indices=VIEWS)),
+    )
+    return running.run(running.backend.prepare(order, ignore))
+
+
+@pytest.fixture(scope="session")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the scene file that is `built`."""
+    return tmp_path_factory.mktemp("built") / "sample.scene"
+
+
+@pytest.fixture(scope="session")
+def built(running: Running, prepared: PreparedViews, path: Path) -> SceneFile:
+    order = BuildOrder(views=prepared.views, output=path, weights=prepared.weights)
+    return running.run(running.backend.build(order, ignore))
+
+
+@pytest.fixture(scope="session")
+def scene(running: Running, built: SceneFile, path: Path) -> SceneRef:
+    assert built.num_bytes == path.stat().st_size
+    return running.store(path)
+
+
+@pytest.fixture(scope="session")
+def renderer() -> Renderer:
+    return Renderer.from_weights(device="cpu")
+
+
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """As many threads as the worker has: their number may change the rounding."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
