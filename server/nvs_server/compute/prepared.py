@@ -1,7 +1,7 @@
 """What an inspector hands over: decoded views in a file, and pictures of inputs.
 
-Images are in float32, cameras in float64, bit by bit as `load_views` gives them. This module
-imports torch; it is for the child processes.
+Images are in float32, cameras in float64, bit by bit as `load_views` gives them. This
+module imports torch; it is for the child processes.
 """
 
 from __future__ import annotations

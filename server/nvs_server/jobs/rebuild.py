@@ -22,7 +22,7 @@ REMEDY = "Upload the scene file, or images and cameras, again."
 
 
 FRAMING_RULE = 2
-"""Version of what `nvs.scene.framing` decides; before 2 it left object captures alone."""
+"""Version of what `nvs.scene.framing` decides; 1 left object captures alone."""
 
 
 def build_key(
