@@ -124,9 +124,9 @@ def _check(camera: Camera, count: int) -> None:
 
 
 METHODS: dict[str, Callable[..., list[int]]] = {
-    "k_means": k_means,
-    "farthest_point": farthest_point,
+    "kmeans": k_means,
+    "farthest": farthest_point,
     "uniform": uniform,
     "random": random,
 }
-SEEDED = ("k_means", "random")
+SEEDED = ("kmeans", "random")

@@ -116,8 +116,7 @@ def convert(
     select: Annotated[
         str | None,
         typer.Option(
-            help="Choose --count frames instead: k_means, farthest_point, uniform or "
-            "random."
+            help="Choose --count frames instead: kmeans, farthest, uniform or random."
         ),
     ] = None,
     count: Annotated[
@@ -187,10 +186,10 @@ def select(
     method: Annotated[
         str,
         typer.Option(
-            help="k_means (of centre and direction, as the DL3DV protocol), "
-            "farthest_point, uniform (in capture order) or random."
+            help="kmeans (of centre and direction, as the DL3DV protocol), "
+            "farthest, uniform (in capture order) or random."
         ),
-    ] = "k_means",
+    ] = "kmeans",
     seed: shared.Seed = 0,
     format: shared.Format = None,
     json: options.Json = False,

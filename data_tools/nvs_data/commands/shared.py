@@ -29,7 +29,7 @@ Convention = Annotated[
         "which turns y and z of every camera round."
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of k_means and random.")]
+Seed = Annotated[int, typer.Option(help="Seed of kmeans and random.")]
 
 CONVENTIONS = ("opencv", "opengl")
 

@@ -167,23 +167,12 @@ def _chosen(frames: Sequence[Frame], request: BuildRequest) -> list[int]:
                     )
             return indices
         case CountedViews() as counted:
-            return _counted(frames, counted)
-
-
-def _counted(frames: Sequence[Frame], counted: CountedViews) -> list[int]:
-    for frame in frames:
-        frame.camera.check([frame.name])
-    first = frames[0].camera
-    camera = Camera.cat([f.camera.resized(first.height, first.width) for f in frames])
-    match counted.method:
-        case "kmeans":
-            return selection.k_means(camera, counted.count, seed=counted.seed)
-        case "farthest":
-            return selection.farthest_point(camera, counted.count)
-        case "uniform":
-            return selection.uniform(camera, counted.count)
-        case "random":
-            return selection.random(camera, counted.count, seed=counted.seed)
+            return selection.choose(
+                frames,
+                method=counted.method,
+                count=counted.count,
+                seed=counted.seed,
+            )
 
 
 def _size(

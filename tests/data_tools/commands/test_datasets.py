@@ -157,11 +157,11 @@ def test_conversion_can_be_built_from(nvs, dataset, weights, tmp_path: Path) -> 
     assert done.code == 0, done.err
 
 
-@pytest.mark.parametrize("method", ["k_means", "farthest_point", "uniform", "random"])
+@pytest.mark.parametrize("method", ["kmeans", "farthest", "uniform", "random"])
 def test_select_and_convert_choose_alike(
     nvs, dataset: Path, tmp_path: Path, method: str
 ) -> None:
-    if method == "k_means":
+    if method == "kmeans":
         pytest.importorskip("sklearn")
     choice = ("--count", "3", "--seed", "4")
     done = nvs("data", "select", dataset, "--method", method, *choice)
@@ -190,7 +190,7 @@ def test_selection_feeds_build(nvs, dataset, weights, tmp_path: Path) -> None:
 
 
 def test_fewer_views_than_asked_for_are_said(nvs, dataset, monkeypatch) -> None:
-    monkeypatch.setitem(selection.METHODS, "k_means", lambda *_, **__: [1, 2])
+    monkeypatch.setitem(selection.METHODS, "kmeans", lambda *_, **__: [1, 2])
     done = nvs("data", "select", dataset, "--count", "3")
     assert (done.code, done.out) == (0, "1,2\n")
     assert "2 of 3 views" in done.err

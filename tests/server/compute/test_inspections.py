@@ -140,7 +140,7 @@ def test_pictures_show_what_the_network_sees(
             assert (thumbnail.format, thumbnail.size) == ("JPEG", (16, 16))
         assert view.name == views.names[view.index]
         assert view.camera.fx == views.camera.intrinsics[view.index, 0]
-        pose = torch.tensor(view.camera.world_from_camera)
+        pose = torch.tensor(view.camera.world_from_camera, dtype=torch.float64)
         assert torch.equal(pose, views.camera.world_from_camera[view.index])
 
 
