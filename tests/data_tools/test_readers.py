@@ -97,6 +97,21 @@ def test_no_image_at_all_is_an_error(
         read_dataset(folder)
 
 
+def test_the_near_miss_of_missing_images_is_named(
+    make_layout: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_layout("nerfstudio", tmp_path / "set")
+    files = _image_files(folder)
+    files[0].rename(files[0].with_suffix(".webp"))
+    assert len(read_dataset(folder).frames) == 2
+    missing, _ = (record.getMessage() for record in caplog.records)
+    assert missing.endswith(". Is it 'images/frame_00000.webp'?")
+    for file in files[1:]:
+        file.unlink()
+    with pytest.raises(DatasetError, match=r"cameras\. Is it 'images/frame_00000"):
+        read_dataset(folder)
+
+
 def test_images_outside_the_folder_are_refused(
     layout: str, make_layout: Make, tmp_path: Path
 ) -> None:

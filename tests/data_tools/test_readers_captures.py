@@ -177,7 +177,9 @@ def test_metashape_cameras_that_are_not_aligned_are_counted(
     file.write_text(re.sub(r"<transform>.*?</transform>", "", text, count=1))
     assert len(read_dataset(metashape).frames) == 2
     counted, unused = (record.getMessage() for record in caplog.records)
-    assert "1 cameras are disabled or not aligned, and not used: IMG_0000" in counted
+    assert (
+        "1 of 3 cameras are disabled or not aligned, and not used: IMG_0000" in counted
+    )
     assert "1 of 3 images have no camera" in unused
     file.write_text(re.sub(r"<transform>.*?</transform>", "", text))
     with pytest.raises(DatasetError, match="none of its cameras is aligned"):

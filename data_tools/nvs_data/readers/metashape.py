@@ -123,7 +123,8 @@ def _dataset(chunk: ElementTree.Element, images: ImageFiles) -> Dataset:
     component, cameras = max(aligned.items(), key=lambda item: len(item[1]))
     if others:
         notes.append(
-            f"{len(others)} cameras are disabled or not aligned, and not used: "
+            f"{len(others)} of {len(others) + sum(map(len, aligned.values()))} cameras "
+            "are disabled or not aligned, and not used: "
             f"{shortened(others)}"
         )
     if len(aligned) > 1:
