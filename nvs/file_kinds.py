@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
+CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy", ".xml")
+_CAMERA_NAMES = ("metadata",)
+"""Files that say something about cameras and have no suffix: Record3D's."""
 _UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
 """Files of COLMAP models that say nothing about cameras; points may be large."""
 _MAGIC = (
@@ -32,7 +34,7 @@ def is_camera_name(name: str) -> bool:
     """Whether a file is called as those are that may say something about cameras."""
     last = name.rpartition("/")[2]
     return (
-        last.lower().endswith(CAMERA_SUFFIXES)
+        (last.lower().endswith(CAMERA_SUFFIXES) or last in _CAMERA_NAMES)
         and last not in _UNUSED
         and not is_litter(name)
     )
@@ -40,7 +42,10 @@ def is_camera_name(name: str) -> bool:
 
 def is_litter(name: str) -> bool:
     """Whether a file is one that operating systems leave in folders and archives."""
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return any(
+        part.startswith((".", "__MACOSX", "@eaDir")) and part not in (".", "..")
+        for part in name.split("/")
+    )
 
 
 def image_type(path: Path) -> str | None:

@@ -15,42 +15,39 @@ from jaxtyping import UInt8
 from nvs.cameras import Camera
 from nvs.cameras.se3 import flip_y_and_z
 from nvs.errors import CameraError
-from nvs.images import image_size, read_image
-from nvs.scene.frames import Frame
+from nvs.images import image_size
+from nvs.scene.frames import Frame, photograph, pinhole_frame
 from nvs.scene.resize import fitting_size
 from nvs_data.undistort import Intrinsics, Lens, pinhole_intrinsics, undistort
 
 
-def lens_frame(name: str, file: Path, camera: Camera, lens: Lens | None) -> Frame:
-    """A frame whose photograph is undistorted when it is loaded.
+def lens_frame(
+    name: str, file: Path, camera: Camera, lens: Lens | None, mask: Path | None = None
+) -> Frame:
+    """A frame whose photograph is masked and undistorted when it is loaded.
 
     Args:
         name: What to call it.
         file: The photograph.
         camera: One camera with the intrinsics of the photograph through the lens.
         lens: Its lens; None for a pinhole camera.
+        mask: Image that is black where the photograph does not count; None if all does.
 
     Raises:
         CameraError: If the camera is unusable or its distortion cannot be undone.
     """
-    size = (camera.height, camera.width)
     if lens is None:
-        return Frame(
-            name=name,
-            camera=camera,
-            load=lambda: read_image(file, size=size),
-            source=file,
-        )
+        return pinhole_frame(name, file, camera, mask)
     camera.check([name])
     intrinsics: Intrinsics = tuple(camera.intrinsics[0].tolist())
     try:
-        pinhole = pinhole_intrinsics(intrinsics, lens, *size)
+        pinhole = pinhole_intrinsics(intrinsics, lens, camera.height, camera.width)
     except CameraError as error:
         raise CameraError(f"{name}: {error.problem}", remedy=error.remedy) from error
 
     def load() -> UInt8[np.ndarray, "height width channel"]:
         return undistort(
-            read_image(file, size=size),
+            photograph(file, camera, mask),
             pinhole=pinhole,
             intrinsics=intrinsics,
             lens=lens,

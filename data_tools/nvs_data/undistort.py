@@ -49,13 +49,16 @@ class Lens(Hashable, Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BrownLens:
-    """OpenCV's perspective model: radial and tangential distortion."""
+    """OpenCV's perspective model: radial (rational with k4 to k6) and tangential."""
 
     k1: float = 0.0
     k2: float = 0.0
     p1: float = 0.0
     p2: float = 0.0
     k3: float = 0.0
+    k4: float = 0.0
+    k5: float = 0.0
+    k6: float = 0.0
 
     def distort(
         self, xy: Float64[np.ndarray, "point 2"]
@@ -64,6 +67,7 @@ class BrownLens:
         x, y = xy.T
         r2 = x * x + y * y
         radial = 1 + r2 * (self.k1 + r2 * (self.k2 + r2 * self.k3))
+        radial /= 1 + r2 * (self.k4 + r2 * (self.k5 + r2 * self.k6))
         dx = 2 * self.p1 * x * y + self.p2 * (r2 + 2 * x * x)
         dy = 2 * self.p2 * x * y + self.p1 * (r2 + 2 * y * y)
         return np.stack([x * radial + dx, y * radial + dy], axis=-1)

@@ -23,7 +23,7 @@ from nvs.images import image_size
 from nvs.scene.dataset_files import inverse
 from nvs.scene.frames import Frame
 from nvs.scene.opencv_layout import OpenCVReader, frame_entry
-from nvs_data.readers.colmap import MODEL_FOLDERS
+from nvs_data.readers.colmap import MODEL_FOLDER
 from nvs_data.readers.nerfstudio import NerfstudioReader
 
 WriteCameras = Callable[[Path, Sequence[str], Sequence[Camera]], None]
@@ -181,7 +181,7 @@ def write_colmap(folder: Path, names: Sequence[str], cameras: Sequence[Camera]) 
         ],
         "points3D": ["# POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[]\n"],
     }
-    model = folder / MODEL_FOLDERS[0]
+    model = folder / MODEL_FOLDER
     model.mkdir(parents=True)
     for stem, lines in files.items():
         (model / f"{stem}.txt").write_text("".join(lines), encoding="utf-8")

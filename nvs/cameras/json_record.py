@@ -94,6 +94,10 @@ class Record:
             raise self._wrong(key, "It must be text.")
         return value
 
+    def optional_text(self, key: str) -> str | None:
+        """Text that is not empty; None if it is absent, empty or null."""
+        return self.text(key) if self.values.get(key) not in (None, "") else None
+
     def numbers(self, key: str, *shape: int, finite: bool = True) -> list[object]:
         """Nested lists of numbers, of this shape; finite as for `number`."""
         value = self.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,52 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from nvs.errors import CameraError, DatasetError, reason
-from nvs.file_kinds import IMAGE_SUFFIXES
+
+_BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def read_text(file: Path, *, limit_bytes: int = -1) -> str:
+    """Text of another program: UTF-8 or UTF-16, with or without a byte order mark.
+
+    Args:
+        file: The file.
+        limit_bytes: Read no more than its beginning; all of it if negative.
+
+    Returns:
+        The text, whose lines end in a line feed alone.
+
+    Raises:
+        DatasetError: If it cannot be read or is no such text.
+    """
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(limit_bytes)
+        errors = "strict" if limit_bytes < 0 else "ignore"  # cut within a character
+        text = content.decode(_encoding(content), errors)
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"not readable as text ({reason(error)})",
+            remedy="Check that the file is complete, and save it as UTF-8.",
+            subject=file,
+        ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _encoding(content: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return encoding
+    # Without a mark they begin with a character of ASCII: one of two bytes is zero.
+    zero = [byte == 0 for byte in content[:2]]
+    if zero == [False, True]:
+        return "utf-16-le"
+    return "utf-16-be" if zero == [True, False] else "utf-8"
 
 
 def read_json(file: Path) -> Any:
@@ -21,8 +67,8 @@ def read_json(file: Path) -> Any:
         DatasetError: If it cannot be read or is not JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
         raise DatasetError(
             f"not readable JSON ({reason(error)})",
             remedy="Check that the file is complete.",
@@ -50,31 +96,6 @@ def inside(folder: Path, name: str) -> Path:
             remedy="Name files relative to the dataset folder, without `..` or links.",
         )
     return path
-
-
-def find_image(folder: Path, name: str) -> Path | None:
-    """The image of a name, tried with .png, .jpg and .jpeg if it has no known suffix.
-
-    Returns:
-        Its path inside the folder, or None if there is no such file.
-
-    Raises:
-        DatasetError: If the name leads outside the folder.
-    """
-    suffixes: tuple[str, ...] = ("",)
-    if not name.lower().endswith(IMAGE_SUFFIXES):
-        suffixes += IMAGE_SUFFIXES[:3]
-    for suffix in suffixes:
-        path = inside(folder, name + suffix)
-        try:
-            if path.is_file():
-                return path
-        except OSError as error:
-            raise DatasetError(
-                f"{name!r} is not a file name ({reason(error)})",
-                remedy="Name files relative to the dataset folder.",
-            ) from error
-    return None
 
 
 def is_file(path: Path) -> bool:

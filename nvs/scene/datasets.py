@@ -17,6 +17,7 @@ import torch
 from nvs.cameras import Camera
 from nvs.errors import DatasetError
 from nvs.scene.frames import Dataset, Reader
+from nvs.scene.image_files import shortened
 from nvs.scene.opencv_layout import OpenCVReader
 from nvs.scene.resize import fitting_size
 from nvs.scene.views import PosedViews
@@ -40,7 +41,7 @@ def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
     """Frames of a dataset in a layout that is recognised, or named by `format`.
 
     Images that are listed but missing are left out, with one warning of the logger
-    `nvs.data`.
+    `nvs.data`. So is what is there and not used, one warning for each kind.
 
     Raises:
         DatasetError: If there is nothing at the path, no reader recognises it, none of
@@ -53,19 +54,21 @@ def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
         )
     dataset = _reader(path, format).read(path)
     missing = dataset.missing
-    listed = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+    listed = shortened(missing)
     if not dataset.frames:
         raise DatasetError(
             f"none of its {len(missing)} images exists ({listed})",
-            remedy="Restore the images beside the cameras.",
+            remedy="Restore the images beside the cameras." + dataset.hint,
             subject=path,
         )
     if missing:
         total = len(missing) + len(dataset.frames)
         _logger.warning(
-            "%s: %d of %d images are missing and left out: %s",
-            *(path, len(missing), total, listed),
+            "%s: %d of %d images are missing and left out: %s%s",
+            *(path, len(missing), total, listed, dataset.hint and f".{dataset.hint}"),
         )
+    for note in dataset.notes:
+        _logger.warning("%s: %s", path, note)
     return dataset
 
 

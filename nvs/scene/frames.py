@@ -16,7 +16,8 @@ from jaxtyping import UInt8
 
 from nvs.cameras import Camera
 from nvs.errors import ImageError
-from nvs.images import MAX_PIXELS
+from nvs.images import MAX_PIXELS, read_image
+from nvs.scene.masks import masked
 from nvs.scene.resize import CoverCrop
 
 
@@ -67,6 +68,28 @@ class Frame:
         return plan
 
 
+def photograph(
+    file: Path, camera: Camera, mask: Path | None
+) -> UInt8[np.ndarray, "height width channel"]:
+    """The pixels of a file for its camera, transparent where its mask is black.
+
+    Raises:
+        ImageError: If image or mask cannot be read or have another size.
+    """
+    pixels = read_image(file, size=(camera.height, camera.width))
+    return pixels if mask is None else masked(pixels, mask)
+
+
+def pinhole_frame(name: str, file: Path, camera: Camera, mask: Path | None) -> Frame:
+    """A frame whose photograph is taken as it is, but for its mask."""
+    return Frame(
+        name=name,
+        camera=camera,
+        load=lambda: photograph(file, camera, mask),
+        source=file if mask is None else None,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Dataset:
     """What a reader finds at a path."""
@@ -77,6 +100,10 @@ class Dataset:
     """Images that the dataset lists but does not have."""
     world_up: tuple[float, float, float] | None = None
     """The direction that is up in its layout's worlds, where that is agreed on."""
+    hint: str = ""
+    """A question that names a file which the first missing one may be, or nothing."""
+    notes: tuple[str, ...] = ()
+    """What is there and not used, or not used as it says: a line for each kind."""
 
 
 @runtime_checkable

@@ -12,16 +12,17 @@ from torch import Tensor
 from nvs.cameras import Camera
 from nvs.cameras.json_record import Record
 from nvs.errors import about
-from nvs.images import read_image
-from nvs.scene.dataset_files import find_image, inverse, is_file, read_json
-from nvs.scene.frames import Dataset, Frame
+from nvs.scene.dataset_files import inverse, is_file, read_json
+from nvs.scene.frames import Dataset, Frame, pinhole_frame
+from nvs.scene.image_files import ImageFiles
 
 
 class OpenCVReader:
     """Reads `opencv_cameras.json`.
 
     The file is a list of frames, or an object with `frames`; each has `w`, `h`, `fx`,
-    `fy`, `cx`, `cy` in pixels, `w2c` (4×4, OpenCV axes) and `file_path`.
+    `fy`, `cx`, `cy` in pixels, `w2c` (4×4, OpenCV axes), `file_path` and perhaps
+    `mask_path`.
     """
 
     name = "opencv"
@@ -60,18 +61,15 @@ def frame_entry(
 def _dataset(content: Any, folder: Path) -> Dataset:
     listed = {"frames": content} if isinstance(content, list) else content
     frames: list[Frame] = []
-    missing: list[str] = []
+    images = ImageFiles(folder)
     for entry in Record.of(listed).records("frames"):
         name = entry.text("file_path")
         camera = _camera(entry)
-        found = find_image(folder, name)
-        if found is None:
-            missing.append(name)
-        else:
-            frames.append(_frame(name, camera, found))
-    return Dataset(
-        frames=tuple(frames), missing=tuple(missing), world_up=(0.0, 0.0, 1.0)
-    )
+        found = images.find(name)
+        if found is not None:
+            mask = images.mask(found, entry.optional_text("mask_path"))
+            frames.append(pinhole_frame(name, found, camera, mask))
+    return images.dataset(frames, world_up=(0.0, 0.0, 1.0))
 
 
 def _camera(entry: Record) -> Camera:
@@ -82,14 +80,4 @@ def _camera(entry: Record) -> Camera:
         intrinsics=torch.tensor([values], dtype=torch.float64),
         height=entry.size("h"),
         width=entry.size("w"),
-    )
-
-
-def _frame(name: str, camera: Camera, file: Path) -> Frame:
-    size = (camera.height, camera.width)
-    return Frame(
-        name=name,
-        camera=camera,
-        load=lambda: read_image(file, size=size),
-        source=file,
     )

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from nvs.cameras import Camera, orbit
+from nvs.cameras.se3 import so3_quaternion
 
 HEIGHT, WIDTH = 12, 16
 NUM_VIEWS = 3
@@ -180,6 +181,61 @@ def _colmap_binary(folder: Path, poses: Poses, intrinsics: Any, pixels: Any) -> 
     model.write_binary(str(folder / "sparse/0"))
 
 
+def _polycam(folder: Path, poses: Poses, intrinsics: Any, pixels: Any) -> None:
+    root = folder / "keyframes"
+    stems = [str(170_000 + 33 * i) for i in range(len(poses))]
+    _save(root, [f"corrected_images/{stem}.png" for stem in stems], pixels)
+    for stem, pose in zip(stems, poses, strict=True):
+        rows = pose @ GL_FROM_CV
+        content = dict(zip(("fx", "fy", "cx", "cy"), intrinsics, strict=True))
+        content |= {"width": WIDTH, "height": HEIGHT, "blur_score": 100.0}
+        content |= {f"t_{i}{j}": rows[i, j] for i in range(3) for j in range(4)}
+        _write_json(root / f"corrected_cameras/{stem}.json", content)
+
+
+def _record3d(folder: Path, poses: Poses, intrinsics: Any, pixels: Any) -> None:
+    root = folder / "EXR_RGBD"
+    _save(root, [f"rgb/{i}.png" for i in range(len(poses))], pixels)
+    gl = torch.from_numpy(poses @ GL_FROM_CV)
+    wxyz = so3_quaternion(gl[:, :3, :3])
+    rows = torch.cat([wxyz[:, 1:], wxyz[:, :1], gl[:, :3, 3]], dim=-1)
+    fx, fy, cx, cy = intrinsics
+    content = {"h": HEIGHT, "w": WIDTH, "fps": 60, "poses": rows.tolist()}
+    content["K"] = [fx, 0, 0, 0, fy, 0, cx, cy, 1]
+    _write_json(root / "metadata.json", content)
+
+
+def _metashape(folder: Path, poses: Poses, intrinsics: Any, pixels: Any) -> None:
+    _save(folder, [f"images/IMG_{i:04d}.png" for i in range(len(poses))], pixels)
+    fx, fy, cx, cy = intrinsics
+    cameras = "".join(
+        f'<camera id="{i}" sensor_id="0" component_id="0" label="IMG_{i:04d}">'
+        f"<transform>{' '.join(map(repr, pose.ravel().tolist()))}</transform></camera>"
+        for i, pose in enumerate(poses)
+    )
+    (folder / "cameras.xml").write_text(
+        f'''<?xml version="1.0" encoding="UTF-8"?>
+<document version="2.0.0">
+ <chunk label="Chunk 1" enabled="true">
+  <sensors next_id="1">
+   <sensor id="0" label="unknown" type="frame">
+    <resolution width="{WIDTH}" height="{HEIGHT}"/>
+    <calibration type="frame" class="adjusted">
+     <f>{fy!r}</f><b1>{fx - fy!r}</b1>
+     <cx>{cx - WIDTH / 2!r}</cx><cy>{cy - HEIGHT / 2!r}</cy>
+    </calibration>
+   </sensor>
+  </sensors>
+  <components next_id="1"><component id="0" label="Component 1"/></components>
+  <cameras next_id="3" next_group_id="1">
+   <group id="0" label="flight" type="folder">{cameras}</group>
+  </cameras>
+ </chunk>
+</document>
+'''
+    )
+
+
 _MAKERS = {
     "opencv": _opencv,
     "opencv_object": _opencv_object,
@@ -188,6 +244,9 @@ _MAKERS = {
     "dl3dv": _dl3dv,
     "llff": _llff,
     "realestate10k": _realestate10k,
+    "polycam": _polycam,
+    "record3d": _record3d,
+    "metashape": _metashape,
     "colmap_text": _colmap_text,
     "colmap_binary": _colmap_binary,
 }

@@ -18,7 +18,10 @@ from nvs.scene import PosedViews, load_views
 
 Make = Callable[[str, Path], Path]
 
-JSON_LAYOUTS = ["opencv", "opencv_object", "nerfstudio", "blender", "dl3dv"]
+JSON_LAYOUTS = [
+    *("opencv", "opencv_object", "nerfstudio", "blender", "dl3dv"),
+    *("polycam", "record3d"),
+]
 TEXT_LAYOUTS = ["colmap_text", "realestate10k"]
 ODD_VALUES = [
     *(None, True, False, 0, -1, 0.5, 1e-320, 1e9, -1e300, 10**400, 2**63),
@@ -27,7 +30,9 @@ ODD_VALUES = [
 ]
 ODD_KEYS = [
     *("k1", "k4", "p2", "is_fisheye", "camera_model", "applied_transform", "fl_x"),
-    *("camera_angle_y", "cx", "h", "frames"),
+    *("camera_angle_y", "cx", "h", "frames", "mask_path", "train_filenames"),
+    *("test_filenames", "distortion_params", "applied_scale", "latlong", "x_fov"),
+    *("color_space", "file_path", "poses", "perFrameIntrinsicCoeffs"),
 ]
 ODD_TOKENS = [
     *("", "0", "-1", "nan", "inf", "1e400", "9" * 400, "x", "#", "../a.png", "\0", "é"),

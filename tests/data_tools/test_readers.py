@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_no_image_at_all_is_an_error(
         read_dataset(folder)
 
 
+def test_the_near_miss_of_missing_images_is_named(
+    make_layout: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_layout("nerfstudio", tmp_path / "set")
+    files = _image_files(folder)
+    files[0].rename(files[0].with_suffix(".webp"))
+    assert len(read_dataset(folder).frames) == 2
+    missing, _ = (record.getMessage() for record in caplog.records)
+    assert missing.endswith(". Is it 'images/frame_00000.webp'?")
+    for file in files[1:]:
+        file.unlink()
+    with pytest.raises(DatasetError, match=r"cameras\. Is it 'images/frame_00000"):
+        read_dataset(folder)
+
+
 def test_images_outside_the_folder_are_refused(
     layout: str, make_layout: Make, tmp_path: Path
 ) -> None:
@@ -137,7 +153,103 @@ def test_alpha_greyscale_and_16_bit_images(
         torch.testing.assert_close(image[index], expected.expand(3, -1, -1))
 
 
+@pytest.mark.parametrize("where", ["masks/{stem}.png", "masks/{name}.png"])
+def test_masks_beside_the_images_are_their_transparency(
+    layout: str,
+    make_layout: Make,
+    tmp_path: Path,
+    pixels: list[np.ndarray],
+    where: str,
+) -> None:
+    folder = make_layout(layout, tmp_path / "set")
+    for image in _image_files(folder):
+        _save_mask(image.parents[1] / where.format(stem=image.stem, name=image.name))
+    dataset = read_dataset(folder)
+    assert dataset.notes == ()
+    for frame, image in zip(dataset.frames, pixels, strict=True):
+        assert frame.source is None
+        np.testing.assert_array_equal(frame.load(), np.dstack([image, MASK]))
+
+
+def test_a_mask_beside_its_image(
+    layout: str, make_layout: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_layout(layout, tmp_path / "set")
+    first, *_ = _image_files(folder)
+    _save_mask(first.with_name(f"{first.name}.mask.png"))
+    frames = read_dataset(folder).frames
+    assert [frame.load().shape[-1] for frame in frames] == [4, 3, 3]
+    assert caplog.text.count("2 of 3 images have no mask") == 1
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: codecs.BOM_UTF8 + text.encode(),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"),
+        lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
+        lambda text: text.encode("utf-16-le"),
+        lambda text: text.encode("utf-32"),
+    ],
+    ids=["bom", "crlf", "cr", "utf-16-le", "utf-16-be", "utf-16 bare", "utf-32"],
+)
+def test_text_may_be_stored_as_other_programs_do(
+    layout: str,
+    make_layout: Make,
+    tmp_path: Path,
+    cameras: list[Camera],
+    encode: Callable[[str], bytes],
+) -> None:
+    folder = make_layout(layout, tmp_path / "set")
+    texts = [f for f in folder.rglob("*") if f.suffix in (".json", ".txt", ".xml")]
+    if not texts:
+        pytest.skip("it has no text")
+    for file in texts:
+        file.write_bytes(encode(file.read_text()))
+    frames = read_dataset(folder).frames
+    for frame, camera in zip(frames, cameras, strict=True):
+        expected = camera.world_from_camera
+        torch.testing.assert_close(
+            frame.camera.world_from_camera, expected, atol=1e-6, rtol=0
+        )
+
+
+def test_text_of_no_encoding_is_an_error(make_layout: Make, tmp_path: Path) -> None:
+    file = make_layout("nerfstudio", tmp_path / "set") / "transforms.json"
+    text = file.read_text().replace("frame_00000", "frame_é")
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"not readable as text.*save it as UTF-8"):
+        read_dataset(file)
+
+
+def test_what_is_there_and_not_used_is_counted_once(
+    layout: str, make_layout: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_layout(layout, tmp_path / "set")
+    if layout == "llff":
+        pytest.skip("its images have no names")
+    first, *_ = _image_files(folder)
+    first.with_name("zz_more.png").write_bytes(first.read_bytes())
+    for name in ("._IMG.png", ".DS_Store"):
+        first.with_name(name).write_bytes(b"litter")
+    assert len(read_dataset(folder).frames) == 3
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert "1 of 4 images have no camera and are not used" in said
+    assert said.endswith("zz_more.png")
+
+
 def _image_files(folder: Path) -> list[Path]:
     """The first split's, in order."""
     files = sorted(folder.rglob("*.png"))
-    return [file for file in files if file.parent.name not in ("test", "val")]
+    return [f for f in files if f.parent.name not in ("test", "val", "masks")]
+
+
+MASK = np.random.default_rng(1).integers(2, 256, (12, 16), np.uint8)
+
+
+def _save_mask(file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    Image.fromarray(MASK).save(file)

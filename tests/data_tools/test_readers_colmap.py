@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +186,138 @@ def test_a_count_that_promises_too_much(make_layout: Make, tmp_path: Path) -> No
     file.write_bytes((2**60).to_bytes(8, "little") + file.read_bytes()[8:])
     with pytest.raises(DatasetError, match=r"images\.bin: truncated"):
         read_dataset(folder)
+
+
+def _without(folder: Path, *image_ids: int) -> None:
+    """Leave out images of a text model, and put its header right."""
+    file = folder / "images.txt"
+    kept, rest = [], 0
+    for line in file.read_text().splitlines():
+        if line.partition(" ")[0] in map(str, image_ids):
+            continue
+        rest += line.endswith(".png")
+        kept.append(line)
+    text = "\n".join(kept) + "\n"
+    file.write_text(re.sub(r"(of images: )\d+", rf"\g<1>{rest}", text))
+
+
+@pytest.mark.parametrize("place", ["sparse", ".", "colmap/sparse"])
+@pytest.mark.parametrize("kind", ["text", "binary"])
+def test_of_several_models_the_largest_is_read_and_the_rest_named(
+    make_layout: Make,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    place: str,
+    kind: str,
+) -> None:
+    folder = make_layout("colmap_text", tmp_path / "set")
+    (folder / "sparse").rename(folder / "models")
+    (folder / place).mkdir(parents=True, exist_ok=True)
+    for name, left_out in (("0", (1, 2)), ("1", ()), ("10", (3,))):
+        model = folder / place / name
+        shutil.copytree(folder / "models/0", model)
+        (model / "frames.txt").unlink(missing_ok=True)
+        (model / "rigs.txt").unlink(missing_ok=True)
+        _without(model, *left_out)
+        if kind == "binary":
+            pycolmap.Reconstruction(str(model)).write_binary(str(model))
+    assert len(read_dataset(folder).frames) == 3
+    (record,) = caplog.records
+    said = record.getMessage()
+    prefix = "" if place == "." else f"{place}/"
+    assert f"{prefix}1 (3 images), is read" in said
+    assert said.endswith(f"not used: {prefix}0 (1), {prefix}10 (2)")
+    assert len(read_dataset(folder / place / "0").frames) == 1
+
+
+def test_a_model_of_ns_process_data_is_second_to_its_transforms(
+    make_layout: Make, tmp_path: Path
+) -> None:
+    folder = make_layout("colmap_text", tmp_path / "set")
+    (folder / "colmap").mkdir()
+    (folder / "sparse").rename(folder / "colmap/sparse")
+    assert ColmapReader().recognises(folder)
+    assert len(read_dataset(folder).frames) == 3
+    (folder / "transforms.json").write_text("{}")
+    assert not ColmapReader().recognises(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n\n", "\n"),
+        lambda text: text.replace("\n\n", "\n \t\n"),
+        lambda text: text.replace("\n\n", "\n1.5 2 -1 3 4.5 7\n"),
+        lambda text: text.replace("\n\n", "\n\n\n\n"),
+        lambda text: text.replace(" ", "\t").replace("#\tNumber\tof", "# Number of"),
+        lambda text: "\n" + text.replace("\n", " \r\n"),
+        lambda text: re.sub("#.*\n", "", text).replace("\n\n", "\n"),
+        lambda text: text.rstrip(),
+    ],
+)
+def test_images_with_or_without_lines_of_points(
+    make_layout: Make, tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    folder = make_layout("colmap_text", tmp_path / "set")
+    file = folder / "sparse/0/images.txt"
+    before = read_dataset(folder).frames
+    file.write_bytes(change(file.read_text()).encode())
+    after = read_dataset(folder).frames
+    assert [frame.name for frame in after] == ["0.png", "1.png", "2.png"]
+    for one, other in zip(before, after, strict=True):
+        pose = one.camera.world_from_camera
+        torch.testing.assert_close(other.camera.world_from_camera, pose)
+
+
+@pytest.mark.parametrize("stem", ["cameras", "images"])
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_header_counts_must_agree(
+    make_layout: Make, tmp_path: Path, stem: str, count: int
+) -> None:
+    folder = make_layout("colmap_text", tmp_path / "set")
+    file = folder / f"sparse/0/{stem}.txt"
+    text = re.sub(r"(Number of \w+: )\d+", rf"\g<1>{count}", file.read_text())
+    file.write_text(text)
+    with pytest.raises(DatasetError, match=rf"{stem}\.txt: its header says {count} "):
+        read_dataset(folder)
+
+
+@pytest.mark.parametrize("stem", ["cameras", "images"])
+def test_binary_files_end_where_their_headers_say(
+    make_layout: Make, tmp_path: Path, stem: str
+) -> None:
+    folder = make_layout("colmap_binary", tmp_path / "set")
+    file = folder / f"sparse/0/{stem}.bin"
+    file.write_bytes(file.read_bytes() + b"\0" * 7)
+    with pytest.raises(DatasetError, match=rf"{stem}\.bin: .* 7 bytes follow"):
+        read_dataset(folder)
+
+
+def test_an_image_that_is_listed_twice(make_layout: Make, tmp_path: Path) -> None:
+    folder = make_layout("colmap_text", tmp_path / "set")
+    file = folder / "sparse/0/images.txt"
+    text = re.sub("#.*\n", "", file.read_text())
+    file.write_text(text + text)
+    with pytest.raises(DatasetError, match=r"images\.txt: .*twice"):
+        read_dataset(folder)
+
+
+def test_images_of_a_rig_lie_in_folders_of_cameras(
+    make_layout: Make, tmp_path: Path
+) -> None:
+    folder = make_layout("colmap_text", tmp_path / "set")
+    file = folder / "sparse/0/images.txt"
+    text = file.read_text()
+    for index in range(3):
+        (folder / f"images/cam{index}").mkdir()
+        image = folder / f"images/{index}.png"
+        image.rename(folder / f"images/cam{index}/0.PNG")
+        text = text.replace(f" {index}.png", f" cam{index}\\0.png")
+    file.write_text(text)
+    (folder / "masks/cam1").mkdir(parents=True)
+    Image.new("L", (16, 12)).save(folder / "masks/cam1/0.PNG.png")
+    frames = read_dataset(folder).frames
+    assert [frame.load().shape[-1] for frame in frames] == [3, 4, 3]
 
 
 def test_says_which_extra_is_missing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from nvs.cameras import Camera
 from nvs.errors import CameraError, DatasetError, ImageError
 from nvs.scene import load_views
 from nvs.scene.datasets import read_dataset
+from nvs_data.readers.transforms_keys import KEYS
+from nvs_data.undistort import pinhole_intrinsics
 
 Make = Callable[[str, Path], Path]
 Content = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -105,6 +109,211 @@ def test_applied_transform_is_undone(folder: Path, cameras: list[Camera]) -> Non
         )
 
 
+def test_applied_scale_is_undone(folder: Path, cameras: list[Camera]) -> None:
+    turn = np.array([[0, 0, 1, 3], [1, 0, 0, -4], [0, 1, 0, 5], [0, 0, 0, 1.0]])
+
+    def apply(content: Content) -> None:
+        content |= {"applied_transform": turn[:3].tolist(), "applied_scale": 0.25}
+        for frame in content["frames"]:
+            matrix = turn @ np.array(frame["transform_matrix"])
+            matrix[:3, 3] *= 0.25
+            frame["transform_matrix"] = matrix.tolist()
+
+    _edit(folder, apply)
+    for frame, camera in zip(read_dataset(folder).frames, cameras, strict=True):
+        torch.testing.assert_close(
+            frame.camera.world_from_camera, camera.world_from_camera
+        )
+
+
+def _camera_of(folder: Path, shared: Content) -> Camera:
+    _edit(folder, lambda content: [content.pop(key, None) for key in INTRINSICS])
+    _edit(folder, lambda content: content.update(shared))
+    return read_dataset(folder).frames[0].camera
+
+
+INTRINSICS = ("fl_x", "fl_y", "cx", "cy", "w", "h", "k1", "k2", "p1", "p2")
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        {"fl_x": 20.0, "fl_y": 21.0},
+        {"fx": 20.0, "fy": 21.0, "width": 16, "height": 12},
+        {"x_fov": math.degrees(2 * math.atan(0.4)), "fl_y": 21.0},
+        {"camera_angle_x": 2 * math.atan(0.4), "camera_angle_y": 2 * math.atan(6 / 21)},
+    ],
+)
+def test_intrinsics_may_be_spelled_otherwise(folder: Path, spelled: Content) -> None:
+    found = _camera_of(folder, spelled).intrinsics[0].tolist()
+    assert found == pytest.approx([20, 21, 8, 6])
+
+
+@pytest.mark.parametrize(
+    ("spelled", "usual"),
+    [
+        ({"distortion_params": [0.1, 0.02, 0, 0, 0.003, 0.001]}, {}),
+        ({"camera_model": "opencv"}, {}),
+        ({"camera_model": "SIMPLE_RADIAL", "is_fisheye": False}, {}),
+        ({"is_latlong": False, "ftheta_p0": 0, "color_space": "sRGB"}, {}),
+        (
+            {"camera_model": "opencv_fisheye", "k3": 0.01},
+            {"camera_model": "OPENCV_FISHEYE", "k3": 0.01},
+        ),
+        (
+            {"camera_model": "FISHEYE", "k4": 0.01},
+            {"camera_model": "OPENCV_FISHEYE", "k4": 0.01},
+        ),
+    ],
+)
+def test_lenses_may_be_spelled_otherwise(
+    folder: Path, spelled: Content, usual: Content
+) -> None:
+    lens = {"fl_x": 20.0, "k1": 0.1, "k2": 0.02, "p1": 0.003, "p2": 0.001}
+    expected = _camera_of(folder, {**lens, **usual}).intrinsics
+    found = _camera_of(folder, {**lens, **spelled}).intrinsics
+    torch.testing.assert_close(found, expected, atol=0, rtol=0)
+    assert found[0, 0] != 20
+
+
+@pytest.mark.parametrize("model", [{"camera_model": "FULL_OPENCV"}, {}])
+def test_the_rational_model_is_honoured(folder: Path, model: Content) -> None:
+    pycolmap = pytest.importorskip("pycolmap")
+    lens = {"k1": 0.1, "k2": 0.02, "p1": 0.01, "p2": -0.005}
+    lens |= {"k3": 0.01, "k4": 0.2, "k5": 0.01, "k6": 0.001}
+    _edit(folder, lambda content: content.pop("camera_model"))
+    _camera_of(folder, {"fl_x": 20.0, **lens, **model})
+    frame = read_dataset(folder).frames[0]
+    stored = pycolmap.Camera(
+        model="FULL_OPENCV", width=16, height=12, params=[20, 20, 8, 6, *lens.values()]
+    )
+    found = frame.camera.intrinsics[0].tolist()
+    pinhole = pinhole_intrinsics((20.0, 20.0, 8.0, 6.0), _ColmapLens(stored), 12, 16)
+    assert found == pytest.approx(pinhole)
+
+
+class _ColmapLens:
+    """The lens of a camera of COLMAP's with fx, fy, cx, cy = 20, 20, 8, 6."""
+
+    def __init__(self, camera: Any) -> None:
+        self._camera = camera
+
+    def distort(self, xy: np.ndarray) -> np.ndarray:
+        rays = np.concatenate([xy, np.ones((len(xy), 1))], axis=-1)
+        return (self._camera.img_from_cam(rays) - [8, 6]) / 20
+
+
+@pytest.mark.parametrize("name", ["masks/m{i}.png", "masks\\m{i}.PNG", "masks/m{i}"])
+def test_listed_masks_are_transparency(
+    folder: Path, name: str, pixels: list[np.ndarray]
+) -> None:
+    masks = np.random.default_rng(1).integers(2, 256, (3, 12, 16), np.uint8)
+    (folder / "masks").mkdir()
+    for index, mask in enumerate(masks):
+        Image.fromarray(mask).save(folder / f"masks/m{index}.png")
+
+    def point(content: Content) -> None:
+        for index, frame in enumerate(content["frames"]):
+            frame["mask_path"] = name.format(i=index)
+
+    _edit(folder, point)
+    frames = read_dataset(folder).frames
+    for frame, image, mask in zip(frames, pixels, masks, strict=True):
+        np.testing.assert_array_equal(frame.load(), np.dstack([image, mask]))
+
+
+def test_one_mask_may_serve_all_frames(folder: Path) -> None:
+    Image.new("L", (16, 12)).save(folder / "mask.png")
+    _edit(folder, lambda content: content.update(mask_path="mask.png"))
+    assert load_views(folder, patch_size=4).image.min() == 1
+
+
+def test_a_listed_mask_must_be_there(folder: Path) -> None:
+    _edit(folder, lambda c: c["frames"][1].update(mask_path="masks/1.png"))
+    with pytest.raises(DatasetError, match=r"'masks/1.png' of images/.*1.png is"):
+        read_dataset(folder)
+
+
+def test_masks_go_through_undistortion_and_resizing_as_alpha_does(
+    folder: Path, pixels: list[np.ndarray]
+) -> None:
+    lens = {"k1": -0.1, "p1": 0.01}
+    _edit(folder, lambda content: content.update(lens))
+    mask = np.random.default_rng(1).integers(2, 256, (12, 16), np.uint8)
+    (folder / "masks").mkdir()
+    image = folder / "images/frame_00000.png"
+    Image.fromarray(mask).save(folder / "masks/frame_00000.png")
+    by_mask = load_views(folder, size=(8, 12), patch_size=4, views=[0])
+    (folder / "masks/frame_00000.png").unlink()
+    Image.fromarray(np.dstack([pixels[0], mask])).save(image)
+    by_alpha = load_views(folder, size=(8, 12), patch_size=4, views=[0])
+    torch.testing.assert_close(by_mask.image, by_alpha.image, atol=0, rtol=0)
+
+
+def test_splits_are_held_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    split = {"train_filenames": ["images\\frame_00000.png", "./images/frame_00002.png"]}
+    _edit(folder, lambda content: content.update(split))
+    names = [frame.name for frame in read_dataset(folder).frames]
+    assert names == ["images/frame_00000.png", "images/frame_00002.png"]
+    assert "1 of 3 frames are held out by its splits" in caplog.text
+
+
+def test_frames_for_tests_alone_may_be_named(folder: Path) -> None:
+    split = {"test_filenames": ["images/frame_00001.png"], "val_filenames": []}
+    _edit(folder, lambda content: content.update(split))
+    names = [frame.name for frame in read_dataset(folder).frames]
+    assert names == ["images/frame_00000.png", "images/frame_00002.png"]
+
+
+def test_what_is_not_used_is_said_once(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def add(content: Content) -> None:
+        content |= {"aabb_scale": 16, "maskpath": "x", "rolling_shutter": [0, 0, 0]}
+        for index, frame in enumerate(content["frames"]):
+            frame |= {"depth_file_path": f"depth/{index}.png", "time": 0.0}
+            frame |= {"exposure": 0.1, "colmap_im_id": index}
+
+    _edit(folder, add)
+    read_dataset(folder)
+    unused, unknown = (record.getMessage() for record in caplog.records)
+    assert unused.endswith(": not used: depth_file_path (depth maps)")
+    assert unknown.endswith("nobody here knows are not used: maskpath, exposure")
+
+
+@pytest.mark.parametrize("key", [k for k, v in KEYS.items() if v.use == "warned"])
+def test_every_warned_key_is_named(
+    folder: Path, caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    _edit(folder, lambda content: content["frames"][1].update({key: [1.0]}))
+    read_dataset(folder)
+    (record,) = caplog.records
+    assert f"not used: {key} ({KEYS[key].meaning})" in record.getMessage()
+
+
+@pytest.mark.parametrize("key", [k for k, v in KEYS.items() if v.use == "refused"])
+def test_every_refused_key_is_refused_where_it_says_something(
+    folder: Path, key: str
+) -> None:
+    for nothing in (None, False, 0, "", [], [0, 0]):
+        _edit(folder, lambda c, v=nothing: c["frames"][1].update({key: v}))
+        assert len(read_dataset(folder).frames) == 3
+    _edit(folder, lambda content: content["frames"][1].update({key: "1"}))
+    with pytest.raises(CameraError, match=f"frame 1: {key} is '1'"):
+        read_dataset(folder)
+
+
+def test_the_docs_have_the_table_of_keys() -> None:
+    text = (ROOT / "docs/transforms-json.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \| (\w+) \| (.+) \|$", text, re.MULTILINE)
+    documented = {
+        key: (use, meaning)
+        for keys, use, meaning in rows
+        for key in re.findall(r"`(\w+)`", keys)
+    }
+    assert documented == {key: (k.use, k.meaning) for key, k in KEYS.items()}
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_extension_less_names_are_found(folder: Path, suffix: str) -> None:
     for file in (folder / "images").iterdir():
@@ -127,7 +336,20 @@ def test_extension_less_names_are_found(folder: Path, suffix: str) -> None:
         ({"w": 16.5}, r"frame 0: w is 16\.5"),
         ({"h": None}, r"frame 0: h is null"),
         ({"camera_model": "EQUIRECTANGULAR"}, "'EQUIRECTANGULAR'.*OPENCV_FISHEYE"),
-        ({"is_equirectangular": True}, "is_equirectangular"),
+        ({"is_equirectangular": True}, "is_equirectangular is True: a panorama"),
+        ({"latlong": 1}, "latlong"),
+        ({"orthographic": True}, "orthographic camera"),
+        ({"ftheta_p0": 0.5}, "ftheta_p0 is 0.5: an f-theta lens"),
+        ({"normal_mts_args": ["x"]}, "Mitsuba"),
+        ({"color_space": "ACEScg"}, "'ACEScg': colours in another space"),
+        ({"is_hdr": True}, "is_hdr"),
+        ({"camera_model": "FISHEYE624"}, "the camera model is 'FISHEYE624'"),
+        ({"is_fisheye": "false"}, "is_fisheye is 'false'"),
+        ({"is_fisheye": True}, "model is 'OPENCV', and is_fisheye is true"),
+        ({"distortion_params": [0.1] * 16}, "must hold 6 numbers"),
+        ({"applied_scale": 0}, "applied_scale is 0"),
+        ({"applied_scale": "2"}, "applied_scale"),
+        ({"train_filenames": ["images/none.png"]}, "no frame is one of its train"),
         ({"k4": 0.1}, r"k4 is 0\.1 for a perspective camera"),
         ({"k1": -50.0}, "no pinhole image fits"),
         ({"applied_transform": [[1, 2], [3, 4]]}, "applied_transform .* 3×4"),
@@ -136,7 +358,7 @@ def test_extension_less_names_are_found(folder: Path, suffix: str) -> None:
 )
 def test_names_what_is_wrong(folder: Path, change: Content, message: str) -> None:
     _edit(folder, lambda content: content.update(change))
-    with pytest.raises(CameraError, match=message):
+    with pytest.raises((CameraError, DatasetError), match=message):
         read_dataset(folder)
 
 

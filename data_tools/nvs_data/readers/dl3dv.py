@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from nvs.scene.dataset_files import find_image, is_file
+from nvs.scene.dataset_files import is_file
 from nvs.scene.frames import Dataset
 from nvs_data.readers.nerfstudio import NerfstudioReader, read_transforms
 
@@ -33,15 +33,9 @@ class DL3DVReader:
     def read(self, path: Path) -> Dataset:
         """The frames in file order; cameras are scaled to the images."""
         folder = path / FOLDER if (path / FOLDER).is_dir() else path
-        images = _image_folder(folder)
-
-        def find(name: str) -> Path | None:
-            listed = PurePosixPath(name)
-            if images is not None and listed.parts[:1] == ("images",):
-                name = str(PurePosixPath(images, *listed.parts[1:]))
-            return find_image(folder, name)
-
-        return read_transforms(folder / FILE, find=find)
+        # Where there are no scaled images, `images` stands for itself.
+        images = _image_folder(folder) or "images"
+        return read_transforms(folder / FILE, scaled_images=images)
 
 
 def _image_folder(folder: Path) -> str | None:

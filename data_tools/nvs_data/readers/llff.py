@@ -22,6 +22,7 @@ from nvs.errors import CameraError, DatasetError, about, reason
 from nvs.file_kinds import is_image_name
 from nvs.scene.dataset_files import inside, is_file
 from nvs.scene.frames import Dataset
+from nvs.scene.image_files import ImageFiles
 from nvs_data.frames import lens_frame, scaled_to_file
 
 IMAGE_FOLDERS = ("images", "images_4", "images_8", "images_2")
@@ -42,20 +43,20 @@ class LLFFReader:
         file = path / self.file_name if path.is_dir() else path
         with about(file):
             rows = _read_rows(file)
-            images = _images(file.parent)
-            if len(images) != len(rows):
+            images = ImageFiles(file.parent)
+            photos = _photos(file.parent, images)
+            if len(photos) != len(rows):
                 raise DatasetError(
-                    f"it has {len(rows)} cameras, its folder {len(images)} images",
+                    f"it has {len(rows)} cameras, its folder {len(photos)} images",
                     remedy="Poses belong to images by order: restore the missing "
-                    "images.",
+                    "images, or take out those that are too many.",
                 )
             frames = []
-            for row, image in zip(rows, images, strict=True):
-                name = f"{image.parent.name}/{image.name}"
-                inside(file.parent, name)
+            for row, (name, image) in zip(rows, photos.items(), strict=True):
                 camera = scaled_to_file(_camera(row, name), image)
-                frames.append(lens_frame(name, image, camera, None))
-            return Dataset(frames=tuple(frames))
+                mask = images.mask(image)
+                frames.append(lens_frame(name, image, camera, None, mask))
+            return images.dataset(frames)
 
 
 def _read_rows(file: Path) -> Float64[np.ndarray, "view 17"]:
@@ -77,12 +78,21 @@ def _read_rows(file: Path) -> Float64[np.ndarray, "view 17"]:
         ) from error
 
 
-def _images(folder: Path) -> list[Path]:
-    for name in IMAGE_FOLDERS:
-        if (folder / name).is_dir():
-            files = (folder / name).iterdir()
-            return sorted(file for file in files if is_image_name(file.name))
-    return []
+def _photos(folder: Path, images: ImageFiles) -> dict[str, Path]:
+    """The images by name, in its order, without those that are masks of others."""
+    for place in IMAGE_FOLDERS:
+        if (folder / place).is_dir():
+            names = sorted(
+                f"{place}/{file.name}"
+                for file in (folder / place).iterdir()
+                if is_image_name(file.name)
+            )
+            files = {name: inside(folder, name) for name in names}
+            masks = {images.mask(file) for file in files.values()}
+            names = [name for name in names if files[name] not in masks]
+            found = {name: images.find(name) for name in names}
+            return {name: file for name, file in found.items() if file is not None}
+    return {}
 
 
 def _camera(row: Float64[np.ndarray, "17"], where: str) -> Camera:

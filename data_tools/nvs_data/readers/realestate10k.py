@@ -13,14 +13,15 @@ from pathlib import Path
 import torch
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, DatasetError, about, reason
+from nvs.errors import CameraError, DatasetError, about
 from nvs.images import image_size
-from nvs.scene.dataset_files import find_image, inverse
+from nvs.scene.dataset_files import inverse, read_text
 from nvs.scene.frames import Dataset, Frame
+from nvs.scene.image_files import ImageFiles
 from nvs_data.frames import lens_frame
 
 NUM_COLUMNS = 19
-_HEAD_CHARACTERS = 4096
+_HEAD_BYTES = 8192
 
 
 class RealEstate10KReader:
@@ -45,39 +46,30 @@ class RealEstate10KReader:
                 remedy="Name one text file whose second line has 19 numbers.",
                 subject=path,
             )
-        folders = [
-            folder
-            for folder in (file.parent / file.stem, file.parent / "images", file.parent)
-            if folder.is_dir()
-        ]
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()[1:]
-        except (OSError, ValueError) as error:
-            raise DatasetError(
-                f"it cannot be read ({reason(error)})",
-                remedy="Check that it is a text file.",
-                subject=file,
-            ) from error
         with about(file):
-            return _dataset(lines, folders)
+            lines = _lines(read_text(file))[1:]
+            return _dataset(lines, ImageFiles(file.parent), (file.stem, "images", ""))
 
 
-def _dataset(lines: Sequence[str], folders: Sequence[Path]) -> Dataset:
+def _dataset(
+    lines: Sequence[tuple[int, str]], images: ImageFiles, places: Sequence[str]
+) -> Dataset:
     frames: list[Frame] = []
-    missing: list[str] = []
-    for index, line in enumerate(lines):
-        if not line.strip():
-            continue
-        where = f"line {index + 2}"
+    for number, line in lines:
+        where = f"line {number}"
         timestamp, values = _parse(line, where)
-        found = (find_image(folder, timestamp) for folder in folders)
-        image = next((path for path in found if path is not None), None)
-        if image is None:
-            missing.append(timestamp)
-        else:
+        image = images.find(timestamp, within=places)
+        if image is not None:
             camera = _camera(values, image_size(image), where)
-            frames.append(lens_frame(timestamp, image, camera, None))
-    return Dataset(frames=tuple(frames), missing=tuple(missing))
+            mask = images.mask(image)
+            frames.append(lens_frame(timestamp, image, camera, None, mask))
+    return images.dataset(frames)
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Lines that are not blank, with their numbers."""
+    lines = enumerate(text.split("\n"), start=1)
+    return [(number, line) for number, line in lines if line.strip()]
 
 
 def _cameras_file(path: Path) -> Path | None:
@@ -92,11 +84,13 @@ def _cameras_file(path: Path) -> Path | None:
 def _is_clip(file: Path) -> bool:
     if file.suffix != ".txt" or not file.is_file():
         return False
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        head = stream.read(_HEAD_CHARACTERS).splitlines()
-    if len(head) < 2 or len(head[0].split()) != 1:
+    try:
+        head = _lines(read_text(file, limit_bytes=_HEAD_BYTES))
+    except DatasetError:
         return False
-    columns = head[1].split()
+    if len(head) < 2 or len(head[0][1].split()) != 1:
+        return False
+    columns = head[1][1].split()
     return len(columns) == NUM_COLUMNS and columns[0].isdecimal()
 
 
