@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+COMMON_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+"""Of images that any program reads."""
+IMAGE_SUFFIXES = (*COMMON_SUFFIXES, ".avif", ".heic", ".heif", ".hif")
+OTHER_SUFFIXES = (
+    *(".gif", ".jxl", ".jp2", ".j2k", ".psd", ".exr", ".hdr", ".tga"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef"),
+    *(".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp"),
+)
+"""Of pictures, raw photographs and videos that are not read as images."""
 CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
 _UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
 """Files of COLMAP models that say nothing about cameras; points may be large."""
@@ -19,6 +27,8 @@ _MAGIC = (
     ("image/webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
     ("image/tiff", re.compile(rb"II[*+]\x00|MM\x00[*+]")),
     ("image/bmp", re.compile(rb"BM")),
+    ("image/avif", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
+    ("image/heic", re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)),
 )
 IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
 
