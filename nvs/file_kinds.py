@@ -12,12 +12,12 @@ from pathlib import Path
 COMMON_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Of images that any program reads."""
 IMAGE_SUFFIXES = (*COMMON_SUFFIXES, ".avif", ".heic", ".heif", ".hif")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts")
 OTHER_SUFFIXES = (
-    *(".gif", ".jxl", ".jp2", ".j2k", ".psd", ".exr", ".hdr", ".tga"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef"),
-    *(".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp"),
+    *(".gif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".tga", ".svg"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef"),
 )
-"""Of pictures, raw photographs and videos that are not read as images."""
+"""Of pictures and raw photographs that are not read."""
 CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy")
 _UNUSED = ("points3D.bin", "points3D.txt", "frames.bin", "rigs.bin")
 """Files of COLMAP models that say nothing about cameras; points may be large."""
@@ -36,6 +36,12 @@ IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
 def is_image_name(name: str) -> bool:
     """Whether a file is called as images are."""
     return name.lower().endswith(IMAGE_SUFFIXES) and not is_litter(name)
+
+
+def is_unread_name(name: str) -> bool:
+    """Whether a file is called as pictures and videos are that are no images to us."""
+    suffixes = (*OTHER_SUFFIXES, *VIDEO_SUFFIXES)
+    return name.lower().endswith(suffixes) and not is_litter(name)
 
 
 def is_camera_name(name: str) -> bool:

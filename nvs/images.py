@@ -129,17 +129,23 @@ def opened_image(path: Path, max_pixels: int = MAX_PIXELS) -> Generator[Image.Im
             subject=path,
         ) from error
     except UnidentifiedImageError as error:
+        if image_type(path) is not None:
+            raise _damaged(path, "its header cannot be read") from error
         raise ImageError(
             f"not a {', '.join(FORMATS)} image",
             remedy="Convert it, or take it out of the dataset.",
             subject=path,
         ) from error
     except _DAMAGED as error:
-        raise ImageError(
-            f"truncated or damaged ({reason(error)})",
-            remedy="Copy the image again or drop its frame.",
-            subject=path,
-        ) from error
+        raise _damaged(path, reason(error)) from error
+
+
+def _damaged(path: Path, why: str) -> ImageError:
+    return ImageError(
+        f"truncated or damaged ({why})",
+        remedy="Copy the image again or drop its frame.",
+        subject=path,
+    )
 
 
 def orientation(image: Image.Image) -> int:
@@ -194,6 +200,11 @@ def _open(path: Path, max_pixels: int) -> Image.Image:
                 return _open_tiff(path, max_pixels)
             if kind == "image/heic" and "HEIF" not in FORMATS:
                 raise MissingExtraError("pillow-heif", "data") from None
+            if kind == "image/avif" and "AVIF" not in FORMATS:
+                raise ImageError(
+                    "an AVIF image, which Pillow was built without",
+                    remedy="Install a newer Pillow, or convert it.",
+                ) from None
             raise
 
 

@@ -436,3 +436,12 @@ def test_heic_without_its_package_is_named(
     monkeypatch.setattr("nvs.images.FORMATS", ("PNG", "JPEG"))
     with pytest.raises(MissingExtraError, match="pillow-heif"):
         read_image(tmp_path / "a.heic")
+
+
+def test_avif_that_cannot_be_read_here_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.avif").write_bytes(b"\0\0\0\x18ftypavif" + bytes(99))
+    monkeypatch.setattr("nvs.images.FORMATS", ("PNG", "JPEG"))
+    with pytest.raises(ImageError, match=r"a\.avif: an AVIF image"):
+        read_image(tmp_path / "a.avif")
