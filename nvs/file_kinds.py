@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+COMMON_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+"""Of images that any program reads."""
+IMAGE_SUFFIXES = (*COMMON_SUFFIXES, ".avif", ".heic", ".heif", ".hif")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts")
+OTHER_SUFFIXES = (
+    *(".gif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".tga", ".svg"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef"),
+)
+"""Of pictures and raw photographs that are not read."""
 CAMERA_SUFFIXES = (".json", ".txt", ".bin", ".npy", ".xml")
 _CAMERA_NAMES = ("metadata",)
 """Files that say something about cameras and have no suffix: Record3D's."""
@@ -21,6 +29,8 @@ _MAGIC = (
     ("image/webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
     ("image/tiff", re.compile(rb"II[*+]\x00|MM\x00[*+]")),
     ("image/bmp", re.compile(rb"BM")),
+    ("image/avif", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
+    ("image/heic", re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)),
 )
 IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
 
@@ -28,6 +38,12 @@ IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
 def is_image_name(name: str) -> bool:
     """Whether a file is called as images are."""
     return name.lower().endswith(IMAGE_SUFFIXES) and not is_litter(name)
+
+
+def is_unread_name(name: str) -> bool:
+    """Whether a file is called as pictures and videos are that are no images to us."""
+    suffixes = (*OTHER_SUFFIXES, *VIDEO_SUFFIXES)
+    return name.lower().endswith(suffixes) and not is_litter(name)
 
 
 def is_camera_name(name: str) -> bool:

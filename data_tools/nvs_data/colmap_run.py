@@ -199,9 +199,9 @@ def import_pycolmap() -> Any:
 
 @contextmanager
 def quiet(colmap: Any) -> Generator[None, None, None]:
-    """Keep COLMAP's running commentary off the terminal; errors still show."""
+    """Keep COLMAP's log off the terminal: what failed is in the report or an error."""
     before = colmap.logging.minloglevel
-    colmap.logging.minloglevel = colmap.logging.ERROR.value
+    colmap.logging.minloglevel = colmap.logging.FATAL.value
     try:
         yield
     finally:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
-from itertools import combinations
+import struct
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, count
 from pathlib import Path
 from typing import Literal
 
-from PIL import ExifTags, ImageOps
+from PIL import ExifTags, Image
 
-from nvs.errors import DatasetError
-from nvs.file_kinds import IMAGE_SUFFIXES, is_image_name
-from nvs.images import opened_image
+from nvs.colours import srgb
+from nvs.errors import DatasetError, ImageError, MissingExtraError
+from nvs.file_kinds import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    is_image_name,
+    is_unread_name,
+)
+from nvs.images import opened_image, orientation, upright
 
 JPEG_QUALITY = 95
-"""For photographs that must be turned: losses are below their own noise."""
+"""For photographs that must be written anew: losses are below their own noise."""
+MAX_EXIF_BYTES = 65_000
+"""More does not fit a JPEG."""
+MAX_NAMED = 3
+"""Files that a message names."""
 
 Matching = Literal["auto", "exhaustive", "sequential"]
 MAX_EXHAUSTIVE = 150
@@ -29,6 +42,28 @@ CLOSING_STRIDE = 10
 path that comes back closes, at a hundredth of the cost of all pairs."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """A picture or video among the photographs that was not used."""
+
+    name: str
+    """Its path in the folder of the photographs."""
+    reason: str
+    """Why, and so what to do about it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedPhotos:
+    """Photographs that COLMAP can read."""
+
+    names: tuple[str, ...]
+    """Their files, in the order of the photographs."""
+    renamed: Mapping[str, str]
+    """What those were called that have another name now, by that name."""
+    left_out: tuple[LeftOut, ...]
+    """Photographs that cannot be read."""
+
+
 def list_photos(folder: Path) -> list[Path]:
     """The photographs in a folder, in the order of their names, numbers by value.
 
@@ -36,65 +71,160 @@ def list_photos(folder: Path) -> list[Path]:
         DatasetError: If it is no folder or has no photograph.
     """
     if not folder.is_dir():
+        is_video = folder.is_file() and folder.suffix.lower() in VIDEO_SUFFIXES
         raise DatasetError(
-            f"{folder} is not a folder", remedy="Give the folder with the photographs."
+            f"{folder} is a video" if is_video else f"{folder} is not a folder",
+            remedy=f"Pose its frames: nvs data frames {folder} -o OUT --count 60 --pose"
+            if is_video
+            else "Give the folder with the photographs.",
         )
     photos = [file for file in folder.iterdir() if is_image_name(file.name)]
     if not photos:
+        unused = list(unused_pictures(folder))
         raise DatasetError(
-            f"{folder} holds no photographs",
+            "; ".join([f"{folder} holds no photographs", *summary(unused)]),
             remedy=f"Put files there that end in {', '.join(IMAGE_SUFFIXES)}.",
         )
     return sorted(photos, key=lambda file: (_natural(file.name), file.name))
 
 
-def prepare_photos(photos: list[Path], folder: Path) -> list[str]:
+def unused_pictures(folder: Path, *, out: Path | None = None) -> Iterator[LeftOut]:
+    """Pictures and videos in a folder that are not among its photographs.
+
+    Args:
+        folder: The folder of the photographs.
+        out: A folder that may lie inside and is not looked at.
+    """
+    skipped = None if out is None else out.resolve()
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if skipped is not None and file.resolve().is_relative_to(skipped):
+            continue
+        if "/" in name and (is_image_name(name) or is_unread_name(name)):
+            yield LeftOut(name=name, reason="lies in a folder within the folder")
+        elif is_unread_name(name):
+            is_video = file.suffix.lower() in VIDEO_SUFFIXES
+            yield LeftOut(
+                name=name,
+                reason="a video: `nvs data frames` takes photographs out of it"
+                if is_video
+                else "of a format that is not read: convert it to JPEG or PNG",
+            )
+
+
+def summary(left_out: Sequence[LeftOut]) -> list[str]:
+    """What was left out and why, a line for each reason and kind of file."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in left_out:
+        key = (one.reason, Path(one.name).suffix.lower())
+        groups.setdefault(key, []).append(one.name)
+    lines: list[str] = []
+    for (reason, suffix), names in groups.items():
+        named = ", ".join(names[:MAX_NAMED]) + (", …" if names[MAX_NAMED:] else "")
+        lines.append(f"left out: {len(names)} {suffix} ({named}): {reason}")
+    return lines
+
+
+def prepare_photos(photos: Sequence[Path], folder: Path) -> PreparedPhotos:
     """Copy photographs into a folder, as COLMAP can read them.
 
-    Blanks in names become `_`; WebP becomes PNG; photographs whose EXIF orientation is
-    not upright are turned. What is already there is left, so that this can be resumed.
-
-    Returns:
-        The name of each in the folder, in the given order.
+    Upright JPEG and PNG of 8 bits are copied byte for byte. Others are written upright
+    in 8-bit sRGB, as JPEG if a camera compressed them (JPEG, HEIC) and else as PNG.
+    What is neither letter nor digit in names becomes `_`, and a number tells those
+    apart that would be called the same. What is already there is left, so that this
+    can be resumed; photographs that cannot be read are left out.
 
     Raises:
-        DatasetError: If two photographs would get the same name.
-        ImageError: If a photograph cannot be read.
+        DatasetError: If the folder is that of the photographs, and one of them would
+            need another name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
+    renamed: dict[str, str] = {}
+    left_out: list[LeftOut] = []
+    taken: set[str] = set()
     for photo in photos:
-        name = re.sub(r"\s", "_", photo.name)
-        if photo.suffix.lower() == ".webp":
-            name = Path(name).with_suffix(".png").name
-        if name in names:
-            raise DatasetError(
-                f"{photo} and another photograph would both become {name}",
-                remedy="Rename one of them.",
-            )
+        try:
+            with opened_image(photo) as image:
+                name = _free_name(photo.stem, _suffix(photo, image), taken)
+                if name != photo.name and photo.parent.resolve() == folder.resolve():
+                    raise DatasetError(
+                        f"{photo} is to be used in place, but must become {name}",
+                        remedy="Move the photographs to another folder.",
+                    )
+                if not (folder / name).exists():
+                    part = folder / f".{name}.part"
+                    _write_upright(image, photo, part)
+                    part.replace(folder / name)
+        except (ImageError, MissingExtraError) as error:
+            missing = isinstance(error, MissingExtraError)
+            reason = f"{error.detail}. {error.remedy}" if missing else error.detail
+            left_out.append(LeftOut(name=photo.name, reason=reason))
+            continue
+        taken.add(name.casefold())
         names.append(name)
-        if not (folder / name).exists():
-            part = folder / f".{name}.part"
-            _copy_upright(photo, part)
-            part.replace(folder / name)
-    return names
+        if name != photo.name:
+            renamed[name] = photo.name
+    return PreparedPhotos(names=tuple(names), renamed=renamed, left_out=tuple(left_out))
 
 
-def _copy_upright(photo: Path, destination: Path) -> None:
-    with opened_image(photo) as image:
-        if image.format == "WEBP":
-            ImageOps.exif_transpose(image).save(destination, format="PNG")
-        elif image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            upright = ImageOps.exif_transpose(image)
-            upright.save(
-                destination,
-                format=image.format,
-                exif=upright.getexif(),
-                quality=JPEG_QUALITY,
-            )
-        else:
-            image.load()
-            shutil.copyfile(photo, destination)
+def _free_name(stem: str, suffix: str, taken: set[str]) -> str:
+    """A name that COLMAP's files of lines can hold, and nothing else has."""
+    stem = re.sub(r"[^\w.-]|^[.-]", "_", unicodedata.normalize("NFC", stem))
+    names = (
+        f"{stem}{'' if number == 1 else f'_{number}'}{suffix}" for number in count(1)
+    )
+    return next(name for name in names if name.casefold() not in taken)
+
+
+def _suffix(photo: Path, image: Image.Image) -> str:
+    kept = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",)}[_written_as(image)]
+    return photo.suffix if photo.suffix.lower() in kept else kept[0]
+
+
+def _written_as(image: Image.Image) -> Literal["JPEG", "PNG"]:
+    is_lossy = image.format in ("JPEG", "MPO", "HEIF")
+    return "JPEG" if is_lossy and not image.has_transparency_data else "PNG"
+
+
+def _write_upright(image: Image.Image, photo: Path, destination: Path) -> None:
+    turn = orientation(image)
+    is_plain = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
+    is_plain |= image.format == "PNG" and image.mode in ("L", "RGB", "RGBA")
+    if is_plain and turn == 1:
+        image.load()
+        shutil.copyfile(photo, destination)
+        return
+    pixels = upright(srgb(image), turn)
+    Image.fromarray(pixels).save(
+        destination,
+        format=_written_as(image),
+        exif=upright_exif(image.info.get("exif", b"")),
+        quality=JPEG_QUALITY,
+        subsampling=0,
+    )
+
+
+def upright_exif(content: bytes) -> bytes:
+    """EXIF with the orientation set to upright and every other byte as it was.
+
+    Nothing, if it cannot be understood or is more than a JPEG holds.
+    """
+    start = 6 if content.startswith(b"Exif\0\0") else 0
+    order = {b"II": "<", b"MM": ">"}.get(content[start : start + 2])
+    if order is None or len(content) > MAX_EXIF_BYTES:
+        return b""
+    changed = bytearray(content)
+    try:
+        (at,) = struct.unpack_from(f"{order}I", content, start + 4)
+        (num_tags,) = struct.unpack_from(f"{order}H", content, start + at)
+        for place in range(start + at + 2, start + at + 2 + 12 * num_tags, 12):
+            (tag,) = struct.unpack_from(f"{order}H", content, place)
+            if tag == ExifTags.Base.Orientation:
+                struct.pack_into(f"{order}HIHH", changed, place + 2, 3, 1, 1, 0)
+    except struct.error:
+        return b""
+    return bytes(changed)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

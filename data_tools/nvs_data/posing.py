@@ -2,7 +2,8 @@
 
     OUT/images/      the photographs, upright
     OUT/sparse/0/    the largest model: cameras, poses and points, as COLMAP writes them
-    OUT/posing.json  settings; reprojection errors; why photographs were dropped
+    OUT/posing.json  settings; reprojection errors; why photographs were dropped or left
+                     out; what those were called that have another name in OUT/images
     OUT/database.db  features and matches, which a cancelled run leaves to the next
 
 `load_views` reads the folder as COLMAP's layout; `sparse` appears only when posing has
@@ -13,8 +14,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -30,7 +31,15 @@ from nvs_data.colmap_run import (
     import_pycolmap,
     quiet,
 )
-from nvs_data.photos import Matching, list_photos, photo_pairs, prepare_photos
+from nvs_data.photos import (
+    LeftOut,
+    Matching,
+    list_photos,
+    photo_pairs,
+    prepare_photos,
+    summary,
+    unused_pictures,
+)
 
 CameraModel = Literal["PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV"]
 
@@ -72,6 +81,10 @@ class PosingReport:
     """Photographs with a pose."""
     dropped: tuple[DroppedPhoto, ...]
     """Photographs without."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Pictures and videos beside the photographs, and photographs that are not read."""
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What photographs were called that have another name in `images`, by that name."""
 
     @property
     def mean_error_px(self) -> float:
@@ -108,22 +121,23 @@ def pose(
         progress: Called as the work goes on, from this thread.
 
     Raises:
-        DatasetError: If there are fewer than three photographs, they do not match, or
-            the folder holds a run with other photographs or settings.
-        ImageError: If a photograph cannot be read.
+        DatasetError: If there are fewer than three photographs that can be read, they
+            do not match, or the folder holds a run with other photographs or settings.
         ConfigError: If an argument is out of range.
         MissingExtraError: If pycolmap is not installed.
     """
     _check_arguments(matching, camera_model, max_image_px, num_threads)
     colmap = import_pycolmap()
     photos, out = Path(photos), Path(out)
-    originals = list_photos(photos)
-    if len(originals) < MIN_MODEL_SIZE:
+    prepared = prepare_photos(list_photos(photos), out / "images")
+    names = list(prepared.names)
+    left_out = (*prepared.left_out, *unused_pictures(photos, out=out))
+    if len(names) < MIN_MODEL_SIZE:
+        few = f"{photos} holds only {len(names)} photograph(s) that can be read"
         raise DatasetError(
-            f"{photos} holds only {len(originals)} photograph(s)",
+            "; ".join([few, *summary(left_out)]),
             remedy="Posing needs at least 3 that overlap; 20 or more work well.",
         )
-    names = prepare_photos(originals, out / "images")
     settings = {
         "matching": matching,
         "camera_model": camera_model,
@@ -143,6 +157,7 @@ def pose(
         run.match(photo_pairs(names, matching))
         model = run.map()
         report = _report(run, model)
+    report = replace(report, left_out=left_out, renamed=prepared.renamed)
     _write_json(out / "posing.json", settings, report)
     return report
 
@@ -225,6 +240,8 @@ def _write_json(
     if report is not None:
         content["registered"] = [asdict(photo) for photo in report.registered]
         content["dropped"] = [asdict(photo) for photo in report.dropped]
+        content["left_out"] = [asdict(file) for file in report.left_out]
+        content["renamed"] = dict(report.renamed)
     write_text(file, json.dumps(content, indent=1, ensure_ascii=False))
 
 

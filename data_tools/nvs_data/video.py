@@ -1,6 +1,7 @@
 """Photographs from a video: sharp frames, well spread, and then their poses.
 
-A frame's position on the video is its time, or how far the image has moved up to it.
+A frame's position on the video is the time at which it is shown, whatever the frame
+rate does, or how far the image has moved up to it.
 The positions are cut into windows of equal length, and the sharpest frame of the middle
 half of each is taken: neighbours are half a window apart at least and one and a half at
 most. Measured by movement, a pause gives no frames and a swift pan gives many.
@@ -9,12 +10,15 @@ most. Measured by movement, a pause gives no frames and a swift pan gives many.
 from __future__ import annotations
 
 import json
+import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
+import imageio_ffmpeg
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
@@ -36,16 +40,30 @@ MAX_CORNERS = 200
 STILL_PX = 0.1
 """Movement between frames, at that size, that is compression noise."""
 JPEG_QUALITY = 95
+HDR_CURVES = ("smpte2084", "arib-std-b67")
+"""FFmpeg's names of the transfer curves of HDR10 and Dolby Vision, and of HLG."""
+TONE_MAPPING = (
+    "zscale=transfer=linear:npl=203,format=gbrpf32le,zscale=primaries=bt709,"
+    "tonemap=mobius:desat=0,zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv444p"
+)
+"""Filters from HDR to what screens and photographs show, white paper at 203 cd/m²."""
+
+_logger = logging.getLogger("nvs.data")
+logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)  # turned videos are usual
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VideoSurvey:
     """What choosing needs to know of every frame of a video."""
 
+    seconds: Float[np.ndarray, "frame"]
+    """When each is shown; never decreasing."""
     sharpness: Float[np.ndarray, "frame"]
     """Variance of the Laplacian; to be compared between neighbours only."""
     movement: Float[np.ndarray, "frame"]
     """How far the image has moved since the first frame, over its longer side."""
+    is_hdr: bool
+    """Whether it is HDR, which is brought to the brightness of photographs."""
 
 
 def survey(video: Path | str) -> VideoSurvey:
@@ -54,23 +72,30 @@ def survey(video: Path | str) -> VideoSurvey:
     Raises:
         DatasetError: If the file is missing, no video or has no frames.
     """
+    video = Path(video)
+    is_hdr = _is_hdr(video)
     sharpness: list[float] = []
     movement: list[float] = []
     before: UInt8[np.ndarray, "height width"] | None = None
-    for frame in _frames(Path(video)):
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        laplacian = cv2.Laplacian(shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
-        sharpness.append(float(laplacian.var()))
-        small = shrunk(grey, MOTION_PX)
-        step = 0.0 if before is None else _moved_px(before, small) / max(small.shape)
-        movement.append(step + (movement[-1] if movement else 0.0))
-        before = small
-    if not sharpness:
-        raise DatasetError(
-            f"{video} is no video that can be decoded, or has no frames",
-            remedy="Give an mp4, mov or webm file that plays.",
-        )
-    return VideoSurvey(sharpness=np.array(sharpness), movement=np.array(movement))
+    with tempfile.TemporaryDirectory() as folder:
+        times = Path(folder) / "seconds"
+        for frame in _frames(video, is_hdr=is_hdr, times=times):
+            grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+            laplacian = cv2.Laplacian(shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
+            sharpness.append(float(laplacian.var()))
+            small = shrunk(grey, MOTION_PX)
+            step = 0.0 if before is None else _moved_px(before, small)
+            movement.append(step / max(small.shape) + (movement or [0.0])[-1])
+            before = small
+        if not sharpness:
+            raise _no_video(video, "no frames")
+        seconds = np.array(times.read_text(encoding="ascii").split(), float)
+    return VideoSurvey(
+        seconds=np.maximum.accumulate(seconds[: len(sharpness)]),
+        sharpness=np.array(sharpness),
+        movement=np.array(movement),
+        is_hdr=is_hdr,
+    )
 
 
 def choose_frames(
@@ -110,9 +135,12 @@ def extract_frames(
     """Write sharp, well-spread frames of a video as JPEG photographs.
 
     Args:
-        video: A file that FFmpeg, as built into OpenCV, decodes.
+        video: A file that the FFmpeg of imageio-ffmpeg decodes: H.264, HEVC, AV1, VP9,
+            … It is turned as it says; HDR is brought to sRGB, with one warning of the
+            logger `nvs.data`.
         folder: Where to write them, named by frame number; made if absent.
-        count: How many, evenly spread in time; or
+        count: How many, evenly spread in time; fewer, with a warning, if the video has
+            no frames over some stretches of it; or
         baseline: How far the image moves between neighbours, over its longer side:
             0.05 is usual.
 
@@ -126,7 +154,7 @@ def extract_frames(
     num_frames = len(found.sharpness)
     if baseline is None:
         assert count is not None
-        position = np.arange(num_frames, dtype=float)
+        position = found.seconds
     else:
         position = found.movement
         count = int(position[-1] / baseline)
@@ -142,9 +170,16 @@ def extract_frames(
             remedy=f"Ask for at most {num_frames // 2}, or film for longer.",
         )
     chosen = set(choose_frames(position, found.sharpness, count))
+    if len(chosen) < count:
+        _logger.warning(
+            "%s: %d frames of the %d asked for, since it has none over some stretches",
+            *(video, len(chosen), count),
+        )
+    if found.is_hdr:
+        _logger.warning("%s: HDR, whose bright parts are compressed to sRGB", video)
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    for index, frame in enumerate(_frames(video)):
+    for index, frame in enumerate(_frames(video, is_hdr=found.is_hdr)):
         if index in chosen:
             files.append(folder / f"{index:06d}.jpg")
             Image.fromarray(frame).save(files[-1], quality=JPEG_QUALITY, subsampling=0)
@@ -216,18 +251,56 @@ def _check_spacing(count: int | None, baseline: float | None) -> None:
         raise ConfigError(f"{name} is {value}", remedy="It must be positive.")
 
 
-def _frames(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+def _is_hdr(video: Path) -> bool:
+    """Whether a video is HDR.
+
+    Raises:
+        DatasetError: If it is missing or no video.
+    """
     if not video.is_file():
         raise DatasetError(f"there is no video {video}", remedy="Check the path.")
-    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
+    reader: Any = imageio_ffmpeg.read_frames(video.resolve())
     try:
-        while True:
-            decoded, frame = capture.read()
-            if not decoded:
-                return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        stream = next(reader)
+    except (OSError, RuntimeError, LookupError) as error:
+        raise _no_video(video, str(error).strip().rpartition("\n")[2]) from error
     finally:
-        capture.release()
+        reader.close()
+    return any(curve in stream["pix_fmt"] for curve in HDR_CURVES)
+
+
+def _frames(
+    video: Path, *, is_hdr: bool, times: Path | None = None
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """Every frame once, in the order in which they are shown, upright.
+
+    Args:
+        video: The file.
+        is_hdr: Whether its tones are mapped.
+        times: A file to write the time of each frame to, in seconds, a line each;
+            complete when all frames have been taken.
+    """
+    options = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
+    if times is not None:
+        options += ["-stats_enc_pre", str(times), "-stats_enc_pre_fmt", "{t}"]
+    if is_hdr:
+        options += ["-vf", TONE_MAPPING]
+    reader: Any = imageio_ffmpeg.read_frames(video.resolve(), output_params=options)
+    try:
+        width, height = next(reader)["size"]
+        for frame in reader:
+            yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
+    except (OSError, RuntimeError, LookupError) as error:
+        raise _no_video(video, str(error).strip().rpartition("\n")[2]) from error
+    finally:
+        reader.close()
+
+
+def _no_video(video: Path, why: str) -> DatasetError:
+    return DatasetError(
+        f"{video} is no video that can be decoded ({why})",
+        remedy="Give an mp4, mov or webm file that plays.",
+    )
 
 
 def _moved_px(

@@ -17,7 +17,7 @@ from PIL import Image
 from nvs.cameras import Camera
 from nvs.cameras.se3 import flip_y_and_z, so3_quaternion
 from nvs.errors import ConfigError, DatasetError
-from nvs.file_kinds import IMAGE_SUFFIXES
+from nvs.file_kinds import COMMON_SUFFIXES, IMAGE_SUFFIXES
 from nvs.files import atomic_output, check_new_folder
 from nvs.images import image_size
 from nvs.scene.dataset_files import inverse
@@ -101,7 +101,7 @@ def _write_image(frame: Frame, stem: Path) -> str:
     size = (frame.camera.height, frame.camera.width)
     source = frame.source
     suffix = "" if source is None else source.suffix.lower()
-    if source is not None and suffix in IMAGE_SUFFIXES and image_size(source) == size:
+    if source is not None and suffix in COMMON_SUFFIXES and image_size(source) == size:
         target = stem.with_name(stem.name + suffix)
         shutil.copyfile(source, target)
         return target.name

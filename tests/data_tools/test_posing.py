@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import struct
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,16 @@ from scipy.linalg import orthogonal_procrustes
 
 from nvs.cameras import Camera, rays
 from nvs.cameras.se3 import so3_log
-from nvs.errors import ConfigError, DatasetError, ImageError
+from nvs.errors import ConfigError, DatasetError
+from nvs.images import read_image
 from nvs.scene.datasets import load_views, read_dataset
-from nvs_data.photos import list_photos, photo_pairs, prepare_photos
+from nvs_data.photos import (
+    list_photos,
+    photo_pairs,
+    prepare_photos,
+    summary,
+    upright_exif,
+)
 from nvs_data.posing import pose
 from nvs_data.video import pose_video
 
@@ -231,12 +239,55 @@ def test_missing_folder_is_refused(tmp_path):
         pose(tmp_path / "nowhere", tmp_path / "out")
 
 
-def test_damaged_photograph_is_named(tmp_path):
+def test_too_few_intact_photographs_name_the_damaged(tmp_path):
     for index in range(3):
         Image.new("RGB", (64, 64)).save(tmp_path / f"{index}.png")
-    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:40])
-    with pytest.raises(ImageError, match=r"1\.png: (not a PNG|truncated)"):
+    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:60])
+    with pytest.raises(
+        DatasetError,
+        match=r"only 2 photograph\(s\) that can be read; "
+        r"left out: 1 \.png \(1\.png\): truncated or damaged",
+    ):
         pose(tmp_path, tmp_path / "out", **SETTINGS)
+
+
+ODD_NAMES = ("#0 (best).jpg", "-1.png", "2;3 # 4.webp", "Ärger ３.PNG", "e\u0301 4.tif")
+
+
+def test_photographs_of_any_name_and_format_are_posed_or_named(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    (photos / "raw").mkdir(parents=True)
+    camera = walk(10)[3:8]
+    for view, name in zip(camera, ODD_NAMES, strict=True):
+        options = {"quality": 98, "subsampling": 0} if ".jpg" in name else {}
+        options |= {"lossless": True} if ".webp" in name else {}
+        options |= {"compression": "tiff_lzw"} if ".tif" in name else {}
+        Image.fromarray(photograph(view)).save(photos / name, **options)
+    for litter in ("._-1.png", "Thumbs.db", ".DS_Store", "notes.txt"):
+        (photos / litter).write_bytes(b"\0\5\x16\7")
+    for unused in ("IMG_5.HEIC", "IMG_6.HEIC", "IMG_5.MOV", "a.CR2", "raw/b.jpg"):
+        (photos / unused).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    report = pose(photos, out, **SETTINGS)
+    assert len(report.registered) == 5
+    assert report.dropped == ()
+    original = {
+        photo.name: report.renamed.get(photo.name, photo.name)
+        for photo in report.registered
+    }
+    assert sorted(original.values()) == sorted(ODD_NAMES)
+    errors = found_errors(out, lambda name: camera[ODD_NAMES.index(original[name])])
+    assert errors.center_relative.max() < 0.03
+    left_out = {file.name: file.reason for file in report.left_out}
+    assert set(left_out) == {
+        *("IMG_5.HEIC", "IMG_6.HEIC", "IMG_5.MOV", "a.CR2", "raw/b.jpg")
+    }
+    assert "nvs data frames" in left_out["IMG_5.MOV"]
+    lines = summary(report.left_out)
+    assert sum("2 .heic (IMG_5.HEIC, IMG_6.HEIC)" in line for line in lines) == 1
+    assert len(lines) == 4
+    written = json.loads((out / "posing.json").read_text())
+    assert len(written["left_out"]) == 5
+    assert written["renamed"] == report.renamed
 
 
 @pytest.mark.parametrize(
@@ -260,42 +311,108 @@ def test_photographs_are_listed_with_numbers_in_order(tmp_path):
     assert names == ["img1.png", "img9.JPG", "img10.jpg"]
 
 
-def test_photograph_held_sideways_is_turned_upright(tmp_path):
-    sideways = np.zeros((40, 60, 3), np.uint8)
-    sideways[:, 45:] = 255
-    image = Image.fromarray(sideways)
-    exif = image.getexif()
-    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+SIDEWAYS = np.zeros((40, 60, 3), np.uint8)
+SIDEWAYS[:, 45:] = 255
+TURNED = 0x0112
+"""The tag of EXIF that says how to turn."""
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "MPO", "HEIF"])
+def test_photograph_held_sideways_is_turned_upright(tmp_path, format):
+    image = Image.fromarray(SIDEWAYS)
+    exif = Image.Exif()
+    exif[TURNED] = 6  # to be turned by a quarter, clockwise
     exif[0x010F] = "Maker"
-    image.save(tmp_path / "a.jpg", exif=exif, quality=95)
-    (name,) = prepare_photos([tmp_path / "a.jpg"], tmp_path / "out")
+    if format == "HEIF":
+        heif = pytest.importorskip("pillow_heif").from_pillow(image)
+        heif[0].info["exif"] = exif.tobytes()  # becomes HEIC's own orientation
+        heif.save(tmp_path / "a", quality=95)
+    else:
+        more = {"save_all": True, "append_images": [image]} if format == "MPO" else {}
+        image.save(tmp_path / "a", format=format, exif=exif, quality=95, **more)
+    prepared = prepare_photos([tmp_path / "a"], tmp_path / "out")
+    (name,) = prepared.names
+    is_photograph = format in ("JPEG", "MPO", "HEIF")
+    assert name == ("a.jpg" if is_photograph else "a.png")
+    assert prepared.renamed == {name: "a"}
     with Image.open(tmp_path / "out" / name) as upright:
         pixels = np.asarray(upright)
-        assert upright.getexif().get(0x0112, 1) == 1
-        assert upright.getexif()[0x010F] == "Maker"
+        assert upright.getexif().get(TURNED, 1) == 1
+        assert format == "TIFF" or upright.getexif()[0x010F] == "Maker"
     assert pixels.shape == (60, 40, 3)
     assert pixels[50:].min() > 200
     assert pixels[:40].max() < 50
 
 
-def test_upright_photograph_is_copied_byte_for_byte_and_webp_converted(tmp_path):
-    image = Image.fromarray(wallpaper(0, 64))
-    image.save(tmp_path / "a b.jpg")
-    image.save(tmp_path / "c.webp", lossless=True)
-    names = prepare_photos([tmp_path / "a b.jpg", tmp_path / "c.webp"], tmp_path / "o")
-    assert names == ["a_b.jpg", "c.png"]
-    copied = (tmp_path / "o" / "a_b.jpg").read_bytes()
-    assert copied == (tmp_path / "a b.jpg").read_bytes()
-    with Image.open(tmp_path / "o" / "c.png") as converted:
-        assert np.array_equal(np.asarray(converted), np.asarray(image))
+def test_exif_is_written_back_as_it_was(tmp_path):
+    """All but the orientation, values that no program understands among them."""
+    tags = [(0x0110, 99, 3, 0xFFFFFFFF), (TURNED, 3, 1, 6 << 16), (0x9286, 7, 9, 5)]
+    packed = b"".join(struct.pack(">HHII", *tag) for tag in tags)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 3) + packed + b"\0\0\0\0rest"
+    Image.fromarray(SIDEWAYS).save(tmp_path / "a.jpg", exif=exif)
+    (name,) = prepare_photos([tmp_path / "a.jpg"], tmp_path / "out").names
+    with Image.open(tmp_path / "out" / name) as image:
+        assert image.size == (40, 60)
+        assert image.info["exif"] == exif.replace(b"\0\1\0\6", b"\0\1\0\1")
+    assert upright_exif(b"Exif\0\0MM\0*\xff\xff\xff\xff") == b""
+    assert upright_exif(b"nothing of the kind") == b""
 
 
-def test_photographs_of_one_name_are_refused(tmp_path):
-    image = Image.new("RGB", (64, 64))
-    image.save(tmp_path / "a b.png")
-    image.save(tmp_path / "a_b.png")
-    with pytest.raises(DatasetError, match=r"both become a_b\.png"):
-        prepare_photos(list_photos(tmp_path), tmp_path / "out")
+@pytest.mark.parametrize("name", ["a.jpg", "b.JPEG", "c.png", "d.PNG"])
+def test_upright_photograph_is_copied_byte_for_byte(tmp_path, name):
+    Image.fromarray(wallpaper(0, 64)).save(tmp_path / name)
+    prepared = prepare_photos([tmp_path / name], tmp_path / "out")
+    assert (prepared.names, prepared.renamed) == ((name,), {})
+    copied = (tmp_path / "out" / name).read_bytes()
+    assert copied == (tmp_path / name).read_bytes()
+
+
+def test_what_others_do_not_read_is_written_as_plain_pixels(tmp_path):
+    pixels = wallpaper(0, 64)
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / "a.webp", lossless=True)
+    image.save(tmp_path / "b.tif", compression="tiff_lzw")
+    image.save(tmp_path / "c.bmp")
+    cv2.imwrite(str(tmp_path / "d.tif"), (pixels[..., ::-1] / 255).astype(np.float32))
+    photos = list_photos(tmp_path)
+    for name in prepare_photos(photos, tmp_path / "out").names:
+        with Image.open(tmp_path / "out" / name) as written:
+            assert (written.format, written.mode) == ("PNG", "RGB")
+            assert np.array_equal(np.asarray(written), pixels)
+
+
+def test_photographs_of_one_name_are_told_apart(tmp_path):
+    names = ["a b.png", "a_b.png", "A#B.png", "é.png", "e\u0301.png"]
+    for shade, name in enumerate(names):
+        Image.new("L", (64, 64), shade).save(tmp_path / name)
+    prepared = prepare_photos([tmp_path / name for name in names], tmp_path / "out")
+    assert len({name.casefold() for name in prepared.names}) == len(names)
+    for shade, name in enumerate(prepared.names):
+        assert read_image(tmp_path / "out" / name)[0, 0, 0] == shade
+        assert prepared.renamed.get(name, name) == names[shade]
+    assert prepare_photos([tmp_path / n for n in names], tmp_path / "out") == prepared
+
+
+def test_photographs_in_place_keep_their_names(tmp_path):
+    Image.new("L", (64, 64)).save(tmp_path / "a.png")
+    assert prepare_photos([tmp_path / "a.png"], tmp_path).names == ("a.png",)
+    Image.new("L", (64, 64)).save(tmp_path / "#b.png")
+    with pytest.raises(DatasetError, match=r"used in place, but must become _b\.png"):
+        prepare_photos([tmp_path / "#b.png"], tmp_path)
+
+
+def test_a_video_instead_of_photographs_is_shown_its_command(tmp_path):
+    (tmp_path / "walk.MOV").touch()
+    with pytest.raises(DatasetError, match=r"is a video\. .* nvs data frames .*--pose"):
+        pose(tmp_path / "walk.MOV", tmp_path / "out")
+
+
+def test_a_folder_of_other_pictures_says_so(tmp_path):
+    (tmp_path / "a.cr2").touch()
+    (tmp_path / "within").mkdir()
+    (tmp_path / "within" / "b.jpg").touch()
+    with pytest.raises(DatasetError, match=r"1 \.cr2 .*convert it.*1 \.jpg \(within/b"):
+        pose(tmp_path, tmp_path / "out")
 
 
 def test_pairs_are_unique_and_close_loops():

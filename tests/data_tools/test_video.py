@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+import subprocess
 
 import cv2
 import imageio.v2 as imageio
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -106,6 +109,144 @@ def test_movement_spreads_frames_where_time_repeats_them(pausing, tmp_path):
     movement = survey(pausing).movement[[int(file.stem) for file in by_movement]]
     assert np.diff(movement).min() >= 0.1 - 0.02
     assert np.diff(movement).max() <= 0.3 + 0.02
+
+
+def ffmpeg(*arguments, pixels=b""):
+    """Run FFmpeg; skip the test if it was built without what is asked of it."""
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-v",
+        "error",
+        "-y",
+        *map(str, arguments),
+    ]
+    done = subprocess.run(command, input=pixels, capture_output=True)
+    if b"Unknown encoder" in done.stderr:
+        pytest.skip(done.stderr.decode().strip())
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def shown_at(video, out, seconds):
+    """The frames of a video, shown at a time that depends on their number N."""
+    timing = f"setpts='({seconds})/TB'"
+    passed = ("-fps_mode", "passthrough", "-enc_time_base", "1:1000")
+    ffmpeg("-i", video, "-vf", f"settb=1/1000,{timing}", *passed, out)
+    return out
+
+
+SLOWER = "if(lt(N,30), N/30, 1+(N-30)/3)"
+"""Thirty frames in the first second, then three a second for ten."""
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "webm"])
+def test_time_is_when_a_frame_is_shown(steady, tmp_path, suffix):
+    number = np.arange(60)
+    expected = np.where(number < 30, number / 30, 1 + (number - 30) / 3)
+    video = shown_at(steady, tmp_path / f"slower.{suffix}", SLOWER)
+    seconds = survey(video).seconds
+    assert len(seconds) == 60
+    assert np.abs(seconds - seconds[0] - expected).max() < 0.01
+
+
+@pytest.mark.parametrize("count", [4, 11, 15])
+def test_frames_are_spread_over_time_at_any_frame_rate(steady, tmp_path, count, caplog):
+    video = shown_at(steady, tmp_path / "slower.mp4", SLOWER)
+    files = extract_frames(video, tmp_path / "out", count=count)
+    seconds = survey(video).seconds
+    chosen = seconds[[int(file.stem) for file in files]]
+    window = (seconds[-1] - seconds[0]) / count
+    assert len(files) == count
+    assert np.diff(chosen).min() >= 0.5 * window - 1e-6
+    assert np.diff(chosen).max() <= 1.5 * window + 1e-6
+    assert not caplog.records
+
+
+def test_a_stretch_without_frames_is_said(steady, tmp_path, caplog):
+    pause = "if(lt(N,30), N/30, 11+(N-30)/30)"
+    video = shown_at(steady, tmp_path / "pause.mkv", pause)
+    with caplog.at_level(logging.WARNING, logger="nvs.data"):
+        files = extract_frames(video, tmp_path / "out", count=12)
+    assert len(files) == 2
+    (said,) = caplog.messages
+    assert said.endswith(
+        "2 frames of the 12 asked for, since it has none over some stretches"
+    )
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_video_is_turned_as_it_says(steady, panorama, tmp_path, degrees):
+    video = tmp_path / "turned.mp4"
+    ffmpeg("-display_rotation", degrees, "-i", steady, "-c", "copy", video)
+    files = extract_frames(video, tmp_path / "out", count=8)
+    for file in files:
+        with Image.open(file) as image:
+            pixels = np.asarray(image).astype(float)
+        original = np.rot90(window(panorama, 8 * int(file.stem)), degrees // 90)
+        assert pixels.shape == original.shape
+        assert np.abs(pixels - original).mean() < 12
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        ("libx265", "mp4"),
+        ("libsvtav1", "mp4"),
+        ("libsvtav1", "mkv"),
+        ("libvpx-vp9", "webm"),
+        ("mpeg4", "avi"),
+        ("prores", "mov"),
+        ("mjpeg", "mov"),
+    ],
+)
+def test_every_codec_gives_its_frames(steady, tmp_path, codec, suffix):
+    video = tmp_path / f"-{codec} 100% a:b.{suffix}"
+    ffmpeg("-i", steady, "-c:v", codec, "-crf", "20", "-q:v", "2", f"file:{video}")
+    found = survey(video)
+    assert len(found.seconds) == 60
+    assert np.diff(found.seconds) == pytest.approx(1 / 20, abs=0.002)
+    assert found.movement[-1] == pytest.approx(59 * 8 / WIDTH, rel=0.2)
+    assert not found.is_hdr
+
+
+WHITE_PAPER = {"arib-std-b67": 0.75, "smpte2084": 0.58}
+"""Signal of a diffuse white (ITU-R BT.2408), by transfer curve."""
+
+
+@pytest.mark.parametrize("curve", WHITE_PAPER)
+def test_hdr_is_brought_to_photographs_and_said_once(tmp_path, curve, caplog):
+    steps = WHITE_PAPER[curve] * np.linspace(0, 1, 9)
+    row = np.repeat(steps, 16) * 65535
+    image = np.broadcast_to(np.rint(row)[None, :, None], (64, 144, 3)).astype("<u2")
+    tags = f"transfer={curve}:colorprim=bt2020:colormatrix=bt2020nc:log-level=none"
+    ffmpeg(
+        *(
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb48le",
+            "-s",
+            "144x64",
+            "-r",
+            "10",
+            "-i",
+            "-",
+        ),
+        *("-vf", "scale=out_color_matrix=bt2020:out_range=tv,format=yuv420p10le"),
+        *("-c:v", "libx265", "-color_trc", curve, "-color_primaries", "bt2020"),
+        *("-colorspace", "bt2020nc", "-x265-params", f"lossless=1:{tags}"),
+        tmp_path / "hdr.mp4",
+        pixels=image.tobytes() * 8,
+    )
+    with caplog.at_level(logging.WARNING, logger="nvs.data"):
+        (file, _) = extract_frames(tmp_path / "hdr.mp4", tmp_path / "out", count=2)
+    with Image.open(file) as found:
+        levels = np.asarray(found)[32, 8::16].astype(int)
+    assert levels[0].max() < 8
+    assert np.diff(levels[:, 1]).min() > 3
+    assert 200 < levels[-1].min() <= levels[-1].max() < 235
+    assert [message for message in caplog.messages if "HDR" in message] == [
+        f"{tmp_path / 'hdr.mp4'}: HDR, whose bright parts are compressed to sRGB"
+    ]
 
 
 @pytest.mark.parametrize(

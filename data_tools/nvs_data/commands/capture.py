@@ -85,7 +85,9 @@ def stages() -> Generator[Callable[[Progress], None]]:
 
 
 def print_report(report: PosingReport, *, as_json: bool) -> None:
-    """What was posed and how well, and what was dropped and why."""
+    """What was posed and how well; what was not, or has another name, and why."""
+    from nvs_data.photos import summary
+
     values = {
         "dataset": str(report.folder),
         "photographs": len(report.registered) + len(report.dropped),
@@ -96,11 +98,22 @@ def print_report(report: PosingReport, *, as_json: bool) -> None:
         values |= {
             "registered": [asdict(photo) for photo in report.registered],
             "dropped": [asdict(photo) for photo in report.dropped],
+            "left_out": [asdict(file) for file in report.left_out],
+            "renamed": dict(report.renamed),
         }
     output.print_result(values, as_json=as_json, title="posed")
-    if not as_json:
-        for photo in report.dropped:
-            typer.echo(f"dropped: {photo.name}: {photo.reason}")
+    if as_json:
+        return
+    for photo in report.dropped:
+        typer.echo(f"dropped: {photo.name}: {photo.reason}")
+    for line in summary(report.left_out):
+        typer.echo(line)
+    if report.renamed:
+        name, original = next(iter(report.renamed.items()))
+        typer.echo(
+            f"renamed: {len(report.renamed)}, such as {original} to {name}; all are in "
+            f"{report.folder / 'posing.json'}"
+        )
 
 
 def frames(

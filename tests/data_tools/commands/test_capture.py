@@ -33,6 +33,7 @@ def test_interrupted_posing_goes_on_and_lists_what_was_dropped(
         "nvs: interrupted; features and matches found so far are kept in "
         f"{out}. The same command goes on from there."
     )
+    (photos / "IMG_1.HEIC").write_bytes(b"damaged")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pycolmap.extract_features", None)  # features are kept
         done = nvs(*command, "--json")
@@ -42,22 +43,31 @@ def test_interrupted_posing_goes_on_and_lists_what_was_dropped(
     assert 0 < done.json["reprojection_error_px"] < 1
     dropped = {photo["name"]: photo["reason"] for photo in done.json["dropped"]}
     assert "plain or blurred" in dropped["plain.png"]
+    assert [file["name"] for file in done.json["left_out"]] == ["IMG_1.HEIC"]
+    assert done.json["renamed"] == {}
     assert len(load_views(out, size=64)) == done.json["posed"]
 
 
 def test_report_for_people(nvs, monkeypatch, tmp_path: Path) -> None:
+    from nvs_data.photos import LeftOut
     from nvs_data.posing import DroppedPhoto, PosingReport, RegisteredPhoto
 
     report = PosingReport(
         folder=tmp_path,
         registered=(RegisteredPhoto(name="a.png", num_points=9, error_px=0.5),),
         dropped=(DroppedPhoto(name="b.png", reason="matches no other photograph"),),
+        left_out=tuple(
+            LeftOut(name=f"{number}.CR2", reason="convert it") for number in range(5)
+        ),
+        renamed={"a.png": "#a.png"},
     )
     monkeypatch.setattr("nvs_data.posing.pose", lambda *_, **__: report)
     done = nvs("data", "pose", tmp_path, "-o", tmp_path / "out")
     assert done.code == 0
     assert "reprojection error px" in done.out
     assert "dropped: b.png: matches no other photograph\n" in done.out
+    assert "left out: 5 .cr2 (0.CR2, 1.CR2, 2.CR2, …): convert it\n" in done.out
+    assert "renamed: 1, such as #a.png to a.png; all are in" in done.out
 
 
 def test_frames_become_photographs(nvs, video: Path, tmp_path: Path) -> None:
