@@ -11,6 +11,7 @@ from nvs.terminal import options, output
 
 if TYPE_CHECKING:
     from nvs.cameras import Camera
+    from nvs.scene import Scene
 
 
 def info(
@@ -73,9 +74,23 @@ def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
         "dtype": str(scene.dtype).removeprefix("torch."),
         "fast_weight_bytes": scene.num_bytes,
         "framing": scene.normalisation.kind,
+        "up": [round(value, 4) for value in scene.up],
         "created_with": scene.created_with,
     }
+    if _is_unframed(scene):
+        values["remedy"] = "built unframed: build it again"
     return values, scene.input_camera
+
+
+def _is_unframed(scene: Scene) -> bool:
+    """Whether building it again would frame a scene that was left as it was."""
+    from nvs.model.weights import REGISTRY, trained_on_of
+    from nvs.scene.framing import choose
+
+    if scene.normalisation.kind != "none" or scene.model_id not in REGISTRY:
+        return False
+    framing = choose(scene.input_camera, trained_on_of(scene.model_id))
+    return framing.normalisation is None or framing.normalisation.kind != "none"
 
 
 def describe_weights(target: str, *, as_json: bool) -> dict[str, Any]:
