@@ -143,7 +143,7 @@ def test_every_reader_is_found(run: Run) -> None:
     found = set(run("-c", code).split())
     assert found == {
         *("opencv", "blender", "colmap", "dl3dv", "llff", "nerfstudio"),
-        "realestate10k",
+        *("metashape", "polycam", "realestate10k", "record3d"),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -52,7 +53,12 @@ def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
         raise DatasetError(
             "there is nothing there", remedy="Check the path.", subject=path
         )
-    dataset = _reader(path, format).read(path)
+    reader, *others = _readers_of(path, format)
+    dataset = reader.read(path)
+    if others:
+        names = ", ".join(other.name for other in others)
+        note = f"read as {reader.name}; not used is what it holds as {names}"
+        dataset = replace(dataset, notes=(note, *dataset.notes))
     missing = dataset.missing
     listed = shortened(missing)
     if not dataset.frames:
@@ -72,10 +78,15 @@ def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
     return dataset
 
 
-def _reader(path: Path, format: str | None) -> Reader:
-    for reader in readers():
-        if reader.name == format or (format is None and reader.recognises(path)):
-            return reader
+def _readers_of(path: Path, format: str | None) -> list[Reader]:
+    """The reader that is named, or all that recognise the path; the first is used."""
+    found = [
+        reader
+        for reader in readers()
+        if reader.name == format or (format is None and reader.recognises(path))
+    ]
+    if found:
+        return found
     known = ", ".join(reader.name for reader in readers())
     if format is not None:
         raise DatasetError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_a_layout_can_be_named(layout: str, make_layout: Make, tmp_path: Path) -
     other = "llff" if name != "llff" else "nerfstudio"
     with pytest.raises(NvsError):
         read_dataset(folder, format=other)
+
+
+def test_a_second_layout_in_the_folder_is_named(
+    make_layout: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_layout("nerfstudio", tmp_path / "set")
+    other = make_layout("blender", tmp_path / "other")
+    shutil.copytree(other, folder, dirs_exist_ok=True)
+    assert read_dataset(folder).frames[0].name == "./train/r_0"
+    (record,) = caplog.records
+    said = "read as blender; not used is what it holds as nerfstudio"
+    assert said in record.getMessage()
+    caplog.clear()
+    assert len(read_dataset(folder, format="nerfstudio").frames) == 3
+    assert not caplog.records
 
 
 def test_no_reader_takes_what_is_not_its_layout(tmp_path: Path) -> None:
