@@ -6,6 +6,7 @@ import base64
 import json
 import posixpath
 import re
+import unicodedata
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -247,8 +248,8 @@ class DatasetFiles:
         """What is in a folder; for a JSON camera file, it and the images beside it.
 
         Hidden files are left out, and links that lead out of the folder. Where one JSON
-        file has all the cameras, images that it does not name are left out, unless it
-        names none of them.
+        file has all the cameras, images that it does not name, masks apart, are left
+        out, unless it names none of them.
 
         Raises:
             DatasetError: If there is nothing, no camera file or no image, or if the
@@ -281,9 +282,11 @@ class DatasetFiles:
         chosen = {
             name: image
             for name, image in images.items()
-            if name in named or posixpath.splitext(name)[0] in named
+            if _canonical(name) in named or _is_mask(name)
         }
-        return cls(images=chosen or images, cameras=cameras)
+        if all(_is_mask(name) for name in chosen):
+            return files
+        return cls(images=chosen, cameras=cameras)
 
     @property
     def cameras_json(self) -> Path | None:
@@ -320,7 +323,7 @@ def _files(
 
 
 def _named_by(file: Path) -> set[str]:
-    """The images that a JSON camera file names; suffixes may be left out."""
+    """The images and masks that a JSON camera file names, in canonical form."""
     try:
         content: Any = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -329,12 +332,24 @@ def _named_by(file: Path) -> set[str]:
             remedy="Check that the file is complete.",
         ) from error
     frames = content.get("frames") if isinstance(content, dict) else content
+    entries = [content, *frames] if isinstance(frames, list) else [content]
     names = [
-        frame.get("file_path")
-        for frame in (frames if isinstance(frames, list) else [])
-        if isinstance(frame, dict)
+        entry.get(key)
+        for entry in entries
+        if isinstance(entry, dict)
+        for key in ("file_path", "mask_path")
     ]
-    return {posixpath.normpath(name) for name in names if isinstance(name, str)}
+    return {_canonical(name) for name in names if isinstance(name, str)}
+
+
+def _canonical(name: str) -> str:
+    """A name as people mean it: the service tells apart what this does not."""
+    path = posixpath.normpath(unicodedata.normalize("NFC", name).replace("\\", "/"))
+    return posixpath.splitext(path)[0].casefold()
+
+
+def _is_mask(name: str) -> bool:
+    return not {"mask", "masks"}.isdisjoint(name.split("/")[:-1])
 
 
 def _unreadable(path: Path, error: OSError) -> DatasetError:

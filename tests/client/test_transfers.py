@@ -183,6 +183,24 @@ def test_a_camera_file_that_is_named_leaves_the_others_out(tmp_path: Path) -> No
     assert files.cameras_json == tmp_path / "transforms_test.json"
 
 
+def test_masks_and_names_as_people_mean_them_go_with_the_images(
+    tmp_path: Path,
+) -> None:
+    _touch(tmp_path, "images/a.JPG", "images/b.png", "masks/a.png", "cut/b.png")
+    content = [
+        {"file_path": "images\\A.jpg"},
+        {"file_path": "images/b.png", "mask_path": "cut/b.png"},
+    ]
+    (tmp_path / "transforms.json").write_text(json.dumps({"frames": content}))
+    _touch(tmp_path, "images_2/b.png")
+    assert _names(tmp_path) == [
+        "cut/b.png",
+        "images/a.JPG",
+        "images/b.png",
+        "masks/a.png",
+    ]
+
+
 def test_cameras_that_name_none_of_the_images(tmp_path: Path) -> None:
     """Such as scaled copies in another folder: the service knows what they mean."""
     _touch(tmp_path, "images_4/f.png")

@@ -93,6 +93,16 @@ def validate(folder: Path, poses: Poses) -> Validation:
             views=list(dataset.missing),
         )
         findings.insert(0, missing)
+    findings += [
+        Finding(
+            severity="note",
+            title="Not used",
+            detail=note,
+            remedy="Leave it, or say it in the camera file if it should count.",
+            views=[],
+        )
+        for note in dataset.notes
+    ]
     found = {finding.severity for finding in findings}
     verdict = "error" if "error" in found else "warning" if "warning" in found else "ok"
     return Validation(verdict=verdict, findings=findings)
