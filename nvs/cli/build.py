@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nvs.terminal import options, output
 
 if TYPE_CHECKING:
-    from nvs.scene import Renderer
+    from nvs.scene import PosedViews, Renderer
     from nvs.scene.framing import Framing
 
 
@@ -22,6 +22,13 @@ def build(
     views: options.Views = None,
     framing: options.Framing = "auto",
     up: options.Up = None,
+    holdout: Annotated[
+        int | None,
+        typer.Option(
+            help="Keep every n-th view out, such as 8, render it, and say how close it "
+            "comes; writes a picture beside the scene."
+        ),
+    ] = None,
     format: Annotated[
         str | None, typer.Option(help="Dataset layout, instead of recognising it.")
     ] = None,
@@ -38,6 +45,9 @@ def build(
 
     from nvs.errors import ConfigError, OutputError
     from nvs.scene import Renderer, load_views
+    from nvs.scene.datasets import read_dataset
+    from nvs.scene.holdout import compare, split
+    from nvs.scene.pictures import write_png
     from nvs.scene.precision import DTYPES
 
     if keep not in DTYPES:
@@ -54,13 +64,22 @@ def build(
         budget_bytes=options.budget_bytes(memory_gib),
     )
     wanted = options.parse_size(size) or _default_size(renderer)
-    posed = load_views(
-        images,
-        size=wanted,
-        patch_size=renderer.config.patch_size,
-        views=chosen,
-        format=format,
-    )
+
+    def loaded(views: list[int] | None) -> PosedViews:
+        return load_views(
+            images,
+            size=wanted,
+            patch_size=renderer.config.patch_size,
+            views=views,
+            format=format,
+        )
+
+    kept_out: list[int] = []
+    if holdout is not None:
+        if chosen is None:
+            chosen = list(range(len(read_dataset(images, format=format).frames)))
+        chosen, kept_out = split(chosen, holdout)
+    posed = loaded(chosen)
     _say_if_large(posed.camera.height, posed.camera.width, renderer)
     framed = renderer.frame(posed, framing, up=options.parse_up(up))
     _say_framing(framed)
@@ -74,6 +93,22 @@ def build(
         )
     seconds = time.perf_counter() - start
     digest = result.save(scene)
+    quality: dict[str, Any] = {}
+    if kept_out:
+        compared = compare(renderer, result, posed, loaded(kept_out))
+        picture = scene.with_suffix(".holdout.png")
+        write_png(picture, compared.picture)
+        output.say(
+            f"nvs: {compared.num_views} views kept out: {compared.psnr_db:.1f} dB, "
+            f"{compared.meaning}"
+        )
+        quality = {
+            "held_out_views": compared.num_views,
+            "psnr_held_out": compared.psnr_db,
+            "psnr_nearest_input": compared.nearest_psnr_db,
+            "psnr_flat_colour": compared.flat_psnr_db,
+            "comparison": str(picture),
+        }
     tokens = len(posed) * (result.height * result.width)
     output.print_result(
         {
@@ -90,6 +125,7 @@ def build(
             "prefill_seconds": seconds,
             "tokens_per_second": tokens / renderer.config.patch_size**2 / seconds,
             "file_bytes": scene.stat().st_size,
+            **quality,
         },
         as_json=json,
         title=f"built {scene}",

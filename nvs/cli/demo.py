@@ -28,9 +28,9 @@ def demo(
 
     from nvs.assets import SAMPLE, sample_split
     from nvs.scene import Renderer, load_views
+    from nvs.scene.holdout import compare
     from nvs.scene.paths import scene_orbit
-    from nvs.scene.pictures import sheet, to_uint8, write_png
-    from nvs.scene.quality import mean_psnr_db, nearest_view
+    from nvs.scene.pictures import to_uint8, write_png
     from nvs.scene.video import write_video
 
     inputs, targets = sample_split()
@@ -46,21 +46,8 @@ def demo(
     prefill_seconds = time.perf_counter() - start
     scene.save(destination / "sample.scene")
 
-    renders = renderer.render(scene, held_out.camera).cpu()
-    truth = held_out.image.permute(0, 2, 3, 1)
-    nearest = nearest_view(held_out.camera.center, views.camera.center)
-    closest = views.image[nearest].permute(0, 2, 3, 1)
-    error = (renders - truth).abs().mean(-1, keepdim=True).expand_as(truth)
-    rows = {
-        "photograph, held out": truth,
-        "render from its camera": renders,
-        "absolute error": 1 - error,
-        "nearest input": closest,
-    }
-    write_png(
-        destination / "held-out.png",
-        sheet([(label, list(to_uint8(row))) for label, row in rows.items()]),
-    )
+    compared = compare(renderer, scene, views, held_out)
+    write_png(destination / "held-out.png", compared.picture)
 
     camera = scene_orbit(scene, ORBIT_FRAMES, height=scene.height, width=scene.width)
     start = time.perf_counter()
@@ -83,8 +70,8 @@ def demo(
             "size": f"{scene.height}×{scene.width}",
             "prefill_seconds": prefill_seconds,
             "milliseconds_per_frame": 1000 * orbit_seconds / ORBIT_FRAMES,
-            "psnr_held_out": mean_psnr_db(renders, truth),
-            "psnr_nearest_input": mean_psnr_db(closest, truth),
+            "psnr_held_out": compared.psnr_db,
+            "psnr_nearest_input": compared.nearest_psnr_db,
             "scene": str(destination / "sample.scene"),
             "comparison": str(destination / "held-out.png"),
             "video": str(destination / "orbit.mp4"),

@@ -38,6 +38,29 @@ def test_build_chooses_views_and_size(nvs, dataset, weights, tmp_path) -> None:
     assert nvs("info", path, "--json").json["dtype"] == "float32"
 
 
+def test_views_kept_out_tell_how_good_it_is(nvs, dataset, weights, tmp_path) -> None:
+    path = tmp_path / "b.scene"
+    done = nvs(
+        *("build", dataset, "-o", path, "--weights", weights, "--json"),
+        *("--holdout", "4"),
+    )
+    assert done.code == 0, done.err
+    assert (done.json["views"], done.json["held_out_views"]) == (6, 2)
+    assert done.json["psnr_held_out"] > 0
+    assert Path(done.json["comparison"]).read_bytes().startswith(b"\x89PNG")
+    assert "2 views kept out" in done.err
+    assert nvs("build", dataset, "-o", path, "--holdout", "1").code == 2
+
+
+@pytest.mark.parametrize("up", ["-y", "0,-1,0"])
+def test_the_up_axis_can_be_given(nvs, dataset, weights, tmp_path, up: str) -> None:
+    path = tmp_path / "b.scene"
+    done = nvs("build", dataset, "-o", path, "--weights", weights, f"--up={up}")
+    assert done.code == 0, done.err
+    assert nvs("info", path, "--json").json["up"] == [0, -1, 0]
+    assert nvs("build", dataset, "-o", path, "--up", "sky").code == 2
+
+
 @pytest.mark.parametrize("path", ["orbit", "spiral", "walk"])
 def test_video(nvs, scene: Path, weights, tmp_path: Path, path: str) -> None:
     video = tmp_path / "v.mp4"
