@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from nvs.assets import SAMPLE
-from tests.server.conftest import Served, end, environment
+from tests.served import Served, end, environment
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]

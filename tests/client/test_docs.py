@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -11,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import imageio.v2 as imageio
 import pytest
 from PIL import Image
+
+from tests.served import end, start
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/api.md").read_text(encoding="utf-8")
@@ -31,16 +31,9 @@ def blocks(language: str) -> str:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real, open server."""
-    file = ROOT / "tests/server/conftest.py"
-    spec = importlib.util.spec_from_file_location("nvs_server_fixtures", file)
-    assert spec is not None
-    assert spec.loader is not None
-    fixtures: Any = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = fixtures
-    spec.loader.exec_module(fixtures)
-    running = fixtures.start(tmp_path_factory.mktemp("served"))
+    running = start(tmp_path_factory.mktemp("served"))
     yield running.base_url
-    fixtures.end(running)
+    end(running)
 
 
 @pytest.fixture

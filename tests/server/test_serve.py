@@ -20,7 +20,7 @@ from nvs.errors import ConfigError
 from nvs_server.app import create_app, running
 from nvs_server.serve import bind
 from nvs_server.settings import Settings
-from tests.server.conftest import make_key
+from tests.served import make_key
 
 Serve = Callable[..., Any]
 Refused = Callable[..., str]

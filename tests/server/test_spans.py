@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from websockets.sync.client import connect
 
-from tests.server.conftest import make_key
+from tests.served import make_key
 
 Serve = Callable[..., Any]
 ABSENT = "a" * 26

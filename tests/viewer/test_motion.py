@@ -21,9 +21,9 @@ from nvs.client import Client
 from nvs.config import ModelConfig, preset
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
 from nvs.scene import Scene
-from tests.server.conftest import Served
-from tests.server.load.direct import around, asked
+from tests.served import Served
 from tests.viewer.pump import Pumped, pump
+from trials.load.direct import around, asked
 
 NUM_VIEWS = 8
 NUM_POSES = 240

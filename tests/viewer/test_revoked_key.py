@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from nvs_server.storage.database import Database
 from nvs_server.storage.keys import KeyStore
-from tests.server.conftest import Served
+from tests.served import Served
 from tests.viewer.conftest import after, drag, settled
 from tests.viewer.test_real_server import build_sample
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from nvs.assets import SAMPLE
-from tests.server.conftest import Served
+from tests.served import Served
 from tests.viewer.conftest import settled
 from tests.viewer.test_scenes import FILES, FOLDER, step
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from nvs_server.logs import REDACTED
-from tests.server.conftest import end, start
+from tests.served import end, start
 from tests.server.hostile.target import MAX_GROWTH_BYTES, Memory, Target, small_dataset
 
 INSPECTOR_BYTES = 1024 * 2**20

@@ -61,7 +61,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"width": 264}, "width: 264 pixels are more than fake renders"),
     ({"height": 8}, "height: input should be greater than or equal to 16"),
     ({"camera": LOOK_AT | {"up": [0, 0, 0]}}, "camera.up: the up axis has no"),
-    ({"camera": {"eye": 1}}, "camera.eye: input should be a valid list"),
+    ({"camera": {"eye": 1}}, "camera.eye: it is int, not a list"),
     ({"camera": [1]}, "camera: the camera is list, not an object"),
     ({"format": "gif"}, "format: input should be 'png'"),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.server.crash.ledger import Books
+from trials.crash.ledger import Books
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Trials of the whole service under load: `python -m tests.server.load.trial NAME`.
+"""Trials of the whole service under load: `python -m trials.load NAME`.
 
 Each starts its own server on loopback, loads it for a bounded time, prints one table
 and a verdict, and exits with 1 if a mark was missed. Timings mean something on a quiet
@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import torch
 
-from tests.server.load import builds, cost, crowd, leave, overload, soak
-from tests.server.load.report import Outcome
+from trials.load import builds, cost, crowd, leave, overload, soak
+from trials.load.report import Outcome
 
 TRIALS: dict[str, Callable[[], Outcome]] = {
     "cost": cost.trial,

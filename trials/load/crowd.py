@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 from nvs.client import AsyncClient
 from nvs.scene import Scene
-from tests.server.load.clients import Tally, closed_loop
-from tests.server.load.connection import render_request
-from tests.server.load.direct import SIZE_PX, Direct, around, asked
-from tests.server.load.report import Outcome, spread
-from tests.server.load.service import Service, service
+from trials.load.clients import Tally, closed_loop, render_request
+from trials.load.direct import SIZE_PX, Direct, around, asked
+from trials.load.report import Outcome, spread
+from trials.load.service import Service, service
 
 NUM_CLIENTS = 100
 NUM_SCENES = 20

@@ -14,7 +14,7 @@ from nvs_server.storage.database import Database
 from nvs_server.storage.objects import blob_key
 from nvs_server.storage.records import SweepReport
 from nvs_server.storage.sweep import sweep
-from tests.server.crash.ledger import Books
+from trials.crash.ledger import Books
 
 NAMED_BLOBS = """
     SELECT scene_sha256 FROM scenes

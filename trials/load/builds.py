@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from nvs.assets import SAMPLE
 from nvs.client import AsyncClient
-from tests.server.load.direct import SIZE_PX
-from tests.server.load.report import Outcome
-from tests.server.load.service import Service, service
+from trials.load.direct import SIZE_PX
+from trials.load.report import Outcome
+from trials.load.service import Service, service
 
 NUM_CLIENTS = 20
 VIEWS = {"indices": [0, 4, 8, 12, 16, 20]}

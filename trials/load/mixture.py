@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 
 from nvs.assets import SAMPLE
-from nvs.client import AsyncClient, PosedCamera, Retries
+from nvs.client import AsyncClient, PosedCamera
 from nvs.client.errors import ServiceError
 from nvs.errors import NvsError
-from tests.server.load.clients import ONCE
-from tests.server.load.direct import SIZE_PX
+from trials.load.clients import ONCE, pause_seconds
+from trials.load.direct import SIZE_PX
 
 NUM_RENDERERS = 4
 FORMATS = ("jpeg", "png", "webp", "float32")
@@ -62,7 +62,7 @@ class Mixture:
                 except ServiceError as error:
                     if error.status == 429:
                         self.done["429"] += 1
-                        pause = Retries().pause_seconds(1, error.retry_after_seconds)
+                        pause = pause_seconds(error.retry_after_seconds)
                         await asyncio.sleep(pause)
                     else:
                         self.errors[f"{kind.__name__}: {error}"] += 1

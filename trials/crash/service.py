@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.server.conftest import Served, environment
+from tests.served import Served, environment
 
 PATIENCE_SECONDS = 240
 MODULES = {

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from nvs.scene import Scene
-from tests.server.conftest import Served, end, start
-from tests.server.load import builds, crowd, leave
-from tests.server.load.direct import Direct, around, asked
-from tests.server.load.service import Service
+from tests.served import Served, end, start
+from trials.load import builds, crowd, leave
+from trials.load.direct import Direct, around, asked
+from trials.load.service import Service
 
 SECONDS = 60.0
 """More than the turns take: it is they that end the load."""

@@ -1,7 +1,5 @@
 """The crash trial: processes are killed while clients work; no promise is broken.
 
-    python -m tests.server.crash.trial --seed 1 --kills 200
-
 The gateway, the worker and the inspectors of a real server get SIGKILL at random
 moments and at chosen ones, such as while a scene file is being stored. A killed gateway
 is started again. Whatever was acknowledged must be there and be done in the end, and
@@ -10,10 +8,8 @@ nothing twice.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import tempfile
 import threading
 import time
 from contextlib import ExitStack
@@ -22,11 +18,11 @@ from typing import Any
 
 import httpx
 
-from tests.server.crash.invariants import Disk
-from tests.server.crash.ledger import Books, Ledger
-from tests.server.crash.report import Report
-from tests.server.crash.service import PATIENCE_SECONDS, Service
-from tests.server.crash.stories import FINAL, Client
+from trials.crash.invariants import Disk
+from trials.crash.ledger import Books, Ledger
+from trials.crash.report import Report
+from trials.crash.service import PATIENCE_SECONDS, Service
+from trials.crash.stories import FINAL, Client
 
 DECK = ("gateway",) * 2 + ("worker",) * 3 + ("inspector",) * 2
 """Kinds in these shares; each seven kills have them all."""
@@ -224,27 +220,3 @@ class Trial:
                 content = http.get(address).content
                 if len(content) != image["num_bytes"]:
                     self._ledger.violation(f"{address} is not whole")
-
-
-def main() -> int:
-    """Run a trial; 1 if anything was wrong."""
-    parser = argparse.ArgumentParser(
-        description="Kill a server at work; no promise is broken."
-    )
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--minutes", type=float, default=60, help="no kill later")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nvs-crash-") as folder:
-        report = Trial(
-            Path(folder),
-            seed=given.seed,
-            kills=given.kills,
-            limit_seconds=60 * given.minutes,
-        ).run()
-    sys.stdout.write(f"seed {given.seed}: {report}\n")
-    return 1 if report.violations else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nvs.client import AsyncClient, Client
 from nvs.scene import Scene
-from tests.server.conftest import Served, end, start
+from tests.served import Served, end, start
 
 POLL_SECONDS = 0.002
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from nvs.api.renders import ImageFormat
 from nvs.client.pictures import TIMING
-from tests.server.load.direct import QUALITY, Direct, around, asked
-from tests.server.load.report import Outcome, quantile
-from tests.server.load.service import service
+from trials.load.direct import QUALITY, Direct, around, asked
+from trials.load.report import Outcome, quantile
+from trials.load.service import service
 
 NUM_RENDERS = 150
 NUM_WARM = 20

@@ -15,10 +15,10 @@ from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.objects import blob_key
 from nvs_server.storage.records import FileRecord
 from nvs_server.storage.scenes import SceneStore
-from tests.server.crash.invariants import Disk
-from tests.server.crash.ledger import Books, Job, Scene
-from tests.server.crash.report import Report
-from tests.server.crash.trial import DECK, Trial
+from trials.crash.invariants import Disk
+from trials.crash.ledger import Books, Job, Scene
+from trials.crash.report import Report
+from trials.crash.trial import DECK, Trial
 
 
 def check(report: Report) -> None:

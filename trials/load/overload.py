@@ -9,11 +9,10 @@ from contextlib import suppress
 from nvs.assets import SAMPLE
 from nvs.client import AsyncClient
 from nvs_server.settings import Settings
-from tests.server.load.clients import Ask, Tally, closed_loop
-from tests.server.load.connection import render_request
-from tests.server.load.direct import NUM_VIEWS, SIZE_PX, Direct, around, asked
-from tests.server.load.report import Outcome, quantile, spread
-from tests.server.load.service import Service, service
+from trials.load.clients import Ask, Tally, closed_loop, render_request
+from trials.load.direct import NUM_VIEWS, SIZE_PX, Direct, around, asked
+from trials.load.report import Outcome, quantile, spread
+from trials.load.service import Service, service
 
 CAPACITY = Settings.model_fields["max_render_queue"].default
 FACTOR = 4

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from nvs.client import AsyncClient, PosedCamera
-from tests.server.load.direct import Direct, around, asked
-from tests.server.load.report import Outcome, quantile
-from tests.server.load.service import Service, renders_are, service
+from trials.load.direct import Direct, around, asked
+from trials.load.report import Outcome, quantile
+from trials.load.service import Service, renders_are, service
 
 SIZE_PX = 512
 NUM_LEAVES = 10

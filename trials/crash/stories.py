@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from tests.server.crash import material
-from tests.server.crash.ledger import Ledger
-from tests.server.crash.service import PATIENCE_SECONDS, Service
+from trials.crash import material
+from trials.crash.ledger import Ledger
+from trials.crash.service import PATIENCE_SECONDS, Service
 
 FINAL = ("succeeded", "failed", "cancelled")
 PAUSE_SECONDS = 0.3
