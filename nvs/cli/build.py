@@ -59,14 +59,16 @@ def build(
         precision=precision,
         budget_bytes=options.budget_bytes(memory_gib),
     )
-    wanted = options.parse_size(size) or _default_size(renderer)
+    wanted = options.parse_size(size)
     posed = load_views(
         images,
-        size=wanted,
+        size=wanted or renderer.trained_on.default_size,
         patch_size=renderer.config.patch_size,
         views=chosen,
         format=format,
     )
+    if wanted is None:
+        _say_size(renderer)
     _say_if_large(posed.camera.height, posed.camera.width, renderer)
     start = time.perf_counter()
     with output.progress(f"prefill {len(posed)} views", unit="groups") as update:
@@ -99,13 +101,12 @@ def build(
     )
 
 
-def _default_size(renderer: Renderer) -> tuple[int, int] | int | None:
+def _say_size(renderer: Renderer) -> None:
     size = renderer.trained_on.default_size
     if size is not None:
         text = f"{size[0]}×{size[1]}" if isinstance(size, tuple) else str(size)
         name = renderer.model_id
         output.say(f"nvs: size {text}, as {name} was trained; --size changes it")
-    return size
 
 
 def _say_if_large(height: int, width: int, renderer: Renderer) -> None:
