@@ -108,6 +108,12 @@ class TrainingError(NvsError):
     """A training run that cannot go on, such as a loss that is no longer finite."""
 
 
+class InterruptedWorkError(NvsError):
+    """Ctrl-C or a signal, where what was done so far is kept."""
+
+    exit_code = 130
+
+
 class MissingExtraError(NvsError, ImportError):
     """An optional dependency that is not installed."""
 

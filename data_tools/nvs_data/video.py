@@ -12,13 +12,12 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
-import imageio_ffmpeg
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
@@ -28,6 +27,7 @@ from nvs.files import atomic_output
 from nvs.scene.dataset_files import read_json
 from nvs.scene.pictures import shrunk
 from nvs_data.colmap_run import Progress
+from nvs_data.decoding import decoded_frames, is_hdr_video, no_video
 from nvs_data.photos import Matching
 from nvs_data.posing import CameraModel, PosingReport, pose
 
@@ -40,16 +40,7 @@ MAX_CORNERS = 200
 STILL_PX = 0.1
 """Movement between frames, at that size, that is compression noise."""
 JPEG_QUALITY = 95
-HDR_CURVES = ("smpte2084", "arib-std-b67")
-"""FFmpeg's names of the transfer curves of HDR10 and Dolby Vision, and of HLG."""
-TONE_MAPPING = (
-    "zscale=transfer=linear:npl=203,format=gbrpf32le,zscale=primaries=bt709,"
-    "tonemap=mobius:desat=0,zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv444p"
-)
-"""Filters from HDR to what screens and photographs show, white paper at 203 cd/m²."""
-
 _logger = logging.getLogger("nvs.data")
-logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)  # turned videos are usual
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -73,13 +64,13 @@ def survey(video: Path | str) -> VideoSurvey:
         DatasetError: If the file is missing, no video or has no frames.
     """
     video = Path(video)
-    is_hdr = _is_hdr(video)
+    is_hdr = is_hdr_video(video)
     sharpness: list[float] = []
     movement: list[float] = []
     before: UInt8[np.ndarray, "height width"] | None = None
     with tempfile.TemporaryDirectory() as folder:
         times = Path(folder) / "seconds"
-        for frame in _frames(video, is_hdr=is_hdr, times=times):
+        for frame in decoded_frames(video, is_hdr=is_hdr, times=times):
             grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
             laplacian = cv2.Laplacian(shrunk(grey, SHARPNESS_PX), cv2.CV_64F)
             sharpness.append(float(laplacian.var()))
@@ -88,7 +79,7 @@ def survey(video: Path | str) -> VideoSurvey:
             movement.append(step / max(small.shape) + (movement or [0.0])[-1])
             before = small
         if not sharpness:
-            raise _no_video(video, "no frames")
+            raise no_video(video, "no frames")
         seconds = np.array(times.read_text(encoding="ascii").split(), float)
     return VideoSurvey(
         seconds=np.maximum.accumulate(seconds[: len(sharpness)]),
@@ -179,7 +170,7 @@ def extract_frames(
         _logger.warning("%s: HDR, whose bright parts are compressed to sRGB", video)
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    for index, frame in enumerate(_frames(video, is_hdr=found.is_hdr)):
+    for index, frame in enumerate(decoded_frames(video, is_hdr=found.is_hdr)):
         if index in chosen:
             files.append(folder / f"{index:06d}.jpg")
             Image.fromarray(frame).save(files[-1], quality=JPEG_QUALITY, subsampling=0)
@@ -249,58 +240,6 @@ def _check_spacing(count: int | None, baseline: float | None) -> None:
     if not (count or baseline or 0) > 0:
         name, value = ("count", count) if baseline is None else ("baseline", baseline)
         raise ConfigError(f"{name} is {value}", remedy="It must be positive.")
-
-
-def _is_hdr(video: Path) -> bool:
-    """Whether a video is HDR.
-
-    Raises:
-        DatasetError: If it is missing or no video.
-    """
-    if not video.is_file():
-        raise DatasetError(f"there is no video {video}", remedy="Check the path.")
-    reader: Any = imageio_ffmpeg.read_frames(video.resolve())
-    try:
-        stream = next(reader)
-    except (OSError, RuntimeError, LookupError) as error:
-        raise _no_video(video, str(error).strip().rpartition("\n")[2]) from error
-    finally:
-        reader.close()
-    return any(curve in stream["pix_fmt"] for curve in HDR_CURVES)
-
-
-def _frames(
-    video: Path, *, is_hdr: bool, times: Path | None = None
-) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Every frame once, in the order in which they are shown, upright.
-
-    Args:
-        video: The file.
-        is_hdr: Whether its tones are mapped.
-        times: A file to write the time of each frame to, in seconds, a line each;
-            complete when all frames have been taken.
-    """
-    options = ["-fps_mode", "passthrough", "-enc_time_base", "demux"]
-    if times is not None:
-        options += ["-stats_enc_pre", str(times), "-stats_enc_pre_fmt", "{t}"]
-    if is_hdr:
-        options += ["-vf", TONE_MAPPING]
-    reader: Any = imageio_ffmpeg.read_frames(video.resolve(), output_params=options)
-    try:
-        width, height = next(reader)["size"]
-        for frame in reader:
-            yield np.frombuffer(frame, np.uint8).reshape(height, width, 3)
-    except (OSError, RuntimeError, LookupError) as error:
-        raise _no_video(video, str(error).strip().rpartition("\n")[2]) from error
-    finally:
-        reader.close()
-
-
-def _no_video(video: Path, why: str) -> DatasetError:
-    return DatasetError(
-        f"{video} is no video that can be decoded ({why})",
-        remedy="Give an mp4, mov or webm file that plays.",
-    )
 
 
 def _moved_px(

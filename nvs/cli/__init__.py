@@ -20,6 +20,7 @@ from nvs import __version__
 from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.cli.remote import app as remote_app
 from nvs.errors import MissingExtraError, NvsError
+from nvs.terminal import output
 
 INTERRUPTED = 130
 """Exit code that typer gives Ctrl-C."""
@@ -96,7 +97,8 @@ add_commands(app)
 def main() -> None:
     """Run the command line; what a user can cause ends in one line and exit code 2."""
     try:
-        app()
+        with output.said_once("nvs.data"):
+            app()
     except NvsError as error:
         sys.stderr.write(f"nvs: {error}\n")
         sys.exit(error.exit_code)

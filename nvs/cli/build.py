@@ -63,12 +63,12 @@ def build(
         precision=precision,
         budget_bytes=options.budget_bytes(memory_gib),
     )
-    wanted = options.parse_size(size) or _default_size(renderer)
+    wanted = options.parse_size(size)
 
     def loaded(views: list[int] | None) -> PosedViews:
         return load_views(
             images,
-            size=wanted,
+            size=wanted or renderer.trained_on.default_size,
             patch_size=renderer.config.patch_size,
             views=views,
             format=format,
@@ -80,6 +80,8 @@ def build(
             chosen = list(range(len(read_dataset(images, format=format).frames)))
         chosen, kept_out = split(chosen, holdout)
     posed = loaded(chosen)
+    if wanted is None:
+        _say_size(renderer)
     _say_if_large(posed.camera.height, posed.camera.width, renderer)
     framed = renderer.frame(posed, framing, up=options.parse_up(up))
     _say_framing(framed)
@@ -138,13 +140,12 @@ def _say_framing(framing: Framing) -> None:
         output.say(f"nvs: {concern.verdict}: {concern.problem}. {concern.remedy}")
 
 
-def _default_size(renderer: Renderer) -> tuple[int, int] | int | None:
+def _say_size(renderer: Renderer) -> None:
     size = renderer.trained_on.default_size
     if size is not None:
         text = f"{size[0]}×{size[1]}" if isinstance(size, tuple) else str(size)
         name = renderer.model_id
         output.say(f"nvs: size {text}, as {name} was trained; --size changes it")
-    return size
 
 
 def _say_if_large(height: int, width: int, renderer: Renderer) -> None:

@@ -10,7 +10,11 @@ import typer
 
 def train(
     out: Annotated[
-        Path, typer.Option(help="Folder of the run: checkpoints, metrics, pictures.")
+        Path,
+        typer.Option(
+            *("-o", "--output", "--out"),
+            help="Folder of the run: checkpoints, metrics, pictures.",
+        ),
     ],
     preset: Annotated[
         str | None,
@@ -30,7 +34,8 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights and data.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")
+        bool,
+        typer.Option("--resume", help="Go on from the last checkpoint in its folder."),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     nice: Annotated[
@@ -68,6 +73,7 @@ def train(
     """
     import os
 
+    from nvs.errors import InterruptedWorkError
     from nvs.scene.precision import pick_device
     from nvs.train import session
     from nvs.train.heldout import HeldOutSet
@@ -86,7 +92,7 @@ def train(
         heldout_set = HeldOutSet(
             folder=heldout, inputs=heldout_inputs, targets=heldout_targets
         )
-    session.train(
+    trainer = session.train(
         out,
         preset_name=preset,
         values=values,
@@ -97,3 +103,8 @@ def train(
         shard_bytes=None if shard_mib is None else shard_mib * 2**20,
         heldout_set=heldout_set,
     )
+    if trainer.interrupted:
+        raise InterruptedWorkError(
+            f"stopped at step {trainer.step}; {out} holds everything up to there",
+            remedy="Go on with --resume.",
+        )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -75,9 +77,10 @@ def backbone_state(
         return read_offline(net, offline), OFFLINE_PACKAGE
     url = BACKBONES[net].url
     try:
-        state = torch.hub.load_state_dict_from_url(
-            url, map_location="cpu", progress=False, weights_only=True
-        )
+        with redirect_stdout(sys.stderr):  # torch hub says there what it downloads
+            state = torch.hub.load_state_dict_from_url(
+                url, map_location="cpu", progress=False, weights_only=True
+            )
     except Exception as error:
         raise WeightsUnavailableError(
             f"torch hub cannot download the LPIPS backbone {net}, or what it keeps in "

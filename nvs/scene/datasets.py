@@ -17,6 +17,7 @@ import torch
 
 from nvs.cameras import Camera
 from nvs.errors import DatasetError
+from nvs.file_kinds import VIDEO_SUFFIXES, is_image_name
 from nvs.scene.frames import Dataset, Reader
 from nvs.scene.image_files import shortened
 from nvs.scene.opencv_layout import OpenCVReader
@@ -94,9 +95,23 @@ def _readers_of(path: Path, format: str | None) -> list[Reader]:
         )
     raise DatasetError(
         "in no known dataset layout",
-        remedy=f"Known: {known}; the first is a folder with opencv_cameras.json.",
+        remedy=_posing_remedy(path)
+        or f"Known: {known}; the first is a folder with opencv_cameras.json.",
         subject=path,
     )
+
+
+def _posing_remedy(path: Path) -> str | None:
+    """What to do with photographs that have no cameras, or a video, if it is that."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return "For a video: nvs data frames VIDEO -o OUT --count 60 --pose."
+    for folder in (path, path / "images"):
+        if folder.is_dir() and any(is_image_name(f.name) for f in folder.iterdir()):
+            return (
+                "There are photographs but no cameras: `nvs data pose PHOTOS -o OUT` "
+                "finds them."
+            )
+    return None
 
 
 def load_views(

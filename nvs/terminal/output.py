@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,25 @@ def print_result(values: Mapping[str, Any], *, as_json: bool, title: str) -> Non
 def say(line: str) -> None:
     """One line to people, beside the result."""
     sys.stderr.write(line + "\n")
+
+
+@contextmanager
+def said_once(logger_name: str) -> Generator[None]:
+    """Let every message of a logger through once in the block, not again and again."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in said
+        said.add(message)
+        return new
+
+    logger = logging.getLogger(logger_name)
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ the training device, or by them too if that is a CPU.
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import signal
@@ -108,7 +109,8 @@ def parse_mixture(
 ) -> Mixture:
     """The mixture that `source=weight,source=weight` describes.
 
-    Sources and the other arguments are those of `named_source`.
+    A source without a weight has 1. Sources and the other arguments are those of
+    `named_source`.
 
     Raises:
         ConfigError: If a source is unknown or a weight is not a positive number.
@@ -117,7 +119,9 @@ def parse_mixture(
     sources: list[Source] = []
     weights: list[float] = []
     for part in text.split(","):
-        name, _, weight = part.strip().rpartition("=")
+        name, equals, weight = part.strip().rpartition("=")
+        if not equals:
+            name, weight = weight, "1"
         try:
             value = float(weight)
         except ValueError:
@@ -227,7 +231,7 @@ def batches(
         num_workers=num_workers,
         collate_fn=_unchanged,
         multiprocessing_context="spawn" if num_workers else None,
-        worker_init_fn=_ignore_stop_signals,
+        worker_init_fn=_begin_worker,
         generator=torch.Generator(),
     )
     for made in loader:
@@ -242,8 +246,13 @@ def batches(
         yield Batch.cat(made).repeating(step_orders[0][1].num_repeated)
 
 
-def _ignore_stop_signals(worker: int) -> None:
-    """Ctrl-C reaches all processes; a worker ends when the loop lets go of it."""
+def _begin_worker(worker: int) -> None:
+    """Leave Ctrl-C, which reaches all processes, and what is to be said to the first.
+
+    A worker ends when the loop lets go of it. Sets were read once before it began, and
+    what is missing from them was said then.
+    """
+    logging.getLogger("nvs.data").setLevel(logging.ERROR)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 

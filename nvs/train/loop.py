@@ -78,6 +78,7 @@ class Trainer:
             restore_random_state(resumed.random)
         self.heldout: dict[str, Batch] = {}
         self.heldout_stage: int | None = None
+        self.interrupted = False
         self.saved_step: int | None = self.step if resumed else None
         self.evaluated_step: int | None = None
         self.report = Report(
@@ -91,7 +92,8 @@ class Trainer:
     def run(self) -> None:
         """Train until the steps are done, the time is up or a signal asks to stop.
 
-        Ends with a checkpoint and a held-out evaluation.
+        Ends with a checkpoint and a held-out evaluation. `interrupted` is then whether
+        a signal came before the run was done.
 
         Raises:
             TrainingError: If the loss is no longer finite; the last checkpoint stays.
@@ -187,9 +189,11 @@ class Trainer:
         elapsed, reserve = self.processes.of_first(self.clock.read())
         self.clock.set(elapsed, reserve)
         (stopped,) = self.processes.mean([float(stop.is_set())])
+        is_over = self.clock.is_over(self.step)
         if stopped:
             self.report.say(f"step {self.step}  asked to stop")
-        return bool(stopped) or self.clock.is_over(self.step)
+            self.interrupted = not is_over
+        return bool(stopped) or is_over
 
     def _keep_up(self, *, last: bool = False) -> None:
         """Write the checkpoint and the evaluation that are due."""
@@ -250,25 +254,16 @@ class Trainer:
                 "tokens_per_second": round(tokens_per_second),
             }
         )
-        if self.config.steps is None:
-            assert self.config.time_budget_seconds is not None
-            left = max(self.config.time_budget_seconds - elapsed, 0.0)
-        else:
-            left = (self.config.steps - self.step) * seconds / self.config.log_every
+        left = self.clock.seconds_left(self.step, seconds / self.config.log_every)
         self.report.say(
             f"step {self.step}  {progress:4.0%}  PSNR {metrics['psnr_db']:.2f} dB  "
-            f"{tokens_per_second:,.0f} tokens/s  ETA {_duration(left)}"
+            f"{tokens_per_second:,.0f} tokens/s  ETA {schedule.duration(left)}"
         )
 
     def _num_tokens(self, batch: Batch) -> int:
         scenes, views, _, height, width = batch.image.shape
         tokens_a_view = height * width // self.config.model.patch_size**2
         return scenes * views * tokens_a_view * self.processes.world
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m"
 
 
 @contextmanager

@@ -127,6 +127,25 @@ class Clock:
             share = min(elapsed_seconds / self._horizon_seconds(), 1.0)
             self.timed_progress = max(share, self.timed_progress)
 
+    def seconds_left(self, step: int, step_seconds: float) -> float:
+        """What the session will still take, its checkpoints and evaluations included.
+
+        Args:
+            step: Steps done.
+            step_seconds: How long one takes.
+        """
+        left = math.inf
+        if self.config.steps is not None:
+            steps = self.config.steps - step
+            every = min(self.config.heldout_every, self.config.checkpoint_every)
+            upkeep = (1 + steps // every) * self.upkeep_seconds
+            left = steps * step_seconds + upkeep
+        if self.config.time_budget_seconds is not None:
+            earlier = 0.0 if self.config.steps is None else self.earlier_seconds
+            until = self.config.time_budget_seconds + earlier
+            left = min(left, until - self.now())
+        return max(left, 0.0)
+
     def progress(self, step: int) -> float:
         """Progress at a step: of the steps, or else of the time."""
         if self.config.steps is not None:
@@ -166,3 +185,14 @@ def parse_duration(text: str) -> float:
             f"{text!r} is no duration", remedy="Write it like 90m, 1h30m or 45s."
         )
     return seconds
+
+
+def duration(seconds: float) -> str:
+    """Such as 2h05m, 45m, 3m20s or 8s: to a minute above ten of them."""
+    seconds = round(seconds) if seconds < 600 else 60 * round(seconds / 60)
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    if minutes:
+        return f"{minutes}m{seconds:02d}s" if seconds else f"{minutes}m"
+    return f"{seconds}s"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nvs.allocator import keep_freed_memory
 from nvs.config import ModelConfig
-from nvs.errors import CheckpointError, OutputError
+from nvs.errors import CheckpointError, ConfigError, OutputError
 from nvs.files import atomic_output, remove_file, remove_leftovers, write_text
 from nvs.model.checkpoint import load_checkpoint, save_checkpoint
 from nvs.model.shards import MANIFEST, WEIGHTS, remove_shards, split_file
@@ -55,7 +55,8 @@ def train(
         device: What to train on; under `torchrun`, only its type counts.
         init: Weights to begin with: a registered name, a file, or a folder that
             `export` wrote.
-        export: Folder for the trained weights (their running mean, in bfloat16).
+        export: Folder for the trained weights (their running mean, in bfloat16); not
+            written if a signal ends the session before the run is done.
         shard_bytes: Largest size of an exported file.
         heldout_set: A posed set to evaluate on beside the synthetic scenes.
         mixture: Where scenes come from, instead of what the configuration says.
@@ -70,7 +71,16 @@ def train(
     started = time.monotonic()
     keep_freed_memory()
     resumed = _last_state(out, resume=resume)
-    config = _config(preset_name, values or {}, resumed)
+    try:
+        config = _config(preset_name, values or {}, resumed)
+    except ConfigError as error:
+        if resume and resumed is None:
+            raise ConfigError(
+                f"{out} holds no checkpoint to go on from, and for a new run "
+                f"{error.problem}",
+                remedy=error.remedy,
+            ) from error
+        raise
     mixture = mixture or parse_mixture(
         config.data, framing=config.framing, photographs=config.photographs
     )
@@ -107,7 +117,9 @@ def train(
             )
             trainer.report.say(f"{out}  going on from {where}")
         trainer.run()
-        if export is not None and group.is_first:
+        if trainer.interrupted and export is not None:
+            trainer.report.say("the weights are unfinished and not exported")
+        elif export is not None and group.is_first:
             paths = export_weights(
                 export,
                 config.model,

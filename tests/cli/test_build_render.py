@@ -180,6 +180,13 @@ def test_mistakes_end_in_one_line(
     assert left == {"net.safetensors", "set", "a.scene"}
 
 
+def test_a_wrong_path_is_all_that_is_said(nvs, tmp_path: Path) -> None:
+    done = nvs("build", tmp_path / "none", "-o", tmp_path / "x.scene")
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    assert "none: there is nothing there" in line
+
+
 def test_scene_of_other_weights_is_refused(nvs, scene, dataset, tmp_path: Path) -> None:
     from nvs.config import ModelConfig
     from nvs.model.checkpoint import random_checkpoint, save_checkpoint

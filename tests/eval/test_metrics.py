@@ -190,6 +190,24 @@ def test_backbones_are_looked_for_in_order(
         origin(tmp_path / "absent.pth")
 
 
+def test_torch_hub_says_nothing_on_standard_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There a command may be printing JSON."""
+    backbones = "nvs.perceptual.backbones"
+    monkeypatch.setattr(f"{backbones}.offline_file", lambda net: None)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+
+    def fetch(url: str, file: str, *_: object, **__: object) -> None:
+        torch.save({"from": torch.tensor(3)}, file)
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", fetch)
+    assert int(backbone_state("alex", None, remedy="-")[0]["from"]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Downloading" in said.err
+
+
 RECORDED = {"alex": 0.1088, "vgg": 0.2565}
 """From `lpips` 0.1.4 itself, with torchvision's ImageNet backbones, on `fixed_pair`."""
 

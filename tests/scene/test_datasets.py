@@ -153,6 +153,13 @@ def test_places_without_a_dataset(tmp_path: Path) -> None:
         load_views(tmp_path / "none")
     with pytest.raises(DatasetError, match="in no known dataset layout"):
         load_views(tmp_path)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "IMG_1.HEIC").touch()
+    (tmp_path / "walk.MOV").touch()
+    with pytest.raises(DatasetError, match="no cameras: `nvs data pose"):
+        load_views(tmp_path)
+    with pytest.raises(DatasetError, match=r"video: nvs data frames .* --pose"):
+        load_views(tmp_path / "walk.MOV")
     with pytest.raises(DatasetError, match="no dataset format 'x'"):
         load_views(tmp_path, format="x")
 

@@ -183,13 +183,20 @@ def test_a_mixture_is_read(posed_set: Callable[..., Path]) -> None:
         str(folder),
     ]
     assert list(mixture.weights) == [0.7, 0.3]
+    mixture = parse_mixture(f"{folder}, synthetic:object=2", framing="none")
+    assert [source.name for source in mixture.sources] == [
+        str(folder),
+        "synthetic:object",
+    ]
+    assert list(mixture.weights) == [1, 2]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("synthetic:object", "'synthetic:object' has no positive weight. Write it as"),
+        ("synthetic:object=0", "'synthetic:object=0' has no positive weight. Write it"),
         ("synthetic:object=-1", "has no positive weight"),
+        ("", "'' has no positive weight"),
         ("synthetic:object=nan", "has no positive weight"),
         ("synthetic:cloud=1", "no synthetic scenes of kind 'cloud'. Use one of object"),
         ("nowhere=1", "there is no data source 'nowhere'. Use synthetic:object"),

@@ -14,6 +14,7 @@ from nvs.train.presets import preset
 from nvs.train.schedule import (
     Clock,
     baseline_at,
+    duration,
     ema_decay_at,
     learning_rate_factor,
     lpips_weight_at,
@@ -142,6 +143,31 @@ def test_with_steps_a_time_budget_is_for_each_session(make_config: MakeConfig) -
     assert not clock.is_over(500)
     clock.set(5099.0, 0.0)
     assert clock.is_over(500)
+
+
+def test_what_is_left_counts_steps_and_what_is_between_them(
+    make_config: MakeConfig,
+) -> None:
+    config = make_config(steps=100, heldout_every=20, checkpoint_every=50)
+    clock = Clock(config, elapsed_seconds=0.0, started=time.monotonic())
+    assert clock.seconds_left(40, 2.0) == 120
+    clock.took_upkeep(10.0)
+    assert clock.seconds_left(40, 2.0) == 120 + 4 * 10
+    assert clock.seconds_left(100, 2.0) == 10
+    config = make_config(steps=None, time_budget_seconds=118)
+    clock = Clock(config, elapsed_seconds=22.0, started=time.monotonic())
+    assert clock.seconds_left(7, 2.0) == pytest.approx(96, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0, "0s"), (8.4, "8s"), (60, "1m"), (96, "1m36s"), (599, "9m59s")),
+        *((629, "10m"), (3570, "1h00m"), (7500, "2h05m")),
+    ],
+)
+def test_times_that_are_left_are_said(seconds: float, text: str) -> None:
+    assert duration(float(seconds)) == text
 
 
 @pytest.mark.parametrize(

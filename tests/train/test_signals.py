@@ -24,7 +24,11 @@ import json, sys
 from pathlib import Path
 from nvs.train import session
 if __name__ == "__main__":
-    session.train(Path(sys.argv[1]), values=json.loads(sys.argv[2]))
+    out = Path(sys.argv[1])
+    trainer = session.train(
+        out, values=json.loads(sys.argv[2]), export=out / "weights"
+    )
+    assert trainer.interrupted
 """
 NUM_STEPS = 20
 
@@ -70,6 +74,8 @@ def test_a_run_that_is_asked_to_stop_keeps_every_step(
     lines = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     last = int(lines[-1].split(",")[0])
     assert f"step {last}  asked to stop" in said
+    assert "the weights are unfinished and not exported" in said
+    assert not (tmp_path / "run" / "weights").exists()
     assert list_states(tmp_path / "run")[-1].name == f"checkpoint-{last:08d}.pt"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nvs.errors import ConfigError, NvsError
+from nvs.errors import ConfigError, InterruptedWorkError
 
 if TYPE_CHECKING:
     from nvs.scene.frames import Dataset, Frame
@@ -86,12 +86,6 @@ def counted(frames: Sequence[Frame], update: Callable[[int, int], None]) -> list
         return pixels
 
     return [replace(frame, load=lambda f=frame: load(f)) for frame in frames]
-
-
-class InterruptedWorkError(NvsError):
-    """Ctrl-C, where what was done so far is kept."""
-
-    exit_code = 130
 
 
 @contextmanager

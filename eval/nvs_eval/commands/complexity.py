@@ -39,7 +39,8 @@ def complexity(
         int | None, typer.Option(min=1, help="Processor threads; all if absent.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="JSON file of the results.")
+        Path | None,
+        typer.Option("-o", "--output", "--out", help="JSON file of the results."),
     ] = None,
     device: options.Device = None,
     precision: options.PrecisionName = None,

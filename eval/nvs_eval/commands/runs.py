@@ -22,7 +22,9 @@ Data = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("-o", "--out", help="Folder of the results; resumed if there."),
+    typer.Option(
+        "-o", "--output", "--out", help="Folder of the results; resumed if there."
+    ),
 ]
 Config = Annotated[
     Path | None, typer.Option(help="YAML file of settings; options override it.")
@@ -149,7 +151,9 @@ def folder(
     truth: Annotated[
         Path, typer.Argument(help="Photographs of the same names and sizes.")
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the results.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--output", "--out", help="Folder of the results.")
+    ],
     name: Annotated[str, typer.Option(help="What to call the method.")],
     protocol: Annotated[
         str, typer.Option(help="Protocol the views were chosen by, for tables.")
