@@ -3,7 +3,7 @@
 import { bytes, count } from "../lib/format.js";
 import { zipOf } from "../lib/zip.js";
 
-const IMAGE = /\.(jpe?g|png|webp|tiff?|bmp)$/i;
+const IMAGE = /\.(jpe?g|png|webp|tiff?|bmp|avif|hei[cf]|hif)$/i;
 const HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db)/;
 const CAMERA_FILES = [
   [/^opencv_cameras\.json$/, "OpenCV cameras"],
@@ -23,6 +23,10 @@ const MEDIA_TYPES = {
   tif: "image/tiff",
   tiff: "image/tiff",
   bmp: "image/bmp",
+  avif: "image/avif",
+  heic: "image/heic",
+  heif: "image/heic",
+  hif: "image/heic",
 };
 
 /** Content type of an image by its name. */
@@ -55,7 +59,7 @@ export async function recognise(files) {
   if (images.length === 0) {
     return problem(
       "There are no images in this.",
-      "Images end in .jpg, .png, .webp, .tif or .bmp.",
+      "Images end in .jpg, .png, .webp, .tif, .bmp, .heic or .avif.",
     );
   }
   const found = camerasIn(inside);
