@@ -34,7 +34,7 @@ NONE = PoseNormalisation.none()
 def views(count: int) -> PosedViews:
     camera = orbit(
         count, radius=2.7, elevation_radians=0.3, hfov_radians=0.9, height=16, width=24
-    )
+    ).to(dtype=torch.float32)
     image = torch.rand(count, 3, 16, 24, generator=torch.Generator().manual_seed(1))
     return PosedViews(
         image=image, camera=camera, names=tuple(f"v{i}" for i in range(count))

@@ -39,7 +39,7 @@ def ring(count: int, elevation: float = 0.3) -> Camera:
         hfov_radians=0.9,
         height=HEIGHT,
         width=WIDTH,
-    )
+    ).to(dtype=torch.float32)
 
 
 @pytest.fixture

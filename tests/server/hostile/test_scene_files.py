@@ -57,7 +57,7 @@ def overlapping(header: Header) -> None:
 
 
 def other_type(header: Header) -> None:
-    first_tensor(header)["dtype"] = "F64"
+    first_tensor(header)["dtype"] = "I8"
 
 
 def without_metadata(header: Header) -> None:
