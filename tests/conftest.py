@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,27 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data: {folder.name}/ is not beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application over a backend that computes nothing, once for all tests."""
+    from tests.fakes.backend import FakeBackend
+    from tests.fakes.service import running
+
+    backend = FakeBackend(height=64, width=96)
+    with running(tmp_path_factory.mktemp("service"), backend) as service:
+        yield service
+
+
+@pytest.fixture
+def service(running_service: Any) -> Iterator[Any]:
+    """That application, open and whole: a `tests.fakes.service.Service`."""
+    from structlog.testing import capture_logs
+
+    running_service.refresh()
+    with capture_logs():
+        yield running_service
 
 
 @pytest.fixture(autouse=True)

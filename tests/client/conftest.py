@@ -1,11 +1,9 @@
-"""A service that fails on demand, and clients of both kinds for it."""
+"""Clients of both kinds for a service that fails on demand, and what they send."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,42 +12,26 @@ import pytest
 from PIL import Image
 
 from nvs.client import AsyncClient, Client, Retries
+from tests.fakes.api import opencv
+from tests.fakes.service import Service
 
 AT_ONCE = Retries(first_seconds=0.001, longest_seconds=0.002)
 
 
-def load_service() -> Any:
-    name = "nvs_fake_service"
-    if name not in sys.modules:
-        file = Path(__file__).parent / "service.py"
-        spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+@pytest.fixture
+def scene_id(service: Service) -> str:
+    """A scene that is ready."""
+    return service.stored(name="chair", tags=["demo"])
 
 
 @pytest.fixture
-def fakes() -> Any:
-    """The module of the fake service."""
-    return load_service()
-
-
-@pytest.fixture
-def service(fakes: Any) -> Iterator[Any]:
-    with fakes.running() as running:
-        yield running
-
-
-@pytest.fixture
-def client(service: Any) -> Iterator[Client]:
+def client(service: Service) -> Iterator[Client]:
     with Client(service.url, retries=AT_ONCE) as client:
         yield client
 
 
 @pytest.fixture(params=["sync", "async"])
-def call(request: pytest.FixtureRequest, service: Any) -> Callable[..., Any]:
+def call(request: pytest.FixtureRequest, service: Service) -> Callable[..., Any]:
     """Calls a method by name, of one client or of the other."""
 
     def of_client(method: str, *args: Any, **kwargs: Any) -> Any:
@@ -74,6 +56,6 @@ def dataset(tmp_path: Path) -> Path:
     for index, colour in enumerate(("red", "blue")):
         Image.new("RGB", (48, 32), colour).save(folder / "images" / f"{index}.png")
     Image.new("RGB", (48, 32), "green").save(folder / "unused.png")
-    frames = [{"file_path": f"./images/{index}.png"} for index in range(2)]
+    frames = opencv("./images/0.png", "./images/1.png")
     (folder / "opencv_cameras.json").write_text(json.dumps(frames))
     return folder

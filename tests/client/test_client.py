@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,34 @@ from typing import Any
 
 import pytest
 
-from nvs.client import AsyncClient, Client, Job, ServiceUnreachableError
+from nvs.client import (
+    AsyncClient,
+    Client,
+    Job,
+    ServiceUnreachableError,
+    async_client,
+)
+from tests.fakes.backend import SCENE_MAGIC
+from tests.fakes.service import OWNER, UNLIMITED
 
-SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
-RUNNING = {"state": "running", "stage": "prefill", "progress": 0.5}
-DONE = {"state": "succeeded", "stage": "storing", "progress": 1.0}
+EVENTS = "GET .*/events"
+
+
+@pytest.fixture
+def held(service) -> str:
+    """A job that does not end by itself."""
+    service.hold("build")
+    return service.build(service.uploaded()).json()["id"]
+
+
+@pytest.fixture
+def three(service, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tag of three scenes, of which a page holds two."""
+    monkeypatch.setattr(async_client, "PAGE_SIZE", 2)
+    tag = f"c/1+2 {uuid.uuid4()}"
+    for _ in range(3):
+        service.make(tags=[tag])
+    return tag
 
 
 @pytest.fixture
@@ -43,60 +67,54 @@ def running(service) -> Callable[[str], subprocess.Popen[str]]:
     return start
 
 
-def test_pages_become_one_list(service, client, fakes) -> None:
-    scene = fakes.SCENE
-    service.pages = {
-        None: {"items": [scene, scene], "next_cursor": "c/1+2"},
-        "c/1+2": {"items": [scene], "next_cursor": None},
-    }
-    assert len(list(client.scenes(tag="demo", state="ready"))) == 3
-    assert service.requests[1].query["tag"] == ["demo"]
-    assert service.requests[1].query["cursor"] == ["c/1+2"]
+def test_pages_become_one_list(client, service, three) -> None:
+    found = list(client.scenes(tag=three, state="empty"))
+    assert len({scene.id for scene in found}) == len(found) == 3
+    first, second = service.proxy.requests
+    assert first.query["tag"] == second.query["tag"] == [three]
+    assert "cursor" in second.query
 
 
-def test_a_page_is_fetched_when_it_is_needed(service, client, fakes) -> None:
-    page = {"items": [fakes.SCENE] * 2, "next_cursor": "more"}
-    service.pages = {None: page, "more": page | {"next_cursor": None}}
-    scenes = client.scenes()
-    assert not service.requests
+def test_a_page_is_fetched_when_it_is_needed(client, service, three) -> None:
+    scenes = client.scenes(tag=three)
+    assert not service.proxy.requests
     next(scenes), next(scenes)
-    assert len(service.requests) == 1
+    assert len(service.proxy.requests) == 1
     next(scenes)
-    assert len(service.requests) == 2
-    assert len(list(scenes)) == 1
+    assert len(service.proxy.requests) == 2
+    assert not list(scenes)
 
 
-def test_a_list_that_is_left_is_no_trouble(service, fakes) -> None:
-    service.pages = {None: {"items": [fakes.SCENE], "next_cursor": "more"}}
+def test_a_list_that_is_left_is_no_trouble(service, three) -> None:
     with Client(service.url) as client:
-        scenes = client.scenes()
+        scenes = client.scenes(tag=three)
         next(scenes)
     del scenes, client
     gc.collect()
 
 
-def test_times_are_utc(client) -> None:
-    scene = client.scene(SCENE_ID)
-    assert scene.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    assert scene.tags == ["demo"]
+def test_times_are_utc(client, scene_id: str) -> None:
+    scene = client.scene(scene_id)
+    assert scene.created_at.tzinfo == UTC
+    assert abs(datetime.now(UTC) - scene.created_at) < timedelta(minutes=5)
 
 
 def test_times_go_out_with_their_zone(client, service) -> None:
     expires = datetime(2030, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     client.create_scene("chair", expires_at=expires)
-    sent = datetime.fromisoformat(service.requests[-1].json["expires_at"])
+    sent = datetime.fromisoformat(service.proxy.requests[-1].json["expires_at"])
     assert sent == expires
 
 
-def test_an_update_sends_what_is_given(client, service) -> None:
-    client.update_scene(SCENE_ID, name="red chair")
-    assert service.requests[-1].json == {"name": "red chair"}
-    client.update_scene(SCENE_ID, tags=[], expires_at=None)
-    assert service.requests[-1].json == {"tags": [], "expires_at": None}
+def test_an_update_sends_what_is_given(client, service, scene_id: str) -> None:
+    client.update_scene(scene_id, name="red chair")
+    assert service.proxy.requests[-1].json == {"name": "red chair"}
+    client.update_scene(scene_id, tags=[], expires_at=None)
+    assert service.proxy.requests[-1].json == {"tags": [], "expires_at": None}
 
 
 def test_the_service_about_itself(call) -> None:
-    assert call("me").quotas.builds_per_day == 5
+    assert call("me").quotas.builds_per_day == UNLIMITED["quota_builds_per_day"]
     assert call("models")[0].patch_size == 8
     assert call("capacity").workers[0].state == "ready"
 
@@ -122,33 +140,34 @@ def test_help_shows_the_real_signatures() -> None:
 
 
 def test_progress_is_told_in_the_thread_that_waits(client, service) -> None:
-    service.job_states = [{}, RUNNING, DONE]
     seen: list[tuple[threading.Thread, str]] = []
 
     def tell(job: Job) -> None:
         seen.append((threading.current_thread(), client.scene(job.scene_id).name))
 
-    client.build(SCENE_ID, on_progress=tell)
-    assert seen == [(threading.current_thread(), "chair")] * 3
+    client.build(service.uploaded(), on_progress=tell)
+    assert set(seen) == {(threading.current_thread(), "chair")}
 
 
-def test_what_progress_raises_ends_the_call(client, service, tmp_path: Path) -> None:
-    service.files["file"] = bytes(2**22)
+def test_what_progress_raises_ends_the_call(
+    client, service, tmp_path: Path, scene_id: str
+) -> None:
+    service.store(scene_id, SCENE_MAGIC + bytes(2**22))
 
     def tell(done: int, total: int) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        client.download_scene(SCENE_ID, tmp_path / "a.scene", on_progress=tell)
+        client.download_scene(scene_id, tmp_path / "a.scene", on_progress=tell)
     assert list(tmp_path.iterdir()) == []
-    assert client.me().owner == "ada"
+    assert client.me().owner == OWNER
 
 
-def test_threads_share_a_client(client, service) -> None:
+def test_threads_share_a_client(client, service, scene_id: str) -> None:
     with ThreadPoolExecutor(16) as pool:
-        names = list(pool.map(lambda _: client.scene(SCENE_ID).name, range(100)))
+        names = list(pool.map(lambda _: client.scene(scene_id).name, range(100)))
     assert names == ["chair"] * 100
-    assert len(service.requests) == 100
+    assert len(service.proxy.requests) == 100
 
 
 def test_it_may_be_used_inside_a_running_loop(service) -> None:
@@ -156,7 +175,7 @@ def test_it_may_be_used_inside_a_running_loop(service) -> None:
         with Client(service.url) as client:
             return client.me().owner
 
-    assert asyncio.run(run()) == "ada"
+    assert asyncio.run(run()) == OWNER
 
 
 def test_a_closed_client_says_so(service) -> None:
@@ -167,12 +186,11 @@ def test_a_closed_client_says_so(service) -> None:
         client.me()
 
 
-def test_closing_breaks_off_what_runs(service) -> None:
+def test_closing_breaks_off_what_runs(service, held) -> None:
     client = Client(service.url)
-    service.hold_events.clear()
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(client.wait, service.job["id"])
-        assert service.events_asked.wait(60)
+        waiting = pool.submit(client.wait, held)
+        service.proxy.await_request(EVENTS)
         client.close()
         with pytest.raises((RuntimeError, ServiceUnreachableError)):
             waiting.result(60)
@@ -205,24 +223,24 @@ async def _finalized(finalize: Callable[[], Any]) -> None:
     finalize()
 
 
-def test_a_program_ends_without_closing(running, service, tmp_path: Path) -> None:
-    service.files["file"] = b"scene"
+def test_a_program_ends_without_closing(
+    running, service, tmp_path: Path, scene_id: str
+) -> None:
     start = time.monotonic()
     process = running(
-        f"client.download_scene({SCENE_ID!r}, {str(tmp_path / 'a.scene')!r})\n"
-        f"client.upload_scene_file({SCENE_ID!r}, {str(tmp_path / 'a.scene')!r})\n"
+        f"client.download_scene({scene_id!r}, {str(tmp_path / 'a.scene')!r})\n"
+        f"client.upload_scene_file({scene_id!r}, {str(tmp_path / 'a.scene')!r})\n"
         "print(client.me().owner)"
     )
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "ada\n", "")
+    assert (process.returncode, out, err) == (0, f"{OWNER}\n", "")
     assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("form", ["with client: ", ""])
-def test_ctrl_c_ends_a_wait_at_once(running, service, form: str) -> None:
-    service.hold_events.clear()
-    process = running(f"{form}client.wait({service.job['id']!r})")
-    assert service.events_asked.wait(60)
+def test_ctrl_c_ends_a_wait_at_once(running, service, held, form: str) -> None:
+    process = running(f"{form}client.wait({held!r})")
+    service.proxy.await_request(EVENTS)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -232,18 +250,17 @@ def test_ctrl_c_ends_a_wait_at_once(running, service, form: str) -> None:
     assert "Exception ignored" not in err
 
 
-def test_after_ctrl_c_the_client_goes_on(running, service) -> None:
-    service.hold_events.clear()
+def test_after_ctrl_c_the_client_goes_on(running, service, held) -> None:
     process = running(
         "try:\n"
-        f"    client.wait({service.job['id']!r})\n"
+        f"    client.wait({held!r})\n"
         "except KeyboardInterrupt:\n"
         "    print(client.me().owner)"
     )
-    assert service.events_asked.wait(60)
+    service.proxy.await_request(EVENTS)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "ada\n", "")
+    assert (process.returncode, out, err) == (0, f"{OWNER}\n", "")
 
 
 def test_the_client_needs_neither_torch_nor_the_server() -> None:

@@ -13,23 +13,29 @@ from nvs.client import (
     ServiceError,
 )
 from nvs.client.pictures import Picture, camera_to_json
+from tests.fakes.backend import FakeBackend, colour_of
+from tests.fakes.proxy import Fault
 
-SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
 EYE = LookAt(eye=np.array([2.0, 0, 1]), target=(0, 0, 0), vertical_fov_degrees=50)
 SIZE = {"height": 16, "width": 24}
 
 
 @pytest.mark.parametrize("format", ["png", "webp", "jpeg"])
-def test_an_encoded_picture(call, service, tmp_path, format: str) -> None:
-    picture = call("render", SCENE_ID, EYE, **SIZE, format=format, quality=100)
+def test_an_encoded_picture(
+    call, service, tmp_path, format: str, scene_id: str
+) -> None:
+    picture = call("render", scene_id, EYE, **SIZE, format=format, quality=100)
     array = picture.array()
     assert (array.shape, array.dtype) == ((16, 24, 3), np.uint8)
-    assert np.abs(array.astype(int) - 7).max() <= 2
-    assert picture.timings_ms == {"queue": 1.5, "model": 20.0}
-    assert picture.tier == "device"
+    (camera,) = service.backend.orders[-1].cameras
+    if format == "png":
+        assert (array == colour_of(camera)).all()
+    times = {"queue": 1.0, "load": 2.5, "model": 3.0, "encode": 4.0}
+    assert picture.timings_ms == times
+    assert picture.tier == "host"
     picture.save(tmp_path / "a.img")
     assert (tmp_path / "a.img").read_bytes() == picture.data
-    assert service.requests[-1].json == {
+    assert service.proxy.requests[-1].json == {
         "camera": {
             "eye": [2.0, 0.0, 1.0],
             "target": [0, 0, 0],
@@ -44,38 +50,52 @@ def test_an_encoded_picture(call, service, tmp_path, format: str) -> None:
     }
 
 
-def test_float32_is_exact(call) -> None:
-    array = call("render", SCENE_ID, EYE, **SIZE, format="float32").array()
+def test_float32_is_exact(call, service, scene_id: str) -> None:
+    array = call("render", scene_id, EYE, **SIZE, format="float32").array()
     assert (array.shape, array.dtype) == ((16, 24, 3), np.float32)
-    assert (array == np.float32(7 / 255)).all()
+    (camera,) = service.backend.orders[-1].cameras
+    assert (array == np.float32(colour_of(camera)) / 255).all()
 
 
-def test_a_batch_keeps_its_order_over_several_requests(call, service) -> None:
-    cameras = [
+def row(count: int) -> list[LookAt]:
+    """Cameras that are told apart by where they are."""
+    return [
         LookAt(eye=(x, 1, 1), target=(0, 0, 0), vertical_fov_degrees=50)
-        for x in range(70)
+        for x in range(count)
     ]
-    pictures = call("render_batch", SCENE_ID, cameras, **SIZE)
-    assert [int(one.array()[0, 0, 0]) for one in pictures] == list(range(70))
-    assert [len(one.json["cameras"]) for one in service.requests] == [64, 6]
 
 
-@pytest.mark.parametrize("most", [1, 5, 63])
-def test_a_service_may_take_fewer_cameras_at_once(call, service, most: int) -> None:
-    service.max_batch = most
-    cameras = [
-        LookAt(eye=(x, 1, 1), target=(0, 0, 0), vertical_fov_degrees=50)
-        for x in range(70)
-    ]
-    pictures = call("render_batch", SCENE_ID, cameras, **SIZE)
-    assert [int(one.array()[0, 0, 0]) for one in pictures] == list(range(70))
+def check_order(pictures: list[Picture], backend: FakeBackend, count: int) -> None:
+    rendered = [camera for order in backend.orders for camera in order.cameras]
+    assert [one.world_from_camera[0][3] for one in rendered] == [*range(count)]
+    found = [tuple(one.array()[0, 0].tolist()) for one in pictures]
+    assert found == [colour_of(camera) for camera in rendered]
 
 
-def test_a_batch_that_is_refused_at_any_length(call, service) -> None:
-    service.max_batch = 0
+def test_a_batch_keeps_its_order_over_several_requests(call, service, scene_id) -> None:
+    pictures = call("render_batch", scene_id, row(70), **SIZE)
+    check_order(pictures, service.backend, 70)
+    assert [len(one.json["cameras"]) for one in service.proxy.requests] == [64, 6]
+
+
+@pytest.mark.parametrize(("most", "count"), [(1, 5), (5, 70), (63, 70)])
+def test_a_service_may_take_fewer_cameras_at_once(
+    call, service, scene_id, monkeypatch, most: int, count: int
+) -> None:
+    fewer = {"max_batch_cameras": most}
+    settings = service.state.settings.model_copy(update=fewer)
+    monkeypatch.setitem(service.state._state, "settings", settings)
+    pictures = call("render_batch", scene_id, row(count), **SIZE)
+    check_order(pictures, service.backend, count)
+
+
+def test_a_batch_that_is_refused_at_any_length(call, service, scene_id) -> None:
+    refusal = Fault(pattern="POST .*", status=422, field="cameras")
+    service.proxy.faults = [refusal] * 2
     with pytest.raises(ServiceError, match="refused"):
-        call("render_batch", SCENE_ID, [EYE] * 3, **SIZE)
-    assert [len(one.json["cameras"]) for one in service.requests] == [3, 1]
+        call("render_batch", scene_id, [EYE] * 3, **SIZE)
+    lengths = [len(one.json["cameras"]) for one in service.proxy.requests]
+    assert lengths == [3, 1]
 
 
 @pytest.mark.parametrize("format", ["png", "float32"])
@@ -85,10 +105,10 @@ def test_something_else_than_a_picture(format: str) -> None:
         picture.array()
 
 
-def test_something_else_than_a_zip(client, monkeypatch, fakes) -> None:
-    monkeypatch.setattr(fakes, "pictures", lambda request: b"<html>")
+def test_something_else_than_a_zip(client, service) -> None:
+    service.proxy.faults = [Fault(pattern="POST .*", status=200, page=b"<html>")]
     with pytest.raises(ServiceAnswerError, match="did not send a zip"):
-        client.render_batch(SCENE_ID, [EYE], **SIZE)
+        client.render_batch("a" * 26, [EYE], **SIZE)
 
 
 def test_cameras_become_plain_json() -> None:

@@ -1,19 +1,16 @@
-"""The render stream, against a WebSocket server that drops, refuses and answers."""
+"""The render stream, against the service and against one that breaks the rules."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import struct
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from nvs.api.scenes import SCENE_EXAMPLE
-from nvs.api.system import Problem
 from nvs.client import (
     AsyncClient,
     Client,
@@ -23,18 +20,12 @@ from nvs.client import (
     ServiceUnreachableError,
 )
 from nvs.client.transport import Transport
+from tests.fakes.backend import picture_of
+from tests.fakes.proxy import Fault
 
 EYE = LookAt(eye=(2, 0, 1), target=(0, 0, 0), vertical_fov_degrees=50)
 SIZE = {"height": 16, "width": 24}
-TIMINGS = {"queue_ms": 1.0, "load_ms": 0.0, "model_ms": 5.0, "encode_ms": 0.5}
-PROBLEM = Problem.model_config["json_schema_extra"]["examples"][0]
 SCENE_ID = SCENE_EXAMPLE["id"]
-
-
-def _frame(request: dict[str, Any]) -> bytes:
-    header = {name: request[name] for name in ("sequence", "height", "width", "format")}
-    text = json.dumps(header | {"timings": TIMINGS, "tier": "host"}).encode()
-    return struct.pack("<I", len(text)) + text + b"picture"
 
 
 def _conversation(connection: ServerConnection) -> None:
@@ -42,28 +33,19 @@ def _conversation(connection: ServerConnection) -> None:
         json.dumps({"type": "ready", "scene": SCENE_EXAMPLE, "max_in_flight": 2})
     )
     for message in connection:
-        request = json.loads(message)
-        height = request["height"]
-        if height == 0:
-            problem = PROBLEM | {"detail": "height is 0", "remedy": "Give more."}
-            content = {"type": "problem", "sequence": 0, "problem": problem}
-            connection.send(json.dumps(content))
-        elif height == 1:
-            connection.close(4404, "the scene was deleted")
-        elif height == 2:
-            connection.close(1012, "draining")
-        elif height == 3:
-            connection.send(b"\xff\xff\xff")
-        elif height == 4:
-            connection.send(b"\x02\0\0\0{}picture")
-        else:
-            content = {"type": "dropped", "sequence": request["sequence"] - 1}
-            connection.send(json.dumps(content))
-            connection.send(_frame(request))
+        match json.loads(message)["height"]:
+            case 1:
+                connection.close(4404, "the scene was deleted")
+            case 2:
+                connection.close(1012, "draining")
+            case 3:
+                connection.send(b"\xff\xff\xff")
+            case 4:
+                connection.send(b"\x02\0\0\0{}picture")
 
 
 @pytest.fixture
-def streamed(service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def misled(service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Address of a service whose streams lead to the conversation above."""
     with serve(_conversation, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -77,25 +59,39 @@ def streamed(service, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             thread.join()
 
 
-def test_pictures_follow_each_other(streamed: str) -> None:
-    with Client(streamed) as client, client.stream(SCENE_ID) as stream:
+def test_pictures_follow_each_other(service, scene_id: str) -> None:
+    with Client(service.url) as client, client.stream(scene_id) as stream:
         for _ in range(3):
             picture = stream.render(EYE, **SIZE)
-        assert picture.data == b"picture"
-        assert picture.timings_ms["model"] == 5.0
+        order = service.backend.orders[-1]
+        assert picture.data == picture_of(order.cameras[0], order.options)
+        assert picture.timings_ms["model"] == 3.0
         assert (picture.tier, picture.format) == ("host", "jpeg")
         sequence = stream.send(EYE, **SIZE)
-        dropped = stream.receive()
-        assert (dropped.sequence, dropped.picture) == (sequence - 1, None)
         assert stream.receive().sequence == sequence
 
 
-def test_asynchronously(streamed: str) -> None:
+def test_a_pose_that_was_overtaken(service, scene_id: str) -> None:
+    with Client(service.url) as client, client.stream(scene_id) as stream:
+        service.hold("render")
+        first, *_, last = [stream.send(EYE, **SIZE) for _ in range(4)]
+        dropped = stream.receive()
+        assert (dropped.sequence, dropped.picture) == (first + 2, None)
+        service.let_go("render")
+        assert {stream.receive().sequence for _ in range(3)} == {
+            *(first, first + 1, last)
+        }
+
+
+def test_asynchronously(service, scene_id: str) -> None:
     async def run() -> None:
-        async with AsyncClient(streamed) as client, client.stream(SCENE_ID) as stream:
-            assert (await stream.render(EYE, **SIZE)).data == b"picture"
-            with pytest.raises(ServiceError, match="height is 0"):
-                await stream.render(EYE, height=0, width=8)
+        async with (
+            AsyncClient(service.url) as client,
+            client.stream(scene_id) as stream,
+        ):
+            assert (await stream.render(EYE, **SIZE)).data
+            with pytest.raises(ServiceError, match="height: 20 is not a multiple of 8"):
+                await stream.render(EYE, height=20, width=24)
 
     asyncio.run(run())
 
@@ -103,16 +99,15 @@ def test_asynchronously(streamed: str) -> None:
 @pytest.mark.parametrize(
     ("height", "kind", "message"),
     [
-        (0, ServiceError, r"height is 0\. Give more"),
         (1, ServiceError, "ended the stream .the scene was deleted"),
         (2, ServiceUnreachableError, "broke off .*draining"),
         (3, ServiceAnswerError, "something else than pictures"),
         (4, ServiceAnswerError, "did not answer with a FrameHeader"),
     ],
 )
-def test_what_ends_it(streamed: str, height: int, kind: type, message: str) -> None:
+def test_what_ends_it(misled: str, height: int, kind: type, message: str) -> None:
     with (
-        Client(streamed) as client,
+        Client(misled) as client,
         client.stream(SCENE_ID) as stream,
         pytest.raises(kind, match=message) as info,
     ):
@@ -121,21 +116,22 @@ def test_what_ends_it(streamed: str, height: int, kind: type, message: str) -> N
         assert info.value.status == 404
 
 
-def test_what_goes_wrong_inside_goes_on(streamed: str) -> None:
+def test_what_goes_wrong_inside_goes_on(service, scene_id: str) -> None:
     with (
-        Client(streamed) as client,
+        Client(service.url) as client,
         pytest.raises(ZeroDivisionError),
-        client.stream(SCENE_ID) as stream,
+        client.stream(scene_id) as stream,
     ):
         stream.send(EYE, height=1 // 0, width=8)
 
 
 def test_a_service_that_refuses(service) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*/stream", status=404)]
     with (
         Client(service.url) as client,
         pytest.raises(ServiceError, match=r"the stream was refused \(404\)"),
         client.stream(SCENE_ID),
     ):
         pass
-    (asked,) = service.requests_of("GET .*/stream")
-    assert asked.query == {"ticket": ["t"]}
+    (asked,) = service.proxy.requests_of("GET .*/stream")
+    assert [*asked.query] == ["ticket"]

@@ -15,35 +15,54 @@ from PIL import Image
 from nvs.client import Client, ServiceAnswerError, ServiceError, UploadProgress
 from nvs.client.transfers import DatasetFiles, Download, FileBody
 from nvs.errors import DatasetError, OutputError
+from tests.fakes.api import opencv, zip_of
+from tests.fakes.backend import SCENE_MAGIC
+from tests.fakes.proxy import Fault
+from tests.fakes.service import Service
 
-SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
-PUT_IMAGE = "PUT .*/images/.*"
-CONTENT = bytes(range(256)) * 4096
+PUT_IMAGE = "PUT /v1/scenes/[^/]*/images/.*"
+FILE = "PUT .*/file"
+CONTENT = SCENE_MAGIC + bytes(range(256)) * 4096
 
 
-def test_a_folder_sends_the_named_images(call, service, dataset: Path) -> None:
-    report = call("upload_dataset", SCENE_ID, dataset)
+@pytest.fixture
+def large(service: Service) -> str:
+    """A scene whose file is of `CONTENT`."""
+    return service.stored(CONTENT)
+
+
+def images(service: Service, scene_id: str) -> set[str]:
+    items = service.call("GET", f"/v1/scenes/{scene_id}/images").json()["items"]
+    return {one["name"] for one in items}
+
+
+def test_a_folder_sends_the_named_images(
+    call, service, dataset: Path, scene_id: str
+) -> None:
+    report = call("upload_dataset", scene_id, dataset)
     assert report.num_frames == 2
-    assert set(service.images) == {"images/0.png", "images/1.png"}
+    assert images(service, scene_id) == {"images/0.png", "images/1.png"}
     data = (dataset / "images/0.png").read_bytes()
-    assert service.images["images/0.png"] == data
-    (sent,) = service.requests_of("PUT .*/images/0.png")
+    (sent,) = service.proxy.requests_of("PUT .*/images/0.png")
+    assert sent.body == data
     digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
     assert sent.headers["content-digest"] == f"sha-256=:{digest}:"
     assert sent.headers["content-type"] == "image/png"
-    (cameras,) = service.requests_of("PUT .*/cameras")
+    (cameras,) = service.proxy.requests_of("PUT .*/cameras")
     assert cameras.headers["content-type"] == "application/json"
     assert cameras.body == (dataset / "opencv_cameras.json").read_bytes()
 
 
-def test_only_what_is_missing_or_changed_is_sent(call, service, dataset) -> None:
-    call("upload_dataset", SCENE_ID, dataset)
-    (dataset / "images/1.png").write_bytes(b"\x89PNG\r\n\x1a\nof another kind")
+def test_only_what_is_missing_or_changed_is_sent(
+    call, service, dataset, scene_id: str
+) -> None:
+    call("upload_dataset", scene_id, dataset)
+    Image.new("RGB", (48, 32), "yellow").save(dataset / "images/1.png")
     seen: list[UploadProgress] = []
-    service.requests.clear()
-    call("upload_dataset", SCENE_ID, dataset, on_progress=seen.append)
-    assert [one.line for one in service.requests_of(PUT_IMAGE)] == [
-        f"PUT /v1/scenes/{SCENE_ID}/images/images/1.png"
+    service.proxy.requests.clear()
+    call("upload_dataset", scene_id, dataset, on_progress=seen.append)
+    assert [one.line for one in service.proxy.requests_of(PUT_IMAGE)] == [
+        f"PUT /v1/scenes/{scene_id}/images/images/1.png"
     ]
     assert [(p.name, p.is_skipped) for p in seen] == [
         ("images/0.png", True),
@@ -55,37 +74,40 @@ def test_only_what_is_missing_or_changed_is_sent(call, service, dataset) -> None
 
 
 def test_an_upload_that_breaks_off_is_sent_again(
-    call, service, fakes, tmp_path
+    call, service, tmp_path, scene_id: str
 ) -> None:
     file = tmp_path / "a.scene"
-    file.write_bytes(bytes(range(256)) * 4096)
-    service.faults = [
-        fakes.Fault("PUT .*", after_bytes=300_000),
-        fakes.Fault("PUT .*", after_bytes=1000),
+    file.write_bytes(CONTENT)
+    service.proxy.faults = [
+        Fault(pattern="PUT .*", after_bytes=300_000),
+        Fault(pattern="PUT .*", after_bytes=1000),
     ]
     seen: list[int] = []
     done = call(
         "upload_scene_file",
-        SCENE_ID,
+        scene_id,
         file,
         on_progress=lambda done, total: seen.append(done),
     )
     assert done.state == "ready"
-    assert service.files["file"] == file.read_bytes()
+    stored = service.call("GET", f"/v1/scenes/{scene_id}/file")
+    assert stored.content == CONTENT
     assert seen[-1] == file.stat().st_size
-    assert len(service.requests) == 3
+    assert len(service.proxy.requests) == 3
 
 
-def test_a_refusal_before_the_end_is_understood(call, service, fakes, tmp_path) -> None:
+def test_a_refusal_before_the_end_is_understood(
+    call, service, tmp_path, scene_id: str
+) -> None:
     file = tmp_path / "a.scene"
     file.write_bytes(bytes(2**22))
-    service.faults = [fakes.Fault("PUT .*", status=413)]
+    service.proxy.faults = [Fault(pattern="PUT .*", status=413)]
     with pytest.raises(Exception, match="refused with 413"):
-        call("upload_scene_file", SCENE_ID, file)
+        call("upload_scene_file", scene_id, file)
 
 
 def test_other_layouts_send_images_and_a_zip_of_cameras(
-    call, service, tmp_path
+    call, service, tmp_path, scene_id: str
 ) -> None:
     folder = tmp_path / "room"
     (folder / "sparse/0").mkdir(parents=True)
@@ -96,30 +118,38 @@ def test_other_layouts_send_images_and_a_zip_of_cameras(
         Image.new("RGB", (48, 32)).save(folder / name)
     (folder / "sparse/0/cameras.bin").write_bytes(b"cameras")
     (folder / "sparse/0/points3D.bin").write_bytes(b"points")
-    call("upload_dataset", SCENE_ID, folder)
-    assert set(service.images) == {"images/a.jpg", "images_4/a.jpg"}
-    with zipfile.ZipFile(io.BytesIO(service.files["cameras"])) as archive:
+    call("upload_dataset", scene_id, folder)
+    assert images(service, scene_id) == {"images/a.jpg", "images_4/a.jpg"}
+    (sent,) = service.proxy.requests_of("PUT .*/cameras")
+    with zipfile.ZipFile(io.BytesIO(sent.body)) as archive:
         assert archive.namelist() == ["sparse/0/cameras.bin"]
-    (sent,) = service.requests_of("PUT .*/cameras")
     assert sent.headers["content-type"] == "application/zip"
 
 
-def test_a_zip_replaces_the_dataset(call, service, tmp_path) -> None:
+def test_a_zip_replaces_the_dataset(
+    call, service, dataset, tmp_path, scene_id: str
+) -> None:
     file = tmp_path / "a.zip"
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("transforms.json", "{}")
-    call("upload_zip", SCENE_ID, file)
-    assert service.files["dataset"] == file.read_bytes()
+    cameras = json.dumps(opencv("images/0.png")).encode()
+    picture = (dataset / "images/0.png").read_bytes()
+    content = {"opencv_cameras.json": cameras, "images/0.png": picture}
+    file.write_bytes(zip_of(content))
+    call("upload_zip", scene_id, file)
+    assert images(service, scene_id) == {"images/0.png"}
+    (sent,) = service.proxy.requests_of("PUT .*/dataset")
+    assert sent.body == file.read_bytes()
 
 
-def test_names_are_quoted(call, service, dataset) -> None:
+def test_names_are_quoted(call, service, dataset, scene_id: str) -> None:
     odd = "a b/50%41 ü?#.png"
-    call("upload_image", SCENE_ID, dataset / "unused.png", name=odd)
-    assert set(service.images) == {odd}
-    assert call("image", SCENE_ID, odd) == (dataset / "unused.png").read_bytes()
+    call("upload_image", scene_id, dataset / "unused.png", name=odd)
+    assert images(service, scene_id) == {odd}
+    assert call("image", scene_id, odd) == (dataset / "unused.png").read_bytes()
 
 
-def test_a_file_that_shrinks_is_refused(call, service, dataset, monkeypatch) -> None:
+def test_a_file_that_shrinks_is_refused(
+    call, service, dataset, monkeypatch, scene_id: str
+) -> None:
     hashed = FileBody.of
 
     def then_cut(path: Path, *args: object) -> object:
@@ -129,22 +159,22 @@ def test_a_file_that_shrinks_is_refused(call, service, dataset, monkeypatch) -> 
 
     monkeypatch.setattr(FileBody, "of", staticmethod(then_cut))
     with pytest.raises(DatasetError, match="changed while it was being sent"):
-        call("upload_image", SCENE_ID, dataset / "unused.png")
+        call("upload_image", scene_id, dataset / "unused.png")
 
 
-def test_the_type_is_what_the_file_is(client, service, tmp_path) -> None:
+def test_the_type_is_what_the_file_is(client, service, tmp_path, scene_id: str) -> None:
     for kind in ("png", "jpeg", "webp", "tiff", "bmp"):
         Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", kind)
-        client.upload_image(SCENE_ID, tmp_path / "a.jpg")
-        assert service.requests[-1].headers["content-type"] == f"image/{kind}"
+        client.upload_image(scene_id, tmp_path / "a.jpg")
+        assert service.proxy.requests[-1].headers["content-type"] == f"image/{kind}"
     (tmp_path / "a.jpg").write_text("<html>")
     with pytest.raises(DatasetError, match=r"a\.jpg is not a PNG, JPEG"):
-        client.upload_image(SCENE_ID, tmp_path / "a.jpg")
+        client.upload_image(scene_id, tmp_path / "a.jpg")
 
 
-def test_a_file_that_is_not_there(call, tmp_path) -> None:
+def test_a_file_that_is_not_there(call, tmp_path, scene_id: str) -> None:
     with pytest.raises(DatasetError, match=r"cannot read .*no\.png: No such file"):
-        call("upload_image", SCENE_ID, tmp_path / "no.png")
+        call("upload_image", scene_id, tmp_path / "no.png")
 
 
 def _frames(file: Path, *names: object) -> None:
@@ -253,85 +283,91 @@ def test_folders_that_are_no_dataset(tmp_path: Path) -> None:
         DatasetFiles.of(tmp_path)
 
 
-def test_a_broken_download_goes_on_where_it_stopped(call, service, fakes, tmp_path):
-    service.files["file"] = CONTENT
-    service.faults = [
-        fakes.Fault("GET .*", after_bytes=100_000),
-        fakes.Fault("GET .*", status=503),
-        fakes.Fault("GET .*", after_bytes=200_000),
+def test_a_broken_download_goes_on_where_it_stopped(
+    call, service, tmp_path, large: str
+) -> None:
+    service.proxy.faults = [
+        Fault(pattern="GET .*", after_bytes=100_000),
+        Fault(pattern="GET .*", status=503),
+        Fault(pattern="GET .*", after_bytes=200_000),
     ]
     seen: list[tuple[int, int]] = []
     file = tmp_path / "a.scene"
     size = call(
-        "download_scene", SCENE_ID, file, on_progress=lambda *now: seen.append(now)
+        "download_scene", large, file, on_progress=lambda *now: seen.append(now)
     )
     assert size == len(CONTENT)
     assert file.read_bytes() == CONTENT
-    ranges = [one.headers.get("range") for one in service.requests]
+    ranges = [one.headers.get("range") for one in service.proxy.requests]
     assert ranges == [None, "bytes=100000-", "bytes=100000-", "bytes=300000-"]
     assert seen == sorted(seen)
     assert seen[-1] == (len(CONTENT), len(CONTENT))
 
 
-def test_progress_pays_for_any_number_of_breaks(call, service, fakes, tmp_path) -> None:
-    service.files["file"] = CONTENT
-    service.faults = [fakes.Fault("GET .*", after_bytes=50_000)] * 15
-    call("download_scene", SCENE_ID, tmp_path / "v.mp4")
+def test_progress_pays_for_any_number_of_breaks(
+    call, service, tmp_path, large: str
+) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*", after_bytes=50_000)] * 15
+    call("download_scene", large, tmp_path / "v.mp4")
     assert (tmp_path / "v.mp4").read_bytes() == CONTENT
 
 
-def test_content_that_changed_meanwhile_is_fetched_anew(service, fakes, tmp_path):
-    service.files["file"] = CONTENT
-    service.faults = [fakes.Fault("GET .*", after_bytes=100_000)]
-    new = CONTENT[::-1]
+def test_content_that_changed_meanwhile_is_fetched_anew(
+    service, tmp_path, large
+) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*", after_bytes=100_000)]
+    new = SCENE_MAGIC + bytes(range(256))[::-1] * 4096
 
     def change(done: int, total: int) -> None:
-        service.files["file"] = new
+        service.store(large, new)
 
     with Client(service.url) as client:
-        client.download_scene(SCENE_ID, tmp_path / "a.scene", on_progress=change)
+        client.download_scene(large, tmp_path / "a.scene", on_progress=change)
     assert (tmp_path / "a.scene").read_bytes() == new
 
 
 def test_a_refused_download_leaves_nothing(
-    call, service, fakes, tmp_path: Path
+    call, service, tmp_path: Path, large: str
 ) -> None:
-    service.faults = [fakes.Fault("GET .*", status=404)]
+    service.proxy.faults = [Fault(pattern="GET .*", status=404)]
     file = tmp_path / "a.scene"
     file.write_text("earlier")
     with pytest.raises(ServiceError, match="refused with 404"):
-        call("download_scene", SCENE_ID, file)
+        call("download_scene", large, file)
     assert file.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])
 def test_only_a_success_is_saved(
-    call, service, fakes, tmp_path: Path, status: int
+    call, service, tmp_path: Path, status: int, large: str
 ) -> None:
     there = {"Location": "https://login.example/page?token=secret"}
     headers = there if status not in (300, 304) else {}
-    service.faults = [fakes.Fault("GET .*", status=status, headers=headers)]
+    service.proxy.faults = [Fault(pattern="GET .*", status=status, headers=headers)]
     with pytest.raises(ServiceError) as caught:
-        call("download_scene", SCENE_ID, tmp_path / "a.scene")
+        call("download_scene", large, tmp_path / "a.scene")
     assert caught.value.status == status
     assert list(tmp_path.iterdir()) == []
-    assert len(service.requests) == 1
+    assert len(service.proxy.requests) == 1
     if headers:
         assert "leads to https://login.example" in str(caught.value)
         assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("method", ["me", "scene"])
-def test_no_answer_is_read_from_a_redirect(call, service, fakes, method: str) -> None:
+def test_no_answer_is_read_from_a_redirect(
+    call, service, method: str, scene_id: str
+) -> None:
     there = {"Location": "/elsewhere"}
-    service.faults = [fakes.Fault("GET .*", status=302, headers=there)]
+    service.proxy.faults = [Fault(pattern="GET .*", status=302, headers=there)]
     with pytest.raises(ServiceError, match="answered 302"):
-        call(method, *[SCENE_ID] * (method == "scene"))
+        call(method, *[scene_id] * (method == "scene"))
 
 
-def test_damage_on_the_way_is_noticed(call, service, tmp_path, monkeypatch) -> None:
-    service.files["file"] = CONTENT
+def test_damage_on_the_way_is_noticed(
+    call, service, tmp_path, monkeypatch, large: str
+) -> None:
     receive = Download.receive
     monkeypatch.setattr(
         Download,
@@ -339,12 +375,13 @@ def test_damage_on_the_way_is_noticed(call, service, tmp_path, monkeypatch) -> N
         lambda self, chunk: receive(self, chunk.replace(b"\0", b"\1")),
     )
     with pytest.raises(ServiceAnswerError, match=r"arrived damaged .SHA-256"):
-        call("download_scene", SCENE_ID, tmp_path / "a.scene")
+        call("download_scene", large, tmp_path / "a.scene")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written(call, service, tmp_path: Path) -> None:
-    service.files["file"] = CONTENT
+def test_a_place_that_cannot_be_written(
+    call, service, tmp_path: Path, large: str
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
-        call("download_scene", SCENE_ID, tmp_path / "file/a.scene")
+        call("download_scene", large, tmp_path / "file/a.scene")

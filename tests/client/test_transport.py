@@ -7,7 +7,9 @@ import contextlib
 import json
 import pickle
 import random
+import threading
 import time
+from contextlib import closing
 from email.utils import formatdate
 
 import httpx
@@ -30,61 +32,66 @@ from nvs.client import (
 from nvs.client.errors import error_of
 from nvs.client.transport import parsed
 from nvs.errors import ConfigError, NvsError
+from nvs_server.serve import bind, url_of
+from tests.fakes.proxy import Fault
 
 ME = Me.model_config["json_schema_extra"]["examples"][0]
-SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_service_is_asked_again(call, service, fakes, status: int) -> None:
-    service.faults = [fakes.Fault("GET .*", status=status)] * 3
-    assert call("scene", SCENE_ID).name == "chair"
-    assert len(service.requests) == 4
+def test_a_busy_service_is_asked_again(call, service, status: int) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*", status=status)] * 3
+    assert call("me").owner == "local"
+    assert len(service.proxy.requests) == 4
 
 
-def test_a_broken_connection_is_made_again(call, service, fakes) -> None:
-    service.faults = [fakes.Fault("GET .*")] * 2
-    assert call("scene", SCENE_ID).name == "chair"
+def test_a_broken_connection_is_made_again(call, service) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*")] * 2
+    assert call("me").owner == "local"
 
 
-def test_attempts_end(call, service, fakes) -> None:
-    service.faults = [fakes.Fault("GET .*", status=503)] * 20
+def test_attempts_end(call, service) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*", status=503)] * 20
     with pytest.raises(ServiceError, match=r"503 \(request r1\)\. Come back") as info:
-        call("scene", SCENE_ID)
+        call("me")
     assert info.value.status == 503
-    assert len(service.requests) == Retries().num_attempts
+    assert len(service.proxy.requests) == Retries().num_attempts
 
 
-def test_other_refusals_are_final(call, service, fakes) -> None:
-    service.faults = [fakes.Fault("GET .*", status=422)]
+def test_other_refusals_are_final(call, service) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*", status=422)]
     with pytest.raises(
         ServiceError, match=r"refused with 422 \(camera.eye: is NaN"
     ) as e:
-        call("scene", SCENE_ID)
+        call("me")
     assert (e.value.field, e.value.slug) == ("camera.eye", "test")
     assert e.value.fields[0].remedy == "Give numbers."
-    assert len(service.requests) == 1
+    assert len(service.proxy.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("method", "argument", "options"),
-    [("create_scene", "chair", {}), ("build", SCENE_ID, {"wait": False})],
+    [("create_scene", "chair", {}), ("build", None, {"wait": False})],
 )
 def test_what_is_made_carries_one_key_over_all_attempts(
-    call, service, fakes, method: str, argument: str, options: dict[str, bool]
+    call, service, method: str, argument: str | None, options: dict[str, bool]
 ) -> None:
-    service.faults = [fakes.Fault("POST .*"), fakes.Fault("POST .*", status=503)]
+    argument = argument or service.uploaded()
+    service.proxy.faults = [
+        Fault(pattern="POST .*"),
+        Fault(pattern="POST .*", status=503),
+    ]
     call(method, argument, **options)
     call(method, argument, **options)
-    keys = [one.headers["idempotency-key"] for one in service.requests]
+    keys = [one.headers["idempotency-key"] for one in service.proxy.requests]
     assert len(keys) == 4
     assert len(set(keys[:3])) == 1
     assert keys[3] != keys[0]
 
 
-def test_nobody_there(service, fakes) -> None:
-    with fakes.running() as gone:
-        url = gone.url
+def test_nobody_there() -> None:
+    with closing(bind("127.0.0.1", 0)) as listener:
+        url = url_of(listener)
     retries = Retries(num_attempts=2, first_seconds=0.001)
     with (
         Client(url, retries=retries) as client,
@@ -99,9 +106,13 @@ def _pauses(
     """The pauses that the policy makes after these failures, without waiting."""
     pauses: list[float] = []
     left = [*failures]
+    really = asyncio.sleep
 
     async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
+        if threading.current_thread() is threading.main_thread():
+            pauses.append(seconds)
+        else:
+            await really(seconds)  # the service's, which goes on meanwhile
 
     async def attempt() -> None:
         if left:
@@ -202,14 +213,8 @@ def test_inputs_have_cameras_to_render_from() -> None:
     assert isinstance(found.camera.fx, float)
 
 
-def test_a_page_of_a_proxy_is_an_error_with_a_remedy(
-    client, service, fakes, monkeypatch
-) -> None:
-    def page(handler, status: int, headers: object) -> None:
-        handler._send(b"<html>", "text/html", status)
-
-    service.faults = [fakes.Fault("GET .*", status=418)]
-    monkeypatch.setattr(fakes.Handler, "_problem", page)
+def test_a_page_of_a_proxy_is_an_error_with_a_remedy(client, service) -> None:
+    service.proxy.faults = [Fault(pattern="GET .*", status=418, page=b"<html>")]
     with pytest.raises(ServiceError, match=r"answered 418 .*Check the address"):
         client.me()
 
@@ -231,7 +236,6 @@ def test_errors_survive_a_process() -> None:
 
 
 def test_a_key_is_sent(service) -> None:
-    service.key = "nvs_abc"
-    with Client(service.url, key="nvs_abc") as client:
-        assert client.me().owner == "ada"
-    assert service.requests[-1].headers["user-agent"].startswith("lact-nvs/")
+    with Client(service.url, key=service.key()) as client:
+        assert client.me().key_name == "laptop"
+    assert service.proxy.requests[-1].headers["user-agent"].startswith("lact-nvs/")

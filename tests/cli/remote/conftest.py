@@ -1,30 +1,13 @@
-"""A fake service, and a home without earlier logins."""
+"""The fake service as `nvs remote` finds it, and a home without earlier logins."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nvs.client import Retries, jobs
-
-
-@pytest.fixture
-def fakes() -> Any:
-    """The module of the fake service of the client's tests."""
-    name = "nvs_fake_service"
-    if name not in sys.modules:
-        file = Path(__file__).parents[2] / "client/service.py"
-        spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+from tests.fakes.service import Service
 
 
 @pytest.fixture
@@ -37,11 +20,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def service(fakes: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def service(service: Service, home: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(jobs, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(
         "nvs.client.async_client.Retries", lambda: Retries(first_seconds=0.001)
     )
-    with fakes.running() as running:
-        monkeypatch.setenv("NVS_SERVER", running.url)
-        yield running
+    monkeypatch.setenv("NVS_SERVER", service.url)
+    return service

@@ -1,9 +1,10 @@
-"""`nvs remote` as typed, against a service that keeps what it is sent."""
+"""`nvs remote` as typed, against the service over a backend that computes nothing."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +15,20 @@ import pytest
 from PIL import Image
 
 from nvs.cli.remote import connection
+from nvs.errors import CameraError
+from tests.fakes.api import opencv
+from tests.fakes.backend import SCENE_MAGIC, colour_of
+from tests.fakes.proxy import Fault
+from tests.fakes.service import OWNER, UNLIMITED
 
-SCENE_ID = "mfzwizltoqydcmrtgu3dqmrvge"
-DONE = {"state": "succeeded", "stage": "storing", "progress": 1.0}
-CONTENT = bytes(range(256)) * 512
+CONTENT = SCENE_MAGIC + bytes(range(256)) * 512
+ABSENT = "a" * 26
+
+
+@pytest.fixture
+def scene_id(service) -> str:
+    """A scene that is ready."""
+    return service.stored(CONTENT)
 
 
 @pytest.fixture
@@ -25,68 +36,73 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "chair"
     path.mkdir()
     Image.new("RGB", (48, 32), "red").save(path / "0.png")
-    (path / "opencv_cameras.json").write_text(json.dumps([{"file_path": "0.png"}]))
+    (path / "opencv_cameras.json").write_text(json.dumps(opencv("0.png")))
     return path
 
 
 def test_upload_makes_a_scene(nvs, service, folder: Path) -> None:
     done = nvs("remote", "upload", folder, "--tag", "a", "--tag", "b", "--json")
     assert done.code == 0, done.err
-    assert done.json["scene"] == SCENE_ID
-    assert done.json["frames"] == 2
-    assert service.requests[0].json["name"] == "chair"
-    assert service.requests[0].json["tags"] == ["a", "b"]
-    assert set(service.images) == {"0.png"}
+    assert done.json["frames"] == 1
+    assert service.proxy.requests[0].json["name"] == "chair"
+    assert service.proxy.requests[0].json["tags"] == ["a", "b"]
+    assert service.scene(done.json["scene"])["num_images"] == 1
 
 
 def test_upload_goes_on(nvs, service, folder: Path) -> None:
-    nvs("remote", "upload", folder)
-    service.requests.clear()
-    done = nvs("remote", "upload", folder, "--scene", SCENE_ID)
+    scene_id = nvs("remote", "upload", folder, "--json").json["scene"]
+    service.proxy.requests.clear()
+    done = nvs("remote", "upload", folder, "--scene", scene_id)
     assert done.code == 0, done.err
-    assert not service.requests_of("POST /v1/scenes")
-    assert not service.requests_of("PUT .*/images/.*")
+    assert not service.proxy.requests_of("POST /v1/scenes")
+    assert not service.proxy.requests_of("PUT .*/images/.*")
 
 
-@pytest.mark.parametrize(("suffix", "kept"), [("scene", "file"), ("zip", "dataset")])
-def test_upload_of_one_file(nvs, service, tmp_path, suffix: str, kept: str) -> None:
-    file = tmp_path / f"a.{suffix}"
+def test_upload_of_a_scene_file(nvs, service, tmp_path) -> None:
+    file = tmp_path / "a.scene"
     file.write_bytes(CONTENT)
     done = nvs("remote", "upload", file, "--name", "chair", "--json")
     assert done.code == 0, done.err
-    assert service.files[kept] == CONTENT
+    assert service.scene(done.json["scene"])["state"] == "ready"
+
+
+def test_upload_of_a_zip(nvs, service, folder: Path, tmp_path) -> None:
+    shutil.make_archive(str(tmp_path / "a"), "zip", folder)
+    done = nvs("remote", "upload", tmp_path / "a.zip", "--name", "chair", "--json")
+    assert done.code == 0, done.err
+    assert service.scene(done.json["scene"])["num_images"] == 1
 
 
 def test_build_waits_and_reports(nvs, service) -> None:
-    service.job_states = [{}, {"state": "running", "progress": 0.5}, DONE]
     done = nvs(
-        *("remote", "build", SCENE_ID, "--size", "64x96", "--views", "0,2-3"),
-        *("--framing", "object", "--weights", "lact_tiny", "--json"),
+        *("remote", "build", service.uploaded(), "--size", "64x96", "--views", "0,1"),
+        *("--framing", "object", "--weights", "fake", "--json"),
     )
     assert done.code == 0, done.err
     assert done.json["state"] == "ready"
-    assert service.requests[0].json == {
-        "weights": "lact_tiny",
+    assert service.proxy.requests[0].json == {
+        "weights": "fake",
         "size": [64, 96],
-        "views": {"indices": [0, 2, 3]},
+        "views": {"indices": [0, 1]},
         "framing": "object",
     }
 
 
 def test_a_failed_build_is_one_line(nvs, service) -> None:
-    error = {"problem": "no overlap", "remedy": "Take more pictures."}
-    service.job_states = [{}, {"state": "failed", "error": error}]
-    done = nvs("remote", "build", SCENE_ID)
+    error = CameraError("no overlap", remedy="Take more pictures.")
+    service.backend.errors["build"] = [error]
+    done = nvs("remote", "build", service.uploaded())
     assert done.code == 2
     assert done.err.endswith("nvs: no overlap. Take more pictures.\n")
 
 
-def test_ctrl_c_cancels_the_build(service, fakes, home: Path) -> None:
-    service.hold_events.clear()
-    command = [sys.executable, "-m", "nvs.cli", "remote", "build", SCENE_ID]
+def test_ctrl_c_cancels_the_build(service, home: Path) -> None:
+    service.hold("build")
+    scene_id = service.uploaded()
+    command = [sys.executable, "-m", "nvs.cli", "remote", "build", scene_id]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert service.events_asked.wait(60)
+            service.proxy.await_request("GET .*/events")
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=60)
         finally:
@@ -94,32 +110,36 @@ def test_ctrl_c_cancels_the_build(service, fakes, home: Path) -> None:
     assert process.returncode == 130
     assert "cancelled the build on the server" in err
     assert "Traceback" not in err
-    assert service.requests_of("POST /v1/jobs/.*/cancel")
+    assert service.proxy.requests_of("POST /v1/jobs/.*/cancel")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "npy"])
-def test_render_a_picture(nvs, service, tmp_path: Path, suffix: str) -> None:
+def test_render_a_picture(
+    nvs, service, tmp_path: Path, suffix: str, scene_id: str
+) -> None:
     file = tmp_path / f"a.{suffix}"
     done = nvs(
-        *("remote", "render", SCENE_ID, "-o", file, "--eye", "7,0,-1"),
+        *("remote", "render", scene_id, "-o", file, "--eye", "7,0,-1"),
         *("--fov", "40", "--size", "50", "--json"),
     )
     assert done.code == 0, done.err
     assert (done.json["height"], done.json["width"]) == (32, 48)
-    sent = service.requests[-1].json
+    sent = service.proxy.requests[-1].json
     assert sent["cameras"][0]["eye"] == [7, 0, -1]
     assert sent["cameras"][0]["vertical_fov_degrees"] == 40
     array = np.load(file) if suffix == "npy" else np.asarray(Image.open(file))
-    assert array.shape[2] == 3
+    assert array.shape == (32, 48, 3)
 
 
-def test_render_a_folder(nvs, service, tmp_path: Path) -> None:
-    cameras = [{"eye": [x, 0, 1], "target": [0, 0, 0]} for x in range(3)]
+def test_render_a_folder(nvs, service, tmp_path: Path, scene_id: str) -> None:
+    whole = {"target": [0, 0, 0], "vertical_fov_degrees": 50}
+    cameras = [{"eye": [x + 1, 0, 1]} | whole for x in range(3)]
     (tmp_path / "c.json").write_text(json.dumps(cameras))
-    common = ("remote", "render", SCENE_ID, "--camera", tmp_path / "c.json")
+    common = ("remote", "render", scene_id, "--camera", tmp_path / "c.json")
     done = nvs(*common, "-o", tmp_path / "frames", "--json")
     assert done.json["pictures"] == 3
-    assert np.asarray(Image.open(tmp_path / "frames/00002.png")).max() == 2
+    last = Image.open(tmp_path / "frames/00002.png").getpixel((0, 0))
+    assert last == colour_of(service.backend.orders[-1].cameras[-1])
     assert "c.json has 3 cameras" in nvs(*common, "-o", tmp_path / "a.png").err
 
 
@@ -135,37 +155,38 @@ def test_render_a_folder(nvs, service, tmp_path: Path) -> None:
         (("-o", "a.png", "--eye", "1,2,3", "--size", "x"), "--size is 'x'"),
     ],
 )
-def test_renders_that_cannot_be(nvs, service, arguments, message: str) -> None:
-    done = nvs("remote", "render", SCENE_ID, *arguments)
+def test_renders_that_cannot_be(
+    nvs, service, arguments, message: str, scene_id: str
+) -> None:
+    done = nvs("remote", "render", scene_id, *arguments)
     assert done.code == 2
     assert message in done.err
 
 
-def test_a_camera_that_the_service_refuses_is_one_line(nvs, service, fakes) -> None:
-    service.faults = [fakes.Fault("POST .*/renders", status=422)]
-    done = nvs("remote", "render", SCENE_ID, "-o", "a.png", "--eye", "1,2,3")
+def test_a_camera_that_the_service_refuses_is_one_line(
+    nvs, service, scene_id: str
+) -> None:
+    service.proxy.faults = [Fault(pattern="POST .*/renders", status=422)]
+    done = nvs("remote", "render", scene_id, "-o", "a.png", "--eye", "1,2,3")
     assert done.code == 2
     assert done.err == "nvs: refused with 422 (camera.eye: is NaN). Come back later.\n"
 
 
-def test_a_scene_that_is_not_built(nvs, service, fakes, monkeypatch) -> None:
-    empty = fakes.SCENE | {"state": "uploading", "height": None, "width": None}
-    monkeypatch.setattr(fakes, "SCENE", empty)
-    done = nvs("remote", "render", SCENE_ID, "-o", "a.png", "--eye", "1,2,3")
-    assert "is not built, it is uploading" in done.err
-    assert f"nvs remote build {SCENE_ID}" in done.err
+def test_a_scene_that_is_not_built(nvs, service) -> None:
+    scene_id = service.make()
+    done = nvs("remote", "render", scene_id, "-o", "a.png", "--eye", "1,2,3")
+    assert "is not built, it is empty" in done.err
+    assert f"nvs remote build {scene_id}" in done.err
 
 
-def test_video(nvs, service, tmp_path: Path) -> None:
-    service.files["file"] = CONTENT
-    service.job_states = [{"kind": "video"}, DONE]
+def test_video(nvs, service, tmp_path: Path, scene_id: str) -> None:
     done = nvs(
-        *("remote", "video", SCENE_ID, "-o", tmp_path / "v.mp4", "--frames", "5"),
+        *("remote", "video", scene_id, "-o", tmp_path / "v.mp4", "--frames", "5"),
         *("--elevation", "20", "--zoom", "1.5", "--size", "96", "--json"),
     )
     assert done.code == 0, done.err
-    assert (tmp_path / "v.mp4").read_bytes() == CONTENT
-    (sent,) = service.requests_of("POST .*/videos")
+    assert (tmp_path / "v.mp4").stat().st_size == 1024
+    (sent,) = service.proxy.requests_of("POST .*/videos")
     assert sent.json == {
         "trajectory": {
             "kind": "orbit",
@@ -178,49 +199,53 @@ def test_video(nvs, service, tmp_path: Path) -> None:
     }
 
 
-def test_video_of_a_path_keeps_its_rate(nvs, service, tmp_path: Path) -> None:
-    service.files["file"] = CONTENT
-    service.job_states = [{"kind": "video"}, DONE]
-    (tmp_path / "p.json").write_text('{"fps": 12.5}')
-    common = ("remote", "video", SCENE_ID, "-o", tmp_path / "v.mp4", "--path")
-    assert nvs(*common, tmp_path / "p.json").code == 0
-    (sent,) = service.requests_of("POST .*/videos")
+def test_video_of_a_path_keeps_its_rate(
+    nvs, service, tmp_path: Path, scene_id: str
+) -> None:
+    pose = np.eye(4)
+    pose[2, 3] = 2.5
+    views = [{"camera_to_world": pose.ravel().tolist(), "fov": 50, "aspect": 1.5}] * 2
+    path = {"fps": 12.5, "render_height": 64, "render_width": 96, "camera_path": views}
+    (tmp_path / "p.json").write_text(json.dumps(path))
+    common = ("remote", "video", scene_id, "-o", tmp_path / "v.mp4", "--path")
+    done = nvs(*common, tmp_path / "p.json")
+    assert done.code == 0, done.err
+    (sent,) = service.proxy.requests_of("POST .*/videos")
     assert sent.json["fps"] == 12.5
-    assert sent.json["trajectory"] == {"camera_path": {"fps": 12.5}}
+    assert sent.json["trajectory"] == {"camera_path": path}
     assert "--path is 'round'" in nvs(*common, "round").err
 
 
-def test_download(nvs, service, tmp_path: Path) -> None:
-    service.files["file"] = CONTENT
-    done = nvs("remote", "download", SCENE_ID, "-o", tmp_path / "a.scene", "--json")
+def test_download(nvs, service, tmp_path: Path, scene_id: str) -> None:
+    done = nvs("remote", "download", scene_id, "-o", tmp_path / "a.scene", "--json")
     assert done.json["file_bytes"] == len(CONTENT)
     assert (tmp_path / "a.scene").read_bytes() == CONTENT
-    assert "is a folder" in nvs("remote", "download", SCENE_ID, "-o", tmp_path).err
+    assert "is a folder" in nvs("remote", "download", scene_id, "-o", tmp_path).err
 
 
-def test_scenes_and_delete(nvs, service, fakes) -> None:
-    service.pages = {None: {"items": [fakes.SCENE], "next_cursor": None}}
-    assert nvs("remote", "scenes", "--json").out.count(SCENE_ID) == 1
-    assert SCENE_ID in nvs("remote", "scenes").out
-    assert "deleted" in nvs("remote", "delete", SCENE_ID).err
-    assert service.requests[-1].line == f"DELETE /v1/scenes/{SCENE_ID}"
+def test_scenes_and_delete(nvs, service, scene_id: str) -> None:
+    assert nvs("remote", "scenes", "--json").out.count(scene_id) == 1
+    assert scene_id in nvs("remote", "scenes").out
+    assert "deleted" in nvs("remote", "delete", scene_id).err
+    assert service.proxy.requests[-1].line == f"DELETE /v1/scenes/{scene_id}"
 
 
 def test_status(nvs, service) -> None:
     done = nvs("remote", "status", "--json")
-    assert done.json["owner"] == "ada"
+    assert done.json["owner"] == OWNER
     assert done.json["workers"] == "cpu ready"
-    assert done.json["builds_today"] == "3 of 5"
+    limit = UNLIMITED["quota_builds_per_day"]
+    assert done.json["builds_today"].endswith(f" of {limit:,}")
 
 
 def test_login_remembers_in_a_private_file(nvs, service, home, monkeypatch) -> None:
-    service.key = "nvs_secret"
-    (home / "key").write_text("nvs_secret\n")
+    key = service.key()
+    (home / "key").write_text(f"{key}\n")
     done = nvs("remote", "login", "--key-file", home / "key", "--json")
     assert done.code == 0, done.err
     path = Path(done.json["saved"])
     assert path.stat().st_mode & 0o777 == 0o600
-    assert "nvs_secret" not in done.out + done.err
+    assert key not in done.out + done.err
     monkeypatch.delenv("NVS_SERVER")
     assert nvs("remote", "status").code == 0
     path.chmod(0o644)
@@ -229,24 +254,23 @@ def test_login_remembers_in_a_private_file(nvs, service, home, monkeypatch) -> N
     )
 
 
-def test_a_saved_key_goes_to_its_own_server_only(nvs, service, fakes, home) -> None:
+def test_a_saved_key_goes_to_its_own_server_only(nvs, service, home) -> None:
     connection.save("http://elsewhere.example", "nvs_other")
     nvs("remote", "status")
-    assert all("authorization" not in one.headers for one in service.requests)
+    assert all("authorization" not in one.headers for one in service.proxy.requests)
 
 
 def test_a_wrong_key_is_not_remembered(nvs, service, home) -> None:
-    service.key = "nvs_secret"
+    service.key()
     (home / "key").write_text("nvs_wrong")
     done = nvs("remote", "login", "--key-file", home / "key")
     assert done.code == 2
-    assert "refused with 401" in done.err
+    assert "key" in done.err
     assert not connection.saved_path().exists()
 
 
 def test_the_environment_gives_the_key(nvs, service, monkeypatch) -> None:
-    service.key = "nvs_secret"
-    monkeypatch.setenv("NVS_KEY", "nvs_secret")
+    monkeypatch.setenv("NVS_KEY", service.key())
     assert nvs("remote", "status").code == 0
 
 
@@ -279,7 +303,7 @@ def test_help_is_fast() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("a", "--scene", SCENE_ID, "--name", "b"), ("no",)]
+    "arguments", [("a", "--scene", ABSENT, "--name", "b"), ("no",)]
 )
 def test_uploads_that_cannot_be(nvs, service, tmp_path, arguments) -> None:
     (tmp_path / "a").mkdir()

@@ -11,7 +11,7 @@ from nvs.scene.datasets import read_dataset
 from nvs_server.jobs.materialise import materialise, work_folder
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileKind, FileRecord
-from tests.server.routes.conftest import opencv, picture
+from tests.fakes.api import opencv, picture
 
 
 class Scene:

@@ -24,8 +24,8 @@ from nvs_server.storage.errors import StorageFull, StorageUnavailable
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import FileRecord, JobRecord
 from nvs_server.storage.scenes import SceneStore
-from tests.server.routes.conftest import opencv, picture
-from tests.server.routes.fake_backend import FakeBackend
+from tests.fakes.api import opencv, picture
+from tests.fakes.backend import FakeBackend
 
 OWNER = "ada"
 

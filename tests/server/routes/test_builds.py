@@ -11,7 +11,7 @@ from nvs.api.scenes import Scene
 from nvs.errors import CameraError
 from nvs_server.compute.protocol import WorkerLost
 from nvs_server.jobs.progress import JobEvents
-from tests.server.routes.conftest import (
+from tests.fakes.api import (
     ABSENT,
     RENDER,
     Api,
@@ -19,7 +19,7 @@ from tests.server.routes.conftest import (
     picture,
     refused,
 )
-from tests.server.routes.fake_backend import SCENE_MAGIC
+from tests.fakes.backend import SCENE_MAGIC, input_camera
 
 OCTETS = "application/octet-stream"
 
@@ -57,8 +57,7 @@ def test_a_scene_is_built(api: Api) -> None:
     assert len(file.content) == scene["scene_bytes"]
     inputs = api.call("GET", f"/v1/scenes/{scene_id}/inputs").json()["items"]
     assert [view["name"] for view in inputs] == ["a.png", "b.png"]
-    assert inputs[0]["camera"]["fx"] == 30
-    assert inputs[0]["camera"]["world_from_camera"][2] == [0, 0, 1, -2.5]
+    assert inputs[1]["camera"] == input_camera(1).model_dump()
     path = f"/v1/scenes/{scene_id}/inputs/1"
     png = api.call("GET", path)
     assert png.headers["content-type"] == "image/png"

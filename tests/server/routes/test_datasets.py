@@ -8,7 +8,7 @@ import pytest
 
 from nvs.errors import DatasetError
 from nvs_server.compute.protocol import WorkerLost
-from tests.server.routes.conftest import Api, opencv, picture, refused, zip_of
+from tests.fakes.api import Api, opencv, picture, refused, zip_of
 
 ZIP = "application/zip"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from nvs_server.edge import admission
-from tests.server.routes.conftest import Api, opencv, picture, refused, zip_of
-from tests.server.routes.fake_backend import SCENE_MAGIC
+from tests.fakes.api import Api, opencv, picture, refused, zip_of
+from tests.fakes.backend import SCENE_MAGIC
 
 ZIP = "application/zip"
 CAMERAS = zip_of({"sparse/0/cameras.txt": b"1", "sparse/0/images.txt": b"2"})

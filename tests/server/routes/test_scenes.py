@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nvs_server.storage.records import Quotas
-from tests.server.routes.conftest import ABSENT, Api, refused
+from tests.fakes.api import ABSENT, Api, refused
 
 PAST, FUTURE = "2001-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 

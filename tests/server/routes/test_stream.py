@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from nvs.api.system import Quotas
 from nvs_server.compute.protocol import WorkerLost
 from nvs_server.routes import stream as stream_module
-from tests.server.routes.conftest import ABSENT, RENDER, Api
+from tests.fakes.api import ABSENT, RENDER, Api
+from tests.fakes.backend import picture_of
 
 Message = dict[str, Any]
 
@@ -75,8 +76,9 @@ def test_poses_become_pictures(api: Api) -> None:
             },
             "tier": "host",
         }
-        assert data.endswith(b" 2.5")
-        assert api.backend.orders[-1].options.quality == 85
+        order = api.backend.orders[-1]
+        assert data == picture_of(order.cameras[0], order.options)
+        assert order.options.quality == 85
         stream.socket.send_json({"type": "ping"})
         assert stream.text() == {"type": "pong"}
     assert api.state.admission.num_streams == 0

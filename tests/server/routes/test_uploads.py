@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nvs_server.storage.errors import BlobMissing, StorageFull
-from tests.server.routes.conftest import Api, picture, refused
+from tests.fakes.api import Api, picture, refused
 
 
 def digest(data: bytes) -> str:

@@ -1,23 +1,31 @@
-"""A backend that computes nothing, counts everything, and can be held and broken."""
+"""A backend that computes nothing, counts everything, and can be held and broken.
+
+Its pictures are of one colour each, which their camera decides.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from nvs.api.cameras import PosedCamera
+from nvs.api.renders import PictureOptions
 from nvs.api.scenes import CamerasReport, Finding, Validation
 from nvs.api.stream import Timings
 from nvs.api.system import Model, Poses
 from nvs.errors import CameraError, DatasetError, SceneFileError
+from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.images import read_image
+from nvs_server.compute.encode import MEDIA_TYPES, encode
 from nvs_server.compute.protocol import (
     BackendStatus,
     BuildOrder,
@@ -40,22 +48,60 @@ from nvs_server.storage.records import SceneFile, VideoFile
 WEIGHTS = "fake"
 MODEL_DIGEST = "ab" * 32
 SIDE = 32
-MEDIA = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "float32": "application/octet-stream",
-}
-POSE = [
-    [1.0, 0.0, 0.0, 0.0],
-    [0.0, 1.0, 0.0, 0.0],
-    [0.0, 0.0, 1.0, -2.5],
-    [0.0, 0.0, 0.0, 1.0],
-]
+NUM_INPUTS = 2
+"""Of scene files, which do not say what they were built from."""
 TIMINGS = Timings(queue_ms=1.0, load_ms=2.5, model_ms=3.0, encode_ms=4.0)
-CAMERA = PosedCamera(world_from_camera=POSE, fx=30.0, fy=30.0, cx=16.0, cy=16.0)
 SCENE_MAGIC = b"fake scene "
-Listener = Callable[[], None]
+MODEL = Model(
+    id=WEIGHTS,
+    is_default=True,
+    poses="object",
+    patch_size=8,
+    num_parameters=1,
+    digest=MODEL_DIGEST,
+    trained_height=SIDE,
+    trained_width=None,
+    max_height=512,
+    max_width=256,
+    max_views=4,
+    description="Computes nothing.",
+)
+
+
+def colour_of(camera: PosedCamera) -> tuple[int, int, int]:
+    """The one colour of a camera's pictures."""
+    pose = [number for row in camera.world_from_camera for number in row]
+    numbers = [*pose, camera.fx, camera.fy]
+    text = " ".join(f"{number + 0.0:.6f}" for number in numbers)
+    digest = hashlib.sha256(text.replace("-0.000000", "0.000000").encode()).digest()
+    return digest[0], digest[1], digest[2]
+
+
+def picture_of(camera: PosedCamera, options: PictureOptions) -> bytes:
+    """What `render` answers, deterministic."""
+    size = (options.height, options.width, 3)
+    colour = np.array(colour_of(camera), np.float32) / 255
+    return encode(np.broadcast_to(colour, size), options)
+
+
+def input_camera(
+    index: int, num_inputs: int = NUM_INPUTS, *, height: int = SIDE, width: int = SIDE
+) -> PosedCamera:
+    """One on a ring about the origin, z up."""
+    angle = 2 * math.pi * index / num_inputs
+    cos, sin = math.cos(angle), math.sin(angle)
+    return PosedCamera(
+        world_from_camera=[
+            [-sin, 0.0, -cos, 2.5 * cos],
+            [cos, 0.0, -sin, 2.5 * sin],
+            [0.0, -1.0, 0.0, 0.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ],
+        fx=5 / 6 * width,
+        fy=5 / 4 * height,
+        cx=width / 2,
+        cy=height / 2,
+    )
 
 
 class FakeBackend:
@@ -63,9 +109,34 @@ class FakeBackend:
 
     Operations are named by method: `errors["build"].append(error)` makes the next
     build fail, `hold("render")` makes renders wait until `let_go("render")`.
+
+    Args:
+        height: Of its scenes, in pixels.
+        width: Of its scenes, in pixels.
+        model: What it serves, at first alone.
+        num_workers: How many it says it has.
     """
 
-    def __init__(self, num_workers: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        height: int = SIDE,
+        width: int = SIDE,
+        model: Model = MODEL,
+        num_workers: int = 1,
+    ) -> None:
+        self.height = height
+        self.width = width
+        self.model = model
+        self.num_workers = num_workers
+        self._gates: dict[str, asyncio.Event] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Let go of what is held; forget what was asked and scripted."""
+        for name in [*self._gates]:
+            self.let_go(name)
+        self.served = [self.model]
         self.calls: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.cancelled: Counter[str] = Counter()
@@ -73,10 +144,6 @@ class FakeBackend:
         self.lost: set[str] = set()
         self.orders: list[Any] = []
         self.datasets: list[dict[str, bytes]] = []
-        self.num_workers = num_workers
-        self.serves = True
-        self.model_digest = MODEL_DIGEST
-        self._gates: dict[str, asyncio.Event] = {}
         self._held: Counter[str] = Counter()
         self._entered = asyncio.Event()
 
@@ -84,7 +151,8 @@ class FakeBackend:
         self._gates[name] = asyncio.Event()
 
     def let_go(self, name: str) -> None:
-        self._gates.pop(name).set()
+        if gate := self._gates.pop(name, None):
+            gate.set()
 
     async def begun(self, name: str, count: int = 1) -> None:
         """Return once so many operations of this name are held."""
@@ -130,21 +198,7 @@ class FakeBackend:
         )
 
     async def models(self) -> list[Model]:
-        model = Model(
-            id=WEIGHTS,
-            is_default=True,
-            poses="object",
-            patch_size=8,
-            num_parameters=1,
-            digest=self.model_digest,
-            trained_height=SIDE,
-            trained_width=None,
-            max_height=512,
-            max_width=256,
-            max_views=4,
-            description="Computes nothing.",
-        )
-        return [model] if self.serves else []
+        return [*self.served]
 
     async def render(self, order: RenderOrder) -> list[Picture]:
         self.orders.append(order)
@@ -153,8 +207,8 @@ class FakeBackend:
             raise SceneDamaged("the scene file is altered", remedy="Build it again.")
         return [
             Picture(
-                data=f"{order.scene.sha256} {camera.world_from_camera[0][3]}".encode(),
-                media_type=MEDIA[order.options.format],
+                data=picture_of(camera, order.options),
+                media_type=MEDIA_TYPES[order.options.format],
                 height=order.options.height,
                 width=order.options.width,
                 timings=TIMINGS,
@@ -174,15 +228,15 @@ class FakeBackend:
         progress("reading images", 1.0)
         order.output.mkdir()
         views = order.output / "views"
-        views.write_bytes(
-            repr((self.datasets[-1], order.request.size, order.request.views)).encode()
-        )
+        names = [str(p) for p in self.datasets[-1] if Path(p).suffix in IMAGE_SUFFIXES]
+        wanted = (self.datasets[-1], order.request.size, order.request.views)
+        views.write_bytes(f"{len(names)} {wanted!r}".encode())
         return PreparedViews(
             views=views,
             weights=order.request.weights or WEIGHTS,
-            height=SIDE,
-            width=SIDE,
-            inputs=_inputs(order.output, with_images=True),
+            height=self.height,
+            width=self.width,
+            inputs=self._inputs(order.output, names, with_images=True),
         )
 
     async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
@@ -193,15 +247,7 @@ class FakeBackend:
         content = order.views.read_bytes() + order.framing.encode()
         digest = hashlib.sha256(content).hexdigest()
         order.output.write_bytes(SCENE_MAGIC + digest.encode())
-        return SceneFile(
-            sha256=hashlib.sha256(order.output.read_bytes()).hexdigest(),
-            num_bytes=order.output.stat().st_size,
-            weights=order.weights,
-            model_digest=MODEL_DIGEST,
-            height=SIDE,
-            width=SIDE,
-            num_views=2,
-        )
+        return self._scene_file(order.output, order.weights, int(content.split()[0]))
 
     async def video(self, order: VideoOrder, progress: Progress) -> VideoFile:
         self.orders.append(order)
@@ -234,7 +280,7 @@ class FakeBackend:
             if (folder / name).is_file():
                 break
         else:
-            if any(folder.rglob("cameras.txt")):
+            if any(folder.rglob("cameras.*")):
                 return CamerasReport(
                     layout="colmap", num_frames=2, num_missing=0, missing=[]
                 )
@@ -264,16 +310,11 @@ class FakeBackend:
         await self._enter("inspect_scene")
         if not path.read_bytes().startswith(SCENE_MAGIC):
             raise SceneFileError("not a scene file", remedy="Send one.", subject=path)
-        file = SceneFile(
-            sha256=sha256,
-            num_bytes=path.stat().st_size,
-            weights=WEIGHTS,
-            model_digest=MODEL_DIGEST,
-            height=SIDE,
-            width=SIDE,
-            num_views=2,
+        names = [f"{index}.png" for index in range(NUM_INPUTS)]
+        return InspectedScene(
+            file=self._scene_file(path, WEIGHTS, NUM_INPUTS),
+            inputs=self._inputs(output, names, with_images=False),
         )
-        return InspectedScene(file=file, inputs=_inputs(output, with_images=False))
 
     async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
         await self._enter("validate")
@@ -286,26 +327,38 @@ class FakeBackend:
         )
         return Validation(verdict="warning", findings=[finding])
 
+    def _scene_file(self, path: Path, weights: str, num_views: int) -> SceneFile:
+        return SceneFile(
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            num_bytes=path.stat().st_size,
+            weights=weights,
+            model_digest=MODEL_DIGEST,
+            height=self.height,
+            width=self.width,
+            num_views=num_views,
+        )
+
+    def _inputs(
+        self, folder: Path, names: Sequence[str], *, with_images: bool
+    ) -> tuple[InputView, ...]:
+        size = {"height": self.height, "width": self.width}
+        views: list[InputView] = []
+        for index, name in enumerate(names):
+            picture = Image.new("RGB", (self.width, self.height), (200, 40 * index, 0))
+            picture.save(folder / f"{index}.png")
+            picture.save(folder / f"{index}.jpg")
+            views.append(
+                InputView(
+                    index=index,
+                    name=name,
+                    camera=input_camera(index, len(names), **size),
+                    **size,
+                    image=folder / f"{index}.png" if with_images else None,
+                    thumbnail=folder / f"{index}.jpg",
+                )
+            )
+        return tuple(views)
+
 
 def _frames(content: Any) -> list[Mapping[str, Any]]:
     return content["frames"] if isinstance(content, dict) else content
-
-
-def _inputs(folder: Path, *, with_images: bool) -> tuple[InputView, ...]:
-    views: list[InputView] = []
-    for index, name in enumerate(("a.png", "b.png")):
-        picture = Image.new("RGB", (SIDE, SIDE), (index, 0, 0))
-        picture.save(folder / f"{index}.png")
-        picture.save(folder / f"{index}.jpg")
-        views.append(
-            InputView(
-                index=index,
-                name=name,
-                camera=CAMERA,
-                height=SIDE,
-                width=SIDE,
-                image=folder / f"{index}.png" if with_images else None,
-                thumbnail=folder / f"{index}.jpg",
-            )
-        )
-    return tuple(views)
