@@ -26,10 +26,13 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The application over a backend that computes nothing, once for all tests."""
-    from tests.fakes.backend import FakeBackend
+    from tests.fakes.backend import MODEL, FakeBackend
     from tests.fakes.service import running
 
-    backend = FakeBackend(height=64, width=96)
+    limits = {"max_height": 1024, "max_width": 1024, "max_views": 64}
+    model = MODEL.model_copy(update=limits)
+    other = model.model_copy(update={"id": "large", "is_default": False})
+    backend = FakeBackend(height=64, width=96, models=[model, other])
     with running(tmp_path_factory.mktemp("service"), backend) as service:
         yield service
 

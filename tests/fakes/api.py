@@ -32,6 +32,10 @@ def opencv(*names: str, **changes: Any) -> list[dict[str, Any]]:
     return [{"file_path": name, "w2c": POSE} | sizes | changes for name in names]
 
 
+def nerfstudio(*names: str) -> dict[str, Any]:
+    return {"frames": [{"file_path": n, "transform_matrix": POSE} for n in names]}
+
+
 def zipped(**files: bytes) -> bytes:
     return zip_of(files)
 

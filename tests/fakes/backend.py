@@ -113,7 +113,7 @@ class FakeBackend:
     Args:
         height: Of its scenes, in pixels.
         width: Of its scenes, in pixels.
-        model: What it serves, at first alone.
+        models: What it serves, the default first.
         num_workers: How many it says it has.
     """
 
@@ -122,12 +122,11 @@ class FakeBackend:
         *,
         height: int = SIDE,
         width: int = SIDE,
-        model: Model = MODEL,
+        models: Sequence[Model] = (MODEL,),
         num_workers: int = 1,
     ) -> None:
-        self.height = height
-        self.width = width
-        self.model = model
+        self._size = (height, width)
+        self._models = models
         self.num_workers = num_workers
         self._gates: dict[str, asyncio.Event] = {}
         self.refresh()
@@ -136,12 +135,16 @@ class FakeBackend:
         """Let go of what is held; forget what was asked and scripted."""
         for name in [*self._gates]:
             self.let_go(name)
-        self.served = [self.model]
+        self.height, self.width = self._size
+        self.served = [*self._models]
+        self.state = "ready"
         self.calls: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.cancelled: Counter[str] = Counter()
         self.errors: defaultdict[str, list[Exception]] = defaultdict(list)
         self.lost: set[str] = set()
+        self.delays_seconds: Sequence[float] = ()
+        """Of renders in turn: the answers overtake each other."""
         self.orders: list[Any] = []
         self.datasets: list[dict[str, bytes]] = []
         self._held: Counter[str] = Counter()
@@ -183,9 +186,9 @@ class FakeBackend:
     async def stop(self) -> None: ...
 
     def status(self) -> BackendStatus:
-        child = ChildStatus(device="cpu", state="ready", num_restarts=0, pid=1)
+        child = ChildStatus(device="cpu", state=self.state, num_restarts=1, pid=1)
         tier = CacheStatus(
-            tier="host", bytes=5, bytes_limit=10, scenes=1, hits=0, evictions=0
+            tier="host", bytes=5, bytes_limit=10, scenes=1, hits=3, evictions=0
         )
         return BackendStatus(
             workers=(child,) * self.num_workers,
@@ -193,8 +196,8 @@ class FakeBackend:
             cache=(tier,),
             num_renders=0,
             num_jobs=0,
-            images_total=0,
-            batches_total=0,
+            images_total=7,
+            batches_total=2,
         )
 
     async def models(self) -> list[Model]:
@@ -203,6 +206,9 @@ class FakeBackend:
     async def render(self, order: RenderOrder) -> list[Picture]:
         self.orders.append(order)
         await self._enter("render")
+        if self.delays_seconds:
+            turn = self.calls["render"] % len(self.delays_seconds)
+            await asyncio.sleep(self.delays_seconds[turn])
         if order.scene.sha256 in self.lost:
             raise SceneDamaged("the scene file is altered", remedy="Build it again.")
         return [

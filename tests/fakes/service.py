@@ -42,12 +42,14 @@ class Service(Api):
     def url(self) -> str:
         return self.proxy.url
 
-    def key(self, *scopes: str) -> str:
-        """A new key; from the first on every caller needs one."""
+    def key(self) -> str:
+        """A new key, the only one that is valid; from the first on callers need one."""
+        with self.state.database.write() as session:
+            session.execute(delete(KeyRow))
         _, secret = self.state.keys.create(
             name="laptop",
             owner=OWNER,
-            scopes=scopes or ("read", "render", "write"),
+            scopes=("read", "render", "write"),
             quotas=Quotas(),
         )
         self.headers = {"Authorization": f"Bearer {secret}"}

@@ -1,8 +1,7 @@
-"""Real servers, their stores, and an application that idles."""
+"""Real servers, their stores, and the application over a fake backend."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -18,14 +17,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from nvs_server.app import create_app
-from nvs_server.compute.protocol import (
-    BackendStatus,
-    CacheStatus,
-    ChildStatus,
-    Picture,
-    RenderOrder,
-)
 from nvs_server.settings import Settings
+from tests.fakes.backend import FakeBackend
 from tests.served import WAIT_SECONDS, Served, end, environment, start
 
 BASE_URL = "http://127.0.0.1"
@@ -139,48 +132,9 @@ def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{bucket}/scenes"
 
 
-class IdleBackend:
-    """A backend that is ready; its renders wait until `let_go` is set."""
-
-    def __init__(self) -> None:
-        self.state = "ready"
-        self.let_go = asyncio.Event()
-        self.num_cancelled = 0
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def models(self) -> list[Any]:
-        return []
-
-    def status(self) -> BackendStatus:
-        child = ChildStatus(device="cpu", state=self.state, num_restarts=1, pid=1)
-        cache = CacheStatus(
-            tier="host", bytes=10, bytes_limit=100, scenes=1, hits=3, evictions=0
-        )
-        return BackendStatus(
-            workers=(child,),
-            inspectors=(child,),
-            cache=(cache,),
-            num_renders=0,
-            num_jobs=0,
-            images_total=7,
-            batches_total=2,
-        )
-
-    async def render(self, order: RenderOrder) -> list[Picture]:
-        try:
-            await self.let_go.wait()
-        except asyncio.CancelledError:
-            self.num_cancelled += 1
-            raise
-        return []
-
-
 @pytest.fixture
-def idle_backend() -> IdleBackend:
-    return IdleBackend()
+def backend() -> FakeBackend:
+    return FakeBackend()
 
 
 @pytest.fixture
@@ -189,8 +143,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def client(settings: Settings, idle_backend: IdleBackend) -> Iterator[TestClient]:
-    """The application in this process, open, without anything that computes."""
-    app = create_app(settings, idle_backend)
+def client(settings: Settings, backend: FakeBackend) -> Iterator[TestClient]:
+    """That application in this process, open."""
+    app = create_app(settings, backend)
     with TestClient(app, base_url=BASE_URL, raise_server_exceptions=False) as client:
         yield client

@@ -16,6 +16,7 @@ from nvs_server.edge.problem_kinds import KINDS
 from nvs_server.routes import pages
 from nvs_server.settings import Settings
 from nvs_server.storage.records import Quotas
+from tests.fakes.backend import FakeBackend
 
 ID = "a" * 26
 ANY_CALLER = {
@@ -52,9 +53,9 @@ def test_it_lives_and_is_ready(client: TestClient) -> None:
 
 
 def test_it_is_not_ready_without_a_worker(
-    client: TestClient, idle_backend: Any
+    client: TestClient, backend: FakeBackend
 ) -> None:
-    idle_backend.state = "restarting"
+    backend.state = "restarting"
     answer = client.get("/readyz")
     assert (answer.status_code, slug(answer)) == (503, "worker-lost")
     assert client.get("/livez").status_code == 200
@@ -140,10 +141,10 @@ def test_other_hosts_and_origins_are_refused(client: TestClient) -> None:
     assert "access-control-allow-origin" not in read.headers
 
 
-def test_allowed_origins_get_cors(settings: Settings, idle_backend: Any) -> None:
+def test_allowed_origins_get_cors(settings: Settings, backend: FakeBackend) -> None:
     origin = "https://app.example.org"
     app = create_app(
-        settings.model_copy(update={"allowed_origins": (origin,)}), idle_backend
+        settings.model_copy(update={"allowed_origins": (origin,)}), backend
     )
     with TestClient(app, base_url="http://127.0.0.1") as client:
         preflight = client.options(

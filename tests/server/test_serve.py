@@ -20,6 +20,7 @@ from nvs.errors import ConfigError
 from nvs_server.app import create_app, running
 from nvs_server.serve import bind
 from nvs_server.settings import Settings
+from tests.fakes.backend import FakeBackend
 from tests.served import make_key
 
 Serve = Callable[..., Any]
@@ -138,12 +139,12 @@ def test_an_address_that_is_not_here_is_named(host: str, message: str) -> None:
 
 
 def test_a_public_address_needs_amake_key(
-    settings: Settings, idle_backend: Any
+    settings: Settings, backend: FakeBackend
 ) -> None:
     public = settings.model_copy(update={"host": "0.0.0.0"})
 
     async def start() -> None:
-        async with running(create_app(public, idle_backend)):
+        async with running(create_app(public, backend)):
             pass
 
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0 can be reached .* no API key"):

@@ -1,28 +1,32 @@
-"""A browser, and the page of a stand-in for the service or of the real one."""
+"""A browser, and the page of the service: over the fake backend, or as `nvs serve`."""
 
 from __future__ import annotations
 
+import json
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from nvs.api.cameras import PosedCamera
+from nvs.errors import CameraError
+from tests.fakes.api import opencv, picture, zip_of
+from tests.fakes.backend import colour_of, input_camera
+from tests.fakes.proxy import Fault, Request
+from tests.fakes.service import Service
 from tests.server.conftest import serve
-from tests.viewer import fake_server
 
 __all__ = ["serve"]
 
 CHROMIUM = shutil.which("chromium") or ""
 WEBGL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 WAIT_SECONDS = 30
+NUM_INPUTS = 6
+STREAM = "GET .*/stream"
+DISAGREE = CameraError("The cameras disagree.", remedy="Pose them again.")
 
 
 def launched(*arguments: str) -> Iterator[Browser]:
@@ -88,55 +92,115 @@ def note(tab: Tab, kind: str, text: str) -> None:
 
 
 class Fake:
-    """The stand-in's address and controls."""
+    """The application over a backend that computes nothing, with one scene to walk in:
+    "ring", six views around the origin."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.scene_url = f"{url}/scenes/{fake_server.SCENE}"
-
-    def set(self, **behaviour: Any) -> None:
-        httpx.post(f"{self.url}/_control", json=behaviour).raise_for_status()
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._ring: list[Any] = [{"id": ""}]
 
     @property
-    def seen(self) -> dict[str, Any]:
-        return httpx.get(f"{self.url}/_control").json()
+    def url(self) -> str:
+        return self.service.url
+
+    @property
+    def scene(self) -> str:
+        """The id of the ring."""
+        return self._ring[0]["id"]
+
+    @property
+    def scene_url(self) -> str:
+        return self.url_of(self.scene)
+
+    def url_of(self, scene_id: str) -> str:
+        """The page of a scene."""
+        return f"{self.url}/scenes/{scene_id}"
+
+    @property
+    def stream_url(self) -> str:
+        """Of the ring's stream."""
+        return f"{self.url}/v1/scenes/{self.scene}/stream".replace("http", "ws")
+
+    def posed(self, name: str = "ring") -> str:
+        """A scene with images and cameras that is not built."""
+        names = [f"{index:05}.png" for index in range(NUM_INPUTS)]
+        content = {name: picture(index) for index, name in enumerate(names)}
+        content["opencv_cameras.json"] = json.dumps(opencv(*names)).encode()
+        scene_id = self.service.make(name=name)
+        answer = self.service.put(
+            scene_id, "dataset", zip_of(content), "application/zip"
+        )
+        assert answer.status_code == 200, answer.text
+        return scene_id
+
+    def building(self) -> str:
+        """A scene whose first build goes on until `let_go("build")`."""
+        self.service.hold("build")
+        scene_id = self.posed()
+        self.service.build(scene_id)
+        return scene_id
+
+    def fail(self, operation: str = "build", times: int = 1) -> None:
+        """The next builds fail."""
+        self.service.backend.errors[operation] += [DISAGREE] * times
+
+    def failed(self, scene_id: str = "") -> str:
+        """A scene whose last build failed."""
+        scene_id = scene_id or self.posed()
+        self.fail()
+        job = self.service.build(scene_id, json={"size": 64}).json()
+        assert self.service.ended(job["id"])["state"] == "failed"
+        return scene_id
+
+    def drop_streams(self) -> None:
+        """Break every connection, and refuse to make streams again."""
+        self.service.proxy.faults = [Fault(pattern=STREAM)] * 100
+        self.service.proxy.reset()
+
+    def sent(self, pattern: str) -> list[Request]:
+        """Requests that came, but for those that a fault kept from the service."""
+        return self.service.proxy.requests_of(pattern)
+
+    def refresh(self) -> None:
+        """The ring alone, and as it was built."""
+        scenes = self.service.call("GET", "/v1/scenes?limit=100").json()["items"]
+        is_kept = [*scenes, self._jobs()] == self._ring
+        if is_kept:
+            return
+        for one in scenes:
+            self.service.call("DELETE", f"/v1/scenes/{one['id']}")
+        scene_id = self.posed()
+        job = self.service.build(scene_id).json()
+        assert self.service.ended(job["id"])["state"] == "succeeded"
+        self._ring = [self.service.scene(scene_id)]
+        self._ring.append(self._jobs())
+
+    def _jobs(self) -> Any:
+        path = f"/v1/jobs?scene_id={self.scene or 'a' * 26}"
+        return self.service.call("GET", path).json()
+
+
+def ring_camera(index: int) -> PosedCamera:
+    """Of an input of the ring."""
+    return input_camera(index, NUM_INPUTS, height=64, width=96)
+
+
+def colour_at(camera: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Of the pictures from a camera, as the page sends it."""
+    return colour_of(PosedCamera.model_validate(camera))
 
 
 @pytest.fixture(scope="package")
-def fake_process() -> Iterator[Fake]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.viewer.fake_server", str(port)]
-    )
-    try:
-        fake = Fake(f"http://127.0.0.1:{port}")
-        await_answer(fake.url, process)
-        yield fake
-    finally:
-        process.terminate()
-        process.wait(WAIT_SECONDS)
-
-
-def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while True:
-        assert process.poll() is None, "the stand-in ended"
-        try:
-            httpx.get(url).raise_for_status()
-        except httpx.TransportError:
-            assert time.monotonic() < end, "the stand-in does not answer"
-            time.sleep(0.05)
-        else:
-            return
+def walkable(running_service: Service) -> Fake:
+    return Fake(running_service)
 
 
 @pytest.fixture
-def fake(fake_process: Fake) -> Fake:
-    """The stand-in, as if just started."""
-    fake_process.set(reset=True)
-    return fake_process
+def fake(service: Service, walkable: Fake) -> Fake:
+    """The service, as if just started."""
+    walkable.refresh()
+    service.proxy.requests.clear()
+    return walkable
 
 
 def settled(page: Page) -> None:

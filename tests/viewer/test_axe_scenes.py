@@ -27,7 +27,7 @@ def check(page: Page, where: str) -> None:
 def test_no_serious_violation(
     open_page: Callable[..., Page], fake: Fake, width: int
 ) -> None:
-    fake.set(scene_state="building", job_steps=1000)
+    fake.building()
     page = open_page(fake.url, width=width)
     fail(page, "images/*", 1, 413)
     page.locator(FILES).set_input_files(
@@ -51,7 +51,7 @@ def test_no_serious_violation(
     check(page, "failure")
     page.click("text=Try again")
     page.click("text=Build the scene")
-    page.wait_for_selector(".upload-panel >> text=prefill")
+    page.wait_for_selector(".upload-panel progress")
     check(page, "build")
     page.click("[aria-label='Actions for ring']")
     check(page, "menu")

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.viewer.conftest import Fake, after, drag, settled
-from tests.viewer.fake_server import camera
+from tests.viewer.conftest import Fake, after, drag, ring_camera, settled
 from tests.viewer.test_walking import eye
 
 
@@ -72,5 +71,5 @@ def test_a_step_that_fails_leaves_everything_where_it_was(page: Page) -> None:
     page.unroute("**/render")
     after(page, lambda: page.keyboard.press("."))
     expect(page.locator(".compare-name")).to_have_text("00001.png · 2 of 6")
-    expected = np.array(camera(1)["world_from_camera"])
+    expected = np.array(ring_camera(1).world_from_camera)
     np.testing.assert_allclose(eye(page), expected[:3, 3], atol=1e-6)

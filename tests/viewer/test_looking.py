@@ -15,8 +15,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from nvs.cameras import read_camera_path
-from tests.viewer.conftest import Fake, after, drag, settled
-from tests.viewer.fake_server import SCENE, camera, colour_of_pose
+from tests.fakes.backend import colour_of
+from tests.viewer.conftest import Fake, after, colour_at, drag, ring_camera, settled
 
 
 @pytest.fixture
@@ -35,8 +35,7 @@ def copied(page: Page, what: str) -> str:
 
 
 def test_photograph_beside_the_render_from_its_camera(page: Page) -> None:
-    order = {"camera": camera(0)}
-    photograph, render = (200, 0, 0), colour_of_pose(order)
+    photograph, render = (200, 0, 0), colour_of(ring_camera(0))
     page.keyboard.press("c")
     page.wait_for_selector(".compare[data-state=shown]")
     errors = [abs(a - b) / 255 for a, b in zip(photograph, render, strict=True)]
@@ -55,9 +54,10 @@ def test_photograph_beside_the_render_from_its_camera(page: Page) -> None:
 
 @pytest.mark.slow
 def test_a_scene_file_without_photographs_has_no_error_map(
-    page: Page, fake: Fake
+    open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(has_photographs=False)
+    page = open_page(fake.url_of(fake.service.stored()))
+    settled(page)
     page.click("text=Compare")
     page.wait_for_selector(".compare[data-state=shown]")
     expect(page.locator(".compare-note")).to_contain_text("no error map")
@@ -98,7 +98,7 @@ def test_snapshot_and_its_camera(page: Page, tmp_path: Path) -> None:
     given = json.loads(copied(page, "Camera as JSON"))
     size = {key: given.pop(key) for key in ("height", "width")}
     assert size == {"height": 64, "width": 96}
-    assert image.getpixel((5, 5)) == colour_of_pose({"camera": given})
+    assert image.getpixel((5, 5)) == colour_at(given)
     pose = read.camera.world_from_camera[0].tolist()
     assert pose[0] == pytest.approx(given["world_from_camera"][0], abs=1e-6)
 
@@ -108,8 +108,8 @@ def test_copied_command_renders_the_view(
 ) -> None:
     command = copied(page, "Render as curl")
     subprocess.run(command, shell=True, check=True, cwd=tmp_path)
-    order = {"camera": camera(0), "height": 64, "width": 96, "format": "png"}
-    answer = httpx.post(f"{fake.url}/v1/scenes/{SCENE}/render", json=order)
+    order = {"camera": ring_camera(0).model_dump(), "height": 64, "width": 96}
+    answer = httpx.post(f"{fake.url}/v1/scenes/{fake.scene}/render", json=order)
     assert (tmp_path / "view.png").read_bytes() == answer.content
 
 
@@ -127,12 +127,12 @@ def test_copied_program_renders_the_view(
 def test_keys_are_never_part_of_what_is_copied(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(key="nvs_secret")
+    key = fake.service.key()
     page = open_page(fake.scene_url)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.fill("#key", "nvs_secret")
+    page.fill("#key", key)
     page.click("text=Continue")
     settled(page)
     command = copied(page, "Render as curl")
-    assert "nvs_secret" not in command
+    assert key not in command
     assert '"Authorization: Bearer $NVS_KEY"' in command

@@ -3,19 +3,18 @@ three.js that does not start, a build under way."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.viewer.conftest import Fake, after, drag, settled
-from tests.viewer.fake_server import SCENE
 
 
-@pytest.mark.parametrize("what", [f"**/scenes/{SCENE}", "**/inputs"])
+@pytest.mark.parametrize("what", [re.compile("/v1/scenes/[^/]+$"), "**/inputs"])
 def test_a_server_that_is_gone_for_a_moment_is_asked_again(
-    open_page: Callable[..., Page], fake: Fake, what: str
+    open_page: Callable[..., Page], fake: Fake, what: str | re.Pattern[str]
 ) -> None:
     page = open_page("about:blank")
 
@@ -55,18 +54,14 @@ def test_three_that_does_not_start_leaves_the_simple_controls(
 def test_the_earlier_build_is_shown_while_there_is_a_new_one(
     open_page: Callable[..., Page], fake: Fake, final: str, said: str
 ) -> None:
-    def building(route: Route) -> None:
-        answer = route.fetch()
-        route.fulfill(
-            response=answer, body=json.dumps(answer.json() | {"state": "building"})
-        )
-
-    fake.set(job_steps=20, job_state=final)
-    page = open_page("about:blank")
-    page.route(f"**/v1/scenes/{SCENE}", building)
-    page.goto(fake.scene_url)
+    fake.service.hold("prepare")
+    if final == "failed":
+        fake.fail()
+    fake.service.build(fake.scene, json={"size": 64})
+    page = open_page(fake.scene_url)
     settled(page)
     expect(page.locator(".notices")).to_contain_text("A new build of this scene")
+    fake.service.let_go("prepare")
     expect(page.locator(".notices")).to_contain_text(said)
 
 
@@ -92,7 +87,7 @@ def test_a_lost_connection_is_read_out_once(
     page = open_page(fake.scene_url)
     settled(page)
     page.evaluate(READ_OUT)
-    fake.set(stream_close=1011, drop_streams=True)
+    fake.drop_streams()
     page.wait_for_selector(".banner >> text=(attempt 4)")
     read = page.evaluate("() => window.readOut")
     assert [text[:20] for text in read] == ["Connection lost", "The connection to th"]

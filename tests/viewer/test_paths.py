@@ -195,19 +195,22 @@ def test_files_that_are_no_paths(page: Page) -> None:
 def test_video_is_asked_for_followed_and_saved(page: Page, fake: Fake) -> None:
     page.click("text=Make mp4")
     page.wait_for_selector(".job [data-state=succeeded]")
-    order = VideoRequest.model_validate(fake.seen["video"])
+    order = VideoRequest.model_validate(fake.sent("POST .*/videos")[-1].json)
     assert (order.height, order.width, order.num_frames) == (64, 96, 121)
     with page.expect_download() as download:
         page.click(".job >> text=Save")
     assert download.value.suggested_filename == "ring.mp4"
-    assert Path(download.value.path()).read_bytes() == b"made-up mp4"
+    assert Path(download.value.path()).read_bytes() == bytes(range(256)) * 4
 
 
 @pytest.mark.slow
 def test_a_video_that_fails_says_why(page: Page, fake: Fake) -> None:
-    fake.set(job_state="failed")
+    fake.fail("video")
     page.get_by_role("combobox", name="Video of").select_option("orbit")
     page.click("text=Make mp4")
     page.wait_for_selector(".job [data-state=failed]")
     assert "The cameras disagree." in page.inner_text(".job")
-    assert fake.seen["video"]["trajectory"] == {"kind": "orbit", "num_frames": 120}
+    assert fake.sent("POST .*/videos")[-1].json["trajectory"] == {
+        "kind": "orbit",
+        "num_frames": 120,
+    }

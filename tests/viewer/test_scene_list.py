@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
+from sqlalchemy import update
 
+from nvs_server.storage.tables import SceneRow
 from tests.viewer.conftest import Fake
 
 REFRESH = "[aria-label='Refresh the list']"
@@ -20,10 +22,10 @@ def refreshed(page: Page) -> None:
 def test_the_reason_of_a_failed_rebuild_is_shown(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(error={"problem": "The disk is full.", "remedy": "Empty it."})
+    fake.failed(fake.scene)
     page = open_page(fake.url)
     expect(page.locator(".card[data-state=ready] .card-error")).to_have_text(
-        "The last build failed. The disk is full. Empty it."
+        "The last build failed. The cameras disagree. Pose them again."
     )
 
 
@@ -51,21 +53,23 @@ def test_one_line_says_that_the_server_is_gone_until_it_is_back(
 def test_a_build_in_the_list_is_followed_beyond_a_lost_connection(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(scene_state="building", job_steps=10)
+    fake.service.call("DELETE", f"/v1/scenes/{fake.scene}")
+    fake.building()
     page = open_page("about:blank")
     page.route("**/v1/jobs/*", lambda route: route.abort(), times=2)
     page.goto(fake.url)
     page.wait_for_selector(".card >> text=connection lost, trying again")
-    page.wait_for_selector(".card >> text=prefill, about 4 s left")
+    page.wait_for_selector(".card >> text=prefill")
     expect(page.locator(".notice")).to_have_count(0)
-    fake.set(scene_state="ready", job_steps=1)
+    fake.service.let_go("build")
     page.wait_for_selector(".card[data-state=ready]")
 
 
 def test_a_capture_that_is_dropped_later_is_a_scene_of_its_own(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(scene_state="failed")
+    fake.service.call("DELETE", f"/v1/scenes/{fake.scene}")
+    fake.failed()
     page = open_page(fake.url)
     page.click(MENU)
     with page.expect_file_chooser():
@@ -86,7 +90,8 @@ def test_a_capture_that_is_dropped_later_is_a_scene_of_its_own(
 def test_add_files_goes_on_with_the_scene(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(scene_state="failed")
+    fake.service.call("DELETE", f"/v1/scenes/{fake.scene}")
+    fake.failed()
     page = open_page(fake.url)
     page.click(MENU)
     with page.expect_file_chooser() as chosen:
@@ -99,7 +104,7 @@ def test_add_files_goes_on_with_the_scene(
 def test_a_refresh_keeps_cards_focus_and_pages(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(num_scenes=70)
+    others = [fake.service.make(name="other") for _ in range(69)]
     page = open_page(fake.url)
     cards = page.locator(".card")
     expect(cards).to_have_count(50)
@@ -111,13 +116,15 @@ def test_a_refresh_keeps_cards_focus_and_pages(
         "card.isOld = true; }"
     )
     page.focus(MENU)
-    fake.set(num_scenes=69, scene_state="failed")
+    fake.service.call("DELETE", f"/v1/scenes/{others[-1]}")
+    with fake.service.state.database.write() as session:
+        session.execute(update(SceneRow).values(state="failed"))
     page.evaluate(f'() => document.querySelector("{REFRESH}").click()')
     expect(cards).to_have_count(69)
     expect(page.locator(".card[data-state=failed]")).to_have_count(69)
     focused = page.evaluate("() => document.activeElement.getAttribute('aria-label')")
     assert focused == "Actions for ring"
-    fake.set(num_scenes=71)
+    fake.service.make(), fake.service.make()
     refreshed(page)
     expect(cards).to_have_count(71)
     kept = "() => [...document.querySelectorAll('.card')].filter((c) => c.isOld).length"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.fakes.api import nerfstudio
+from tests.fakes.proxy import Fault
 from tests.viewer.conftest import Fake
-from tests.viewer.fake_server import SCENE
 
+IMAGE = "PUT .*?/images/.*"
 FOLDER = "input[webkitdirectory]"
 FILES = "input[type=file]:not([webkitdirectory])"
 
@@ -27,10 +30,14 @@ def capture(tmp_path: Path) -> Path:
         Image.new("RGB", (8, 8), (60 * index, 0, 0)).save(
             folder / f"images/{index}.png"
         )
-    frames = [{"file_path": f"images/{index}.png"} for index in range(3)]
-    (folder / "transforms.json").write_text(json.dumps({"frames": frames}))
+    cameras = nerfstudio(*(f"images/{index}.png" for index in range(3)))
+    (folder / "transforms.json").write_text(json.dumps(cameras))
     (folder / "notes.txt").write_text("not an image")
     return folder
+
+
+def uploads(fake: Fake) -> list[str]:
+    return [one.line.partition("/images/")[2] for one in fake.sent(IMAGE)]
 
 
 def step(page: Page, name: str) -> None:
@@ -49,39 +56,43 @@ def test_a_folder_becomes_a_scene(
     assert page.get_by_label("Name").input_value() == "chair"
     page.click(".upload-panel >> text=Upload")
     step(page, "choose")
-    assert sorted(fake.seen["uploads"]) == [f"images/{i}.png" for i in range(3)]
+    assert sorted(uploads(fake)) == [f"images/{i}.png" for i in range(3)]
     found = page.inner_text(".findings")
-    for word in ("usable", "blurred", "Take it again or leave it out.", "00000.png"):
+    for word in ("warning", "blurred", "Take it again.", "a.png"):
         assert word in found
     page.get_by_role("combobox", name="Weights").select_option("large")
     page.get_by_role("combobox", name="Picture size").select_option("128")
     page.locator("input[type=range]").fill("2")
     page.click("text=Build the scene")
     step(page, "ready")
-    assert fake.seen["built"] == {
+    assert fake.sent("POST .*/build")[-1].json == {
         "weights": "large",
         "size": 128,
         "views": {"count": 2, "method": "kmeans"},
     }
     link = page.locator("text=Walk around")
-    expect(link).to_have_attribute("href", f"/scenes/{SCENE}")
+    expect(link).to_have_attribute("href", re.compile("^/scenes/[a-z2-7]{26}$"))
 
 
 def test_a_lost_upload_goes_on_and_skips_what_is_there(
     open_page: Callable[..., Page], fake: Fake, capture: Path
 ) -> None:
-    fake.set(lost_uploads=2)
+    lost = {"status": 503, "headers": {"Retry-After": "1"}}
+    fake.service.proxy.faults = [Fault(pattern=IMAGE, **lost)] * 2
     page = open_page(fake.url)
     page.locator(FOLDER).set_input_files(capture)
     page.click(".upload-panel >> text=Upload")
     page.wait_for_selector("text=Goes on in")
     step(page, "choose")
-    assert len(fake.seen["uploads"]) == 5
+    assert len(uploads(fake)) == 5
     page.reload()
-    page.locator(FOLDER).set_input_files(capture)
+    page.click("[aria-label='Actions for chair']")
+    with page.expect_file_chooser() as chosen:
+        page.click("text=Add files")
+    chosen.value.set_files(capture)
     page.click(".upload-panel >> text=Upload")
     step(page, "choose")
-    assert len(fake.seen["uploads"]) == 5, "the server has these images already"
+    assert len(uploads(fake)) == 5, "the server has these images already"
 
 
 @pytest.mark.slow
@@ -137,16 +148,17 @@ def test_what_cannot_be_used_is_said(
 def test_a_build_can_be_cancelled_and_a_failure_is_explained(
     open_page: Callable[..., Page], fake: Fake, capture: Path
 ) -> None:
-    fake.set(job_steps=1000)
+    fake.service.hold("build")
     page = open_page(fake.url)
     page.locator(FOLDER).set_input_files(capture)
     page.click(".upload-panel >> text=Upload")
     page.click("text=Build the scene")
-    page.wait_for_selector("text=prefill, about 4 s left")
+    page.wait_for_selector(".upload-panel >> text=prefill")
     page.click(".upload-panel >> text=Cancel")
     step(page, "choose")
-    assert fake.seen["cancelled"] == 1
-    fake.set(reset=True, job_state="failed")
+    assert len(fake.sent("POST .*/cancel")) == 1
+    fake.service.let_go("build")
+    fake.fail()
     page.click("text=Build the scene")
     step(page, "failed")
     assert "The cameras disagree.\n\nPose them again." in page.inner_text(
@@ -167,12 +179,13 @@ def test_rename_download_and_delete(open_page: Callable[..., Page], fake: Fake) 
     page.fill("dialog input", "bracelet")
     page.click("dialog >> text=Save")
     page.wait_for_selector("dialog", state="detached")
-    page.click("[aria-label='Actions for ring']")
+    page.click("[aria-label='Actions for bracelet']")
     with page.expect_download() as download:
         page.click("text=Download the scene file")
-    assert Path(download.value.path()).read_bytes() == b"made-up scene"
-    assert download.value.suggested_filename == "ring.scene"
-    page.click("[aria-label='Actions for ring']")
+    stored = fake.service.call("GET", f"/v1/scenes/{fake.scene}/file").content
+    assert Path(download.value.path()).read_bytes() == stored
+    assert download.value.suggested_filename == "bracelet.scene"
+    page.click("[aria-label='Actions for bracelet']")
     page.click(".menu-items >> text=Delete")
     assert "deleted for good" in page.inner_text("dialog")
     with page.expect_request(lambda request: request.method == "DELETE"):

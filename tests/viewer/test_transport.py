@@ -1,21 +1,23 @@
-"""What the way from pose to picture costs, without a network behind it.
+"""What the way from pose to picture costs, without a renderer behind it.
 
-The stand-in answers at once with a 960×536 JPEG. Run it for its numbers, which it
-prints:
+The backend answers at once with a 960×536 JPEG, past the proxy. Run it for its numbers,
+which it prints:
 
     python -m pytest tests/viewer/test_transport.py -m slow -s
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
+from tests.fakes import backend
 from tests.viewer.conftest import Fake
-from tests.viewer.fake_server import SCENE
 from tests.viewer.pump import pump
 
 NUM_FRAMES = 600
@@ -26,19 +28,35 @@ CAMERA = {
 }
 
 
+HEIGHT, WIDTH = 536, 960
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One picture for every pose, of the size that a photograph has as JPEG."""
+    image = Image.radial_gradient("L").resize((WIDTH, HEIGHT)).convert("RGB")
+    stream = io.BytesIO()
+    image.save(stream, "jpeg", quality=80)
+    data = stream.getvalue()
+    monkeypatch.setattr(backend, "picture_of", lambda camera, options: data)
+
+
 @pytest.mark.slow
-def test_transport_alone(open_page: Callable[..., Page], fake: Fake) -> None:
-    page = open_page(fake.url, width=1280, height=800)
-    address = f"{fake.url}/v1/scenes/{SCENE}/stream".replace("http", "ws")
+def test_transport_alone(
+    open_page: Callable[..., Page], fake: Fake, prepared: None
+) -> None:
+    url = fake.service.proxy.service_url
+    page = open_page(url, width=1280, height=800)
     pumped = pump(
         page,
-        address,
+        fake.stream_url.replace(
+            fake.url.removeprefix("http"), url.removeprefix("http")
+        ),
         [CAMERA],
-        height=536,
-        width=960,
+        height=HEIGHT,
+        width=WIDTH,
         num_frames=NUM_FRAMES,
         num_warm=NUM_WARM,
     )
     print("\n" + json.dumps(pumped.figures() | pumped.parts_ms))  # noqa: T201
     assert len(pumped.latency_ms) == NUM_FRAMES - NUM_WARM
-    assert fake.seen["most_in_flight"] == 2

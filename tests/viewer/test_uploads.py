@@ -11,23 +11,36 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.fakes.api import nerfstudio, picture
+from tests.fakes.backend import SCENE_MAGIC
 from tests.viewer.conftest import Fake
-from tests.viewer.test_scenes import FILES, step
+from tests.viewer.test_scenes import FILES, step, uploads
 
 CUT = "abort"
-TRANSFORMS = json.dumps({"frames": [{"file_path": "a.png"}, {"file_path": "b.png"}]})
+TRANSFORMS = json.dumps(nerfstudio("a.png", "b.png"))
+
+
+CAPTURE = {
+    "a.png": picture(1),
+    "b.png": picture(2),
+    "transforms.json": TRANSFORMS.encode(),
+}
 
 
 def archive() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as file:
-        file.writestr("a.png", b"a")
-        file.writestr("b.png", b"b")
+        for name, data in CAPTURE.items():
+            file.writestr(name, data)
     return stream.getvalue()
 
 
-WHOLE = {"chair.zip": archive(), "chair.scene": b"made-up scene"}
-CAPTURE = {"a.png": b"a", "b.png": b"b", "transforms.json": TRANSFORMS.encode()}
+WHOLE = {"chair.zip": archive(), "chair.scene": SCENE_MAGIC}
+
+
+def created(fake: Fake) -> list[str]:
+    """Names of new scenes."""
+    return [one.json["name"] for one in fake.sent("POST /v1/scenes")]
 
 
 def upload(page: Page, files: dict[str, bytes]) -> None:
@@ -76,8 +89,8 @@ def test_a_file_is_sent_again_until_it_arrives(
     page.wait_for_selector("text=Goes on in")
     step(page, end)
     assert len(calls) == 2
-    assert fake.seen["uploads"] == [path]
-    assert fake.seen["created"] == ["chair"]
+    assert len(fake.sent(f"PUT .*/{path}")) == 1
+    assert created(fake) == ["chair"]
 
 
 def test_a_refused_file_can_be_sent_again_to_the_same_scene(
@@ -92,7 +105,7 @@ def test_a_refused_file_can_be_sent_again_to_the_same_scene(
     step(page, "choose")
     assert "2 posed images" in page.inner_text(".findings")
     assert len(calls) == 1
-    assert fake.seen["created"] == ["chair"]
+    assert created(fake) == ["chair"]
 
 
 @pytest.mark.parametrize(
@@ -104,13 +117,16 @@ def test_a_key_that_is_revoked_meanwhile_is_asked_for(
 ) -> None:
     page = open_page(fake.url)
 
+    keys: list[str] = []
+
     def revoke(route: Route) -> None:
-        fake.set(key="nvs_new")
+        keys.append(fake.service.key())
         route.continue_()
 
     page.route(f"**/v1/scenes/*/{path}", revoke, times=1)
     upload(page, files)
-    page.fill("#key", "nvs_new")
+    page.wait_for_selector("#key")
+    page.fill("#key", keys[0])
     page.click("text=Continue")
     step(page, "choose")
 
@@ -124,7 +140,7 @@ def test_a_capture_goes_on_after_a_loss_behind_its_last_image(
     upload(page, CAPTURE)
     page.wait_for_selector("text=Goes on in")
     step(page, "choose")
-    assert sorted(fake.seen["uploads"]) == ["a.png", "b.png"]
+    assert sorted(uploads(fake)) == ["a.png", "b.png"]
     assert calls == []
 
 
@@ -137,7 +153,7 @@ def test_a_check_that_fails_can_be_tried_again_without_sending_again(
     step(page, "failed")
     page.click("text=Try again")
     step(page, "choose")
-    assert fake.seen["uploads"] == ["dataset"]
+    assert len(fake.sent("PUT .*/dataset")) == 1
 
 
 def test_patience_ends_where_it_is_told_to(
@@ -176,7 +192,7 @@ def test_a_refused_build_can_be_asked_for_again(
     step(page, "failed")
     page.click("text=Try again")
     step(page, "ready")
-    assert fake.seen["built"]["weights"] == "large"
+    assert fake.sent("POST .*/build")[-1].json["weights"] == "large"
 
 
 def test_each_step_is_said_and_keeps_the_focus_in_the_panel(

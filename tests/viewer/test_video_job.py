@@ -9,20 +9,24 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.viewer.conftest import Fake, after, settled
-from tests.viewer.fake_server import JOB
 
 
 @pytest.mark.parametrize("state", ["running", "succeeded"])
 def test_the_newest_video_is_there_after_a_reload(
     open_page: Callable[..., Page], fake: Fake, state: str
 ) -> None:
+    order = {"trajectory": {"kind": "orbit", "num_frames": 2}}
+    order |= {"height": 64, "width": 96}
+    path = f"/v1/scenes/{fake.scene}/videos"
+    job_id = fake.service.call("POST", path, json=order).json()["id"]
+    fake.service.ended(job_id)
     page = open_page("about:blank")
     asked: list[str] = []
 
     def jobs(route: Route) -> None:
         asked.append(route.request.url)
         kinds = [("build", "succeeded"), ("video", "failed"), ("video", state)]
-        items = [{"id": JOB, "kind": kind, "state": state} for kind, state in kinds]
+        items = [{"id": job_id, "kind": kind, "state": state} for kind, state in kinds]
         route.fulfill(body=json.dumps({"items": items}))
 
     page.route("**/v1/jobs?*", jobs)
@@ -54,8 +58,10 @@ def test_the_earlier_video_is_let_go(
     )
     urls = []
     for _ in range(2):
+        fake.service.hold("video")
         page.click("text=Make mp4")
         page.wait_for_selector(".job progress")
+        fake.service.let_go("video")
         page.wait_for_selector(".job video")
         urls.append(page.get_attribute(".job video", "src"))
     assert page.evaluate("() => window.revoked") == urls[:1]

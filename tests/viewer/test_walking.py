@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.viewer.conftest import Fake, after, drag, settled
-from tests.viewer.fake_server import camera
+from tests.viewer.conftest import Fake, after, drag, ring_camera, settled
 
 
 def fragment(page: Page) -> dict[str, list[float]]:
@@ -93,7 +92,7 @@ def test_a_click_on_a_frustum_flies_to_that_very_camera(page: Page) -> None:
     page.mouse.move(x, y)
     page.wait_for_selector("text=Input 4: 00003.png")
     after(page, lambda: page.mouse.click(x, y))
-    expected = np.array(camera(3)["world_from_camera"])
+    expected = np.array(ring_camera(3).world_from_camera)
     np.testing.assert_allclose(eye(page), expected[:3, 3], atol=1e-6)
     assert page.get_attribute(".input-button >> nth=3", "aria-current") == "true"
 
@@ -101,7 +100,7 @@ def test_a_click_on_a_frustum_flies_to_that_very_camera(page: Page) -> None:
 @pytest.mark.slow
 def test_input_buttons_and_home(page: Page) -> None:
     after(page, lambda: page.click(".input-button >> nth=2"))
-    expected = np.array(camera(2)["world_from_camera"])
+    expected = np.array(ring_camera(2).world_from_camera)
     np.testing.assert_allclose(eye(page), expected[:3, 3], atol=1e-6)
     after(page, lambda: page.keyboard.press("."))
     np.testing.assert_allclose(eye(page), [-2.5, 0, 0], atol=1e-6)
@@ -131,7 +130,7 @@ def test_the_flight_is_smooth_unless_calm_is_preferred(
     )
     after(page, lambda: page.click(".input-button >> nth=1"))
     assert page.evaluate("() => window.seen") > 3
-    expected = np.array(camera(1)["world_from_camera"])
+    expected = np.array(ring_camera(1).world_from_camera)
     np.testing.assert_allclose(eye(page), expected[:3, 3], atol=1e-6)
 
 

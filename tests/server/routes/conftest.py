@@ -25,11 +25,6 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def backend() -> FakeBackend:
-    return FakeBackend()
-
-
-@pytest.fixture
 def start(settings: Settings, backend: FakeBackend) -> Iterator[Callable[..., Api]]:
     """Starts the application with some settings."""
     clients: list[TestClient] = []

@@ -180,7 +180,7 @@ def test_the_service_about_itself(api: Api) -> None:
     )
     capacity = api.call("GET", "/v1/capacity").json()
     assert capacity["workers"] == [
-        {"device": "cpu", "state": "ready", "num_restarts": 0}
+        {"device": "cpu", "state": "ready", "num_restarts": 1}
     ]
     assert capacity["queue"]["renders_limit"] == 64
     assert capacity["cache"][0]["tier"] == "host"
