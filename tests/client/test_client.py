@@ -196,27 +196,28 @@ def test_closing_breaks_off_what_runs(service, held) -> None:
             waiting.result(60)
 
 
+def thread_of(client: Client) -> threading.Thread:
+    ident = client._loop._thread_id
+    return next(one for one in threading.enumerate() if one.ident == ident)
+
+
 def test_a_client_that_is_dropped_ends_its_thread(service) -> None:
-    before = threading.active_count()
     client = Client(service.url)
     client.me()
-    assert threading.active_count() > before
-    there = weakref.ref(client)
+    thread, there = thread_of(client), weakref.ref(client)
     del client
     gc.collect()
     assert there() is None
-    assert threading.active_count() == before
+    assert not thread.is_alive()
 
 
 def test_a_client_may_be_dropped_in_its_own_thread(service) -> None:
-    before = threading.active_count()
     client = Client(service.url)
     client.me()
+    thread = thread_of(client)
     client._loop.run(_finalized, client._finalize)
-    deadline = time.monotonic() + 60
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 async def _finalized(finalize: Callable[[], Any]) -> None:

@@ -36,10 +36,6 @@ def nerfstudio(*names: str) -> dict[str, Any]:
     return {"frames": [{"file_path": n, "transform_matrix": POSE} for n in names]}
 
 
-def zipped(**files: bytes) -> bytes:
-    return zip_of(files)
-
-
 def zip_of(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -158,7 +158,7 @@ class Fake:
         self.service.proxy.reset()
 
     def sent(self, pattern: str) -> list[Request]:
-        """Requests that came, but for those that a fault kept from the service."""
+        """Requests that came."""
         return self.service.proxy.requests_of(pattern)
 
     def refresh(self) -> None:

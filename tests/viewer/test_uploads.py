@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.fakes.api import nerfstudio, picture
+from tests.fakes.api import nerfstudio, picture, zip_of
 from tests.fakes.backend import SCENE_MAGIC
 from tests.viewer.conftest import Fake
 from tests.viewer.test_scenes import FILES, step, uploads
@@ -27,15 +25,7 @@ CAPTURE = {
 }
 
 
-def archive() -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as file:
-        for name, data in CAPTURE.items():
-            file.writestr(name, data)
-    return stream.getvalue()
-
-
-WHOLE = {"chair.zip": archive(), "chair.scene": SCENE_MAGIC}
+WHOLE = {"chair.zip": zip_of(CAPTURE), "chair.scene": SCENE_MAGIC}
 
 
 def created(fake: Fake) -> list[str]:
