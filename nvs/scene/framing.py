@@ -115,7 +115,8 @@ def choose(
             `mean_camera` or `object`.
         up: Up axis in the world, if the user gives it.
         world_up: Up axis of the layout that the cameras were read from, where it has
-            one; it counts if it is within 30° of the cameras' own common up.
+            one; it counts if it is within 30° of the common up of hand-held cameras,
+            or 0.1° of that of level ones.
         white_background: Whether the images show white around the object, if known.
 
     Raises:
