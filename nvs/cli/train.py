@@ -76,6 +76,7 @@ def train(
     from nvs.errors import InterruptedWorkError
     from nvs.scene.precision import pick_device
     from nvs.train import session
+    from nvs.train.distributed import end_process
     from nvs.train.heldout import HeldOutSet
     from nvs.train.presets import parse_overrides
     from nvs.train.schedule import parse_duration
@@ -108,3 +109,4 @@ def train(
             f"stopped at step {trainer.step}; {out} holds everything up to there",
             remedy="Go on with --resume.",
         )
+    end_process()

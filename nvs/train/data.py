@@ -8,11 +8,13 @@ the training device, or by them too if that is a CPU.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
+import os
 import random
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,7 +198,7 @@ def batches(
     start: int,
     progress: Callable[[int], float],
     processes: Processes,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Batches of the steps from `start` on, without end.
 
     Args:
@@ -255,6 +257,8 @@ def _begin_worker(worker: int) -> None:
     logging.getLogger("nvs.data").setLevel(logging.ERROR)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # A thread sends the batches: an interpreter that ends under it aborts.
+    atexit.register(os._exit, 0)
 
 
 def _unchanged(made: list[Any] | _Failure) -> list[Any] | _Failure:

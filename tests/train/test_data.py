@@ -64,6 +64,22 @@ def test_workers_change_nothing_but_who_works(
         assert_same(made, again)
 
 
+def test_a_worker_that_is_let_go_while_it_sends_ends_in_order(
+    make_config: MakeConfig, painted: Mixture
+) -> None:
+    size = {"height": 64, "width": 64, "batch": 8, "inputs": [4], "targets": [4]}
+    config = make_config(workers=1, stages=[size])
+    cpu = Processes(device=torch.device("cpu"))
+    for _ in range(3):
+        others = set(torch.multiprocessing.active_children())
+        made = batches(config, painted, start=0, progress=float, processes=cpu)
+        next(made)
+        (worker,) = set(torch.multiprocessing.active_children()) - others
+        made.close()
+        worker.join()
+        assert worker.exitcode == 0
+
+
 def test_what_workers_prepare_makes_the_same_scene(
     posed_set: Callable[..., Path],
 ) -> None:

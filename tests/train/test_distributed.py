@@ -16,15 +16,6 @@ from nvs.train import session
 from nvs.train.config import TrainConfig
 from nvs.train.runtime import build_network
 
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from nvs.train import session
-session.train(
-    Path(sys.argv[1]), values=json.loads(sys.argv[2]), resume=True, quiet=True
-)
-"""
-
 
 @pytest.mark.parametrize(
     "optimiser", ["muon", pytest.param("adamw", marks=pytest.mark.slow)]
@@ -35,12 +26,12 @@ def test_two_processes_equal_one_and_can_go_on_as_one(
     config = make_config(steps=3, optimiser=optimiser, checkpoint_every=1)
     values = config.to_json()
     del values["preset"]
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    shorter = json.dumps(values | {"steps": 2})
+    command = ["-m", "nvs.cli", "train", "--out", str(tmp_path / "two")]
+    for key, value in (values | {"steps": 2}).items():
+        command += ["--set", f"{key}={json.dumps(value)}"]
     done = subprocess.run(
-        [sys.executable, *launcher, str(script), str(tmp_path / "two"), shorter],
+        [sys.executable, *launcher, *command],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
