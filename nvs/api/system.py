@@ -117,6 +117,7 @@ MODEL_EXAMPLE: dict[str, Any] = {
     "max_height": 2048,
     "max_width": 2048,
     "max_views": 256,
+    "precision": "bfloat16",
     "description": "Small object weights that come with the package.",
 }
 
@@ -148,6 +149,8 @@ class Model(Schema):
     """Largest width in pixels that is built or rendered."""
     max_views: int
     """Most input views of a build."""
+    precision: str = ""
+    """What it computes with, such as `bfloat16`; empty where a service does not say."""
     description: str
     """One line about them."""
 

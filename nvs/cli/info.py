@@ -75,6 +75,7 @@ def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
         "fast_weight_bytes": scene.num_bytes,
         "framing": scene.normalisation.kind,
         "up": [round(value, 4) for value in scene.up],
+        "precision": scene.precision,
         "created_with": scene.created_with,
     }
     if _is_unframed(scene):

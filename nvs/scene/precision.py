@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
+import os
+import platform
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from platformdirs import user_cache_path
+from torch import Tensor, nn
 
-from nvs.errors import ConfigError
+from nvs.errors import ConfigError, OutputError
+from nvs.files import write_text
 from nvs.model import LaCTNetwork
+from nvs.model.newton_schulz import orthogonalise
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+AUTO = "auto"
+SETTING = "NVS_PRECISION"
+"""Environment variable that names the precision where nobody else does."""
 NATIVE_GAIN = 1.3
 """How many times float32's rate bfloat16 must reach to be taken."""
 PROBE_SHAPE = (1024, 256, 768)
-PROBE_REPEATS = 15
+PROBE_MATRICES = (4, 256, 512)
+PROBE_REPEATS = 8
+PROCESSOR_FACTS = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
+
+
+class Gain(NamedTuple):
+    """How many times as fast as in float32 something is in bfloat16."""
+
+    products: float
+    """A product of a linear layer's shape."""
+    newton_schulz: float
+    """The orthogonalisation of fast weights."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,29 +56,44 @@ class Precision:
 
     @staticmethod
     def named(name: str | None, device: torch.device) -> Precision:
-        """The precision of a name, or what suits the device.
+        """The precision of a name.
 
         `float32` is the reference, everywhere float32. `bfloat16` also runs the
-        orthogonalisation in bfloat16, as the released models were trained. Without a
-        name: bfloat16 on CUDA devices that have it, float32 elsewhere (most processors
-        only emulate bfloat16).
+        orthogonalisation in bfloat16, as the released models were trained. `auto`
+        takes bfloat16 for each of the two where the device is natively faster in it
+        (`bfloat16_gain`).
+
+        Args:
+            name: One of them; if absent what NVS_PRECISION says, else `auto`.
+            device: What computes.
 
         Raises:
-            ConfigError: If the name is neither.
+            ConfigError: If the name is none of them.
         """
-        if name is None:
-            fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-            name = "bfloat16" if fast else "float32"
+        name = name or os.environ.get(SETTING, "") or AUTO
+        if name == AUTO:
+            gain = bfloat16_gain(device)
+            return Precision(
+                compute=faster_dtype(gain.products),
+                newton_schulz=faster_dtype(gain.newton_schulz),
+            )
         if name not in DTYPES:
             raise ConfigError(
-                f"there is no precision {name!r}", remedy=f"Use {' or '.join(DTYPES)}."
+                f"there is no precision {name!r}",
+                remedy=f"Use {AUTO}, {' or '.join(DTYPES)}.",
             )
         return Precision(compute=DTYPES[name], newton_schulz=DTYPES[name])
 
     @property
     def name(self) -> str:
-        """Its name on the command line."""
-        return str(self.compute).removeprefix("torch.")
+        """What computes, such as `bfloat16`; the orthogonalisation if it differs."""
+        compute, newton_schulz = (
+            str(dtype).removeprefix("torch.")
+            for dtype in (self.compute, self.newton_schulz)
+        )
+        if compute == newton_schulz:
+            return compute
+        return f"{compute}, Newton–Schulz {newton_schulz}"
 
     def prepare(self, network: LaCTNetwork) -> None:
         """Cast the weights of matrix products in place."""
@@ -71,28 +111,79 @@ class Precision:
 
 
 @functools.cache
-def bfloat16_gain(device: torch.device) -> float:
-    """How many times as fast as in float32 a product is in bfloat16.
+def bfloat16_gain(device: torch.device) -> Gain:
+    """How much faster than in float32 the device is in bfloat16.
 
-    On a processor it is measured, once a process, by products of a network's shape:
-    ten milliseconds or so. Those with matrix or dot-product instructions for bfloat16
-    reach 2 to 12, those that only emulate it stay below 1. An accelerator is asked
-    instead: infinity if it has bfloat16, else 0.
+    On a processor it is measured, once a machine: some 50 milliseconds of products of
+    a network's shapes, remembered in the user's cache folder under the processor's
+    name. Processors with matrix or dot-product instructions for bfloat16 reach 2 to
+    12, those that only emulate it stay below 1. An accelerator is asked instead:
+    infinity if it has bfloat16, else 0.
     """
     if device.type != "cpu":
         supported = device.type == "cuda" and torch.cuda.is_bf16_supported(
             including_emulation=False
         )
-        return math.inf if supported else 0.0
+        return Gain(*[math.inf if supported else 0.0] * 2)
+    folder = user_cache_path("lact-nvs") / "bfloat16"
+    memory = folder / f"{_file_name(processor())} torch {torch.__version__}.json"
+    with suppress(OSError, ValueError, TypeError):
+        return Gain(*map(float, json.loads(memory.read_text(encoding="utf-8"))))
+    gain = _measured_gain()
+    with suppress(OutputError):
+        write_text(memory, json.dumps(gain))
+    return gain
+
+
+def processor() -> str:
+    """The processor's name, and the bfloat16 instructions that it offers."""
+    name, flags = platform.processor() or platform.machine(), ""
+    with suppress(OSError):
+        for line in PROCESSOR_FACTS.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                name = value.strip()
+            elif key.strip() in ("flags", "Features"):
+                flags = value
+                break
+    offered = [flag for flag in BFLOAT16_FLAGS if flag in flags.split()]
+    return " ".join([name, *offered])
+
+
+def _file_name(text: str) -> str:
+    return "".join(c if c.isalnum() or c in " ._-" else "_" for c in text)
+
+
+def _measured_gain() -> Gain:
+    """Of one thread, by the time that it runs: neighbours must not decide."""
     rows, inner, columns = PROBE_SHAPE
+
+    def product(dtype: torch.dtype) -> Tensor:
+        a = torch.ones(rows, inner, dtype=dtype)
+        return a @ torch.ones(inner, columns, dtype=dtype)
+
+    matrices = torch.rand(*PROBE_MATRICES)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return Gain(
+            products=_gain(product),
+            newton_schulz=_gain(
+                lambda dtype: orthogonalise(matrices, num_steps=1, dtype=dtype)
+            ),
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _gain(work: Callable[[torch.dtype], object]) -> float:
+    """How often as long as in bfloat16 this thread computes in float32."""
     seconds = dict.fromkeys(DTYPES, math.inf)
     for _ in range(PROBE_REPEATS):
         for name, dtype in DTYPES.items():
-            a = torch.ones(rows, inner, dtype=dtype)
-            b = torch.ones(inner, columns, dtype=dtype)
-            start = time.perf_counter()
-            torch.mm(a, b)
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
+            start = time.thread_time()
+            work(dtype)
+            seconds[name] = min(seconds[name], time.thread_time() - start)
     return seconds["float32"] / seconds["bfloat16"]
 
 

@@ -43,7 +43,7 @@ class Renderer:
         trained_on: What they were trained on; nothing is known of it if absent.
         weights_hint: Where they lie, for its scenes to remember.
         device: `cpu`, `cuda`, …; without one, CUDA where there is some.
-        precision: `float32` or `bfloat16`; without one, what suits the device.
+        precision: See `Precision.named`.
         budget_bytes: Memory for the activations of one group, beside the weights and
             the residual stream; without one, 1 GiB on the CPU and half of the free
             memory of a CUDA device.
@@ -208,6 +208,7 @@ class Renderer:
             model_id=self.model_id,
             model_digest=self.model_digest,
             weights_hint=self.weights_hint,
+            precision=self.precision.name,
         )
 
     def render(

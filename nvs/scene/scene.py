@@ -60,6 +60,8 @@ class Scene:
     """Unit vector that is up in the user's world (`nvs.scene.framing`)."""
     weights_hint: str | None = None
     """Where they lay when it was built, if they were a file or an exported folder."""
+    precision: str | None = None
+    """The precision it was built with (`nvs.scene.precision`); None if unknown."""
     created_with: str = f"lact-nvs {nvs.__version__}, torch {torch.__version__}"
     """Versions of this package and of torch when it was built."""
 
@@ -143,8 +145,8 @@ class Scene:
                 raise SceneFileError(error.problem, remedy=REMEDY) from error
 
     def _metadata(self) -> dict[str, Any]:
-        hint = {} if self.weights_hint is None else {"weights_hint": self.weights_hint}
-        return hint | {
+        known = {"weights_hint": self.weights_hint, "precision": self.precision}
+        return {key: text for key, text in known.items() if text is not None} | {
             "format": FORMAT,
             "version": VERSION,
             "model_id": self.model_id,
@@ -244,7 +246,10 @@ class _Parts:
 
 def _from_parts(parts: _Parts, record: Record) -> Scene:
     pivot = record.numbers("pivot", 3) if "pivot" in record.values else ORIGIN
-    hint = record.text("weights_hint") if "weights_hint" in record.values else None
+    hint, precision = (
+        record.text(key) if key in record.values else None
+        for key in ("weights_hint", "precision")
+    )
     names = record.texts("input_names")
     normalisation = PoseNormalisation.from_json(record.mapping("normalisation"))
     camera = Camera(
@@ -268,6 +273,7 @@ def _from_parts(parts: _Parts, record: Record) -> Scene:
         model_digest=record.text("model_digest"),
         up=_up(record, normalisation, camera),
         weights_hint=hint,
+        precision=precision,
         created_with=record.text("created_with"),
     )
 

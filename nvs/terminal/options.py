@@ -20,7 +20,11 @@ Device = Annotated[
 ]
 PrecisionName = Annotated[
     str | None,
-    typer.Option("--precision", help="float32 or bfloat16; what suits the device."),
+    typer.Option(
+        "--precision",
+        envvar="NVS_PRECISION",
+        help="auto (bfloat16 where the device is faster in it), float32 or bfloat16.",
+    ),
 ]
 MemoryGiB = Annotated[
     float | None,

@@ -68,7 +68,7 @@ def processes(device: torch.device) -> Generator[Processes]:
     """Join the group that `torchrun` describes in the environment, if there is one."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Processes(device=device, bfloat16_gain=bfloat16_gain(device))
+        yield Processes(device=device, bfloat16_gain=bfloat16_gain(device).products)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -76,7 +76,7 @@ def processes(device: torch.device) -> Generator[Processes]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         group = Processes(rank=dist.get_rank(), world=world, device=device)
-        (gain,) = group.of_first([bfloat16_gain(device)])
+        (gain,) = group.of_first([bfloat16_gain(device).products])
         yield replace(group, bfloat16_gain=gain)
     finally:
         dist.destroy_process_group()

@@ -71,8 +71,8 @@ class ComputeSettings(BaseModel):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="Precision of the network; auto is bfloat16 on CUDA devices that "
-        "have it, else float32.",
+        description="Precision of the network; auto is bfloat16 where the device is "
+        "faster in it, else float32.",
     )
     threads: Count | None = Field(
         None, description="Threads of each worker; empty leaves it to torch."

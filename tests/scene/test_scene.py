@@ -160,7 +160,7 @@ def test_missing_parts(saved: Path) -> None:
         write_tensors(saved, rest, metadata)
         with pytest.raises(SceneFileError, match=r"blocks\.\d|input\."):
             Scene.load(saved)
-    for key in metadata.keys() - {"pivot", "up"}:
+    for key in metadata.keys() - {"pivot", "up", "precision"}:
         rest = {other: metadata[other] for other in metadata if other != key}
         write_tensors(saved, tensors, rest)
         with pytest.raises(SceneFileError, match=f"{key} is missing|not a scene"):

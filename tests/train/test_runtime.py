@@ -48,22 +48,6 @@ def test_a_named_precision_is_not_measured(make_config: MakeConfig) -> None:
         assert "times" not in words
 
 
-def test_the_gain_is_how_often_float32_takes_as_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """On a clock that the products themselves advance."""
-    clock = [0.0]
-    took = {torch.float32: 6.0, torch.bfloat16: 2.0}
-
-    def product(a: torch.Tensor, b: torch.Tensor) -> None:
-        assert a.dtype == b.dtype
-        clock[0] += took[a.dtype]
-
-    monkeypatch.setattr(torch, "mm", product)
-    monkeypatch.setattr(precision.time, "perf_counter", lambda: clock[0])
-    assert precision.bfloat16_gain.__wrapped__(CPU) == 3.0
-
-
 def test_without_a_compiler_the_run_is_eager_and_says_so(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

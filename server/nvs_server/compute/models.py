@@ -69,9 +69,10 @@ def load_models(settings: ComputeSettings, device: str | None) -> Models:
         ConfigError: If the device or the precision does not exist here.
     """
     models: Models = {}
-    precision = None if settings.precision == "auto" else settings.precision
     for name in settings.weights:
-        renderer = Renderer.from_weights(name, device=device, precision=precision)
+        renderer = Renderer.from_weights(
+            name, device=device, precision=settings.precision
+        )
         if renderer.model_id in models:
             raise ConfigError(
                 f"weights {name!r}: there are others called {renderer.model_id}",
@@ -113,6 +114,7 @@ def _served(renderer: Renderer, *, is_default: bool, max_views: int) -> Served:
         max_height=MAX_SIDE_PX,
         max_width=MAX_SIDE_PX,
         max_views=max_views,
+        precision=renderer.precision.name,
         description=f"{renderer.poses} poses{trained}, "
         f"{num_parameters / 1e6:.1f} million parameters",
     )

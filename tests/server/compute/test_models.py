@@ -37,7 +37,9 @@ def exported(tmp_path: Path) -> Served:
         random_checkpoint(config).state,
         about={"trained_on": {"poses": "scene", "sizes": [[64, 64], [16, 24]]}},
     )
-    (model,) = load_models(ComputeSettings(weights=str(folder)), "cpu").values()
+    (model,) = load_models(
+        ComputeSettings(weights=str(folder), precision="float32"), "cpu"
+    ).values()
     return model
 
 
