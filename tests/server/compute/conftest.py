@@ -137,7 +137,9 @@ def ignore(*_: object) -> None:
 @pytest.fixture(scope="session")
 def local_settings(tmp_path_factory: pytest.TempPathFactory) -> ComputeSettings:
     folder = tmp_path_factory.mktemp("backend")
-    return ComputeSettings(data_folder=folder, threads=1, devices=("cpu",))
+    return ComputeSettings(
+        data_folder=folder, threads=1, devices=("cpu",), precision="float32"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -44,7 +44,9 @@ from nvs_server.compute.local import LocalBackend
 from nvs_server.settings import ComputeSettings
 
 async def main(folder, views):
-    settings = ComputeSettings(data_folder=folder, threads=1, devices=("cpu",))
+    settings = ComputeSettings(
+        data_folder=folder, threads=1, devices=("cpu",), precision="float32"
+    )
     backend = LocalBackend(settings)
     await backend.start()
     status = backend.status()

@@ -22,7 +22,7 @@ from nvs_server.settings import ComputeSettings
 
 @pytest.fixture(scope="module")
 def model() -> Served:
-    return load_models(ComputeSettings(), "cpu")["lact_tiny"]
+    return load_models(ComputeSettings(precision="float32"), "cpu")["lact_tiny"]
 
 
 @pytest.fixture
@@ -37,9 +37,7 @@ def exported(tmp_path: Path) -> Served:
         random_checkpoint(config).state,
         about={"trained_on": {"poses": "scene", "sizes": [[64, 64], [16, 24]]}},
     )
-    (model,) = load_models(
-        ComputeSettings(weights=str(folder), precision="float32"), "cpu"
-    ).values()
+    (model,) = load_models(ComputeSettings(weights=str(folder)), "cpu").values()
     return model
 
 
