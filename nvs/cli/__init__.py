@@ -20,6 +20,7 @@ from nvs import __version__
 from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.cli.remote import app as remote_app
 from nvs.errors import MissingExtraError, NvsError
+from nvs.process import let_threads_sleep
 from nvs.terminal import output
 
 INTERRUPTED = 130
@@ -96,6 +97,7 @@ add_commands(app)
 
 def main() -> None:
     """Run the command line; what a user can cause ends in one line and exit code 2."""
+    let_threads_sleep()
     try:
         with output.said_once("nvs.data"):
             app()

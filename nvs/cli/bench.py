@@ -132,7 +132,7 @@ def train(
     json: options.Json = False,
 ) -> None:
     """Measure a training step by part; with several processes under torchrun."""
-    from nvs.allocator import keep_freed_memory
+    from nvs.process import keep_freed_memory
     from nvs.scene.precision import pick_device
     from nvs.train.bench import bench_training
     from nvs.train.data import parse_mixture

@@ -20,6 +20,7 @@ from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
 from nvs.model.trained_on import Poses, TrainedOn
 from nvs.model.weights import Weights, load_weights
+from nvs.process import keep_freed_memory
 from nvs.scene.framing import Framing, choose
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
@@ -33,6 +34,8 @@ RENDER_BATCH = 16
 
 class Renderer:
     """A network ready to build and render scenes on one device.
+
+    On a CPU its process keeps freed memory (`nvs.process`).
 
     Prefill and rendering work through groups of views whose activations fit the memory
     budget; the group size changes results by float rounding only.
@@ -64,6 +67,8 @@ class Renderer:
         budget_bytes: int | None = None,
     ) -> None:
         self.device = pick_device(device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.precision = Precision.named(precision, self.device)
         self.network = checkpoint.network().to(self.device).requires_grad_(False)
         self.precision.prepare(self.network)

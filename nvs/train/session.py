@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nvs.allocator import keep_freed_memory
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError, ConfigError, OutputError
 from nvs.files import atomic_output, remove_file, remove_leftovers, write_text
 from nvs.model.checkpoint import load_checkpoint, save_checkpoint
 from nvs.model.shards import MANIFEST, WEIGHTS, remove_shards, split_file
 from nvs.model.weights import get_weights
+from nvs.process import keep_freed_memory
 from nvs.train import runtime
 from nvs.train.config import TrainConfig
 from nvs.train.data import Mixture, check_view_counts, parse_mixture

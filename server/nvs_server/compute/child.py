@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nvs.process import let_threads_sleep
 from nvs_server.compute import wire
 from nvs_server.compute.protocol import ChildStatus, WorkerLost
 from nvs_server.compute.wire import Message
@@ -259,6 +260,7 @@ class Child:
     async def _spawn(self) -> _Life:
         ours, theirs = socket.socketpair()
         environment = dict(os.environ)
+        let_threads_sleep(environment)
         if self.settings.threads is not None:
             environment["OMP_NUM_THREADS"] = str(self.settings.threads)
         try:

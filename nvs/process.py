@@ -1,16 +1,32 @@
-"""The C library's heap: what a process that computes wants of it."""
+"""What a process that computes wants of OpenMP and of the C library."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+from collections.abc import MutableMapping
 from contextlib import suppress
 
+WAIT_POLICY = "OMP_WAIT_POLICY"
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Of glibc's `mallopt`."""
 NEVER = 2**31 - 1
 LARGEST_THRESHOLD = 2**25
 """In bytes; glibc refuses more."""
 TOP_PAD = 2**26
+
+
+def let_threads_sleep(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have OpenMP's threads sleep while they wait, unless the environment says how.
+
+    Threads that spin wait for one whose core somebody else took, and take cores from
+    it: a busy neighbour then costs several times its share. OpenMP reads this once,
+    when torch is loaded.
+
+    Args:
+        environment: Of this process, or of one to be started.
+    """
+    environment.setdefault(WAIT_POLICY, "passive")
 
 
 def keep_freed_memory() -> None:
