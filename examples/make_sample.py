@@ -1,7 +1,7 @@
 """Render the bundled sample: 16 input views and 8 held-out views of one CC0 model.
 
     apt-get install sweethome3d-furniture libegl1 libgl1 libgl1-mesa-dri
-    pip install 'lact-nvs[data]'
+    pip install -e '.[data]'
     python examples/make_sample.py my_sample
 
 The inputs are two rings of eight cameras; the held-out views are a third ring between

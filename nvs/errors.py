@@ -118,7 +118,7 @@ class MissingExtraError(NvsError, ImportError):
     """An optional dependency that is not installed."""
 
     def __init__(self, package: str, extra: str, *, otherwise: str = "") -> None:
-        remedy = f"Install it with: pip install 'lact-nvs[{extra}]'"
+        remedy = f"In the checkout of lact-nvs, run: pip install -e '.[{extra}]'"
         super().__init__(
             f"this needs the package {package!r}, which is not installed",
             remedy=f"{remedy}, {otherwise}" if otherwise else remedy,

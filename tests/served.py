@@ -80,10 +80,12 @@ def environment(data_folder: Path, **settings: Any) -> dict[str, str]:
     return clean | {f"NVS_{k.upper()}": str(v) for k, v in values.items()}
 
 
-def start(data_folder: Path, **settings: Any) -> Served:
+def start(
+    data_folder: Path, *, python: str | Path = sys.executable, **settings: Any
+) -> Served:
     """Start `nvs serve` and wait for it to say where it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "nvs.cli", "serve"],
+        [python, "-P", "-m", "nvs.cli", "serve"],
         env=environment(data_folder, **settings),
         stderr=subprocess.PIPE,
         text=True,

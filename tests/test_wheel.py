@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import venv
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import psutil
 import pytest
 
 from nvs.assets import SAMPLE
+from tests.environments import make_environment
 from tests.served import Served, end, environment
 
 pytestmark = pytest.mark.slow
@@ -47,17 +47,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a new environment: the wheel, and the packages that these tests run with.
-
-    Those are a line of a .pth file. What they bring of such lines is not read, so that
-    an editable installation of this project is not seen.
-    """
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, symlinks=True)
-    interpreter = folder / "bin" / "python"
-    (packages,) = folder.glob("lib/python3*/site-packages")
-    others = [path for path in sys.path if Path(path).name.endswith("-packages")]
-    (packages / "dependencies.pth").write_text("\n".join(others) + "\n")
+    """Of a new environment: the wheel, and the packages that these tests run with."""
+    interpreter = make_environment(tmp_path_factory.mktemp("environment"))
     pip = [sys.executable, "-m", "pip", "--python", interpreter, "install"]
     subprocess.run([*pip, "--quiet", "--no-deps", wheel], check=True)
     return interpreter

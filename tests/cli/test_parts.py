@@ -71,7 +71,7 @@ def test_a_part_that_is_absent_says_so_and_spoils_no_other(monkeypatch) -> None:
     error = CliRunner().invoke(app, ["part0", "walk", "--fast", "1"]).exception
     assert isinstance(error, MissingExtraError)
     assert "'nvs_ghost'" in str(error)
-    assert "pip install 'lact-nvs[ghost]'" in str(error)
+    assert "pip install -e '.[ghost]'" in str(error)
 
 
 @pytest.mark.parametrize("value", ["nvs_data.gone:app", "nvs_data.commands:gone"])

@@ -279,4 +279,4 @@ def test_a_missing_package_is_named(package: str) -> None:
     code = f"import sys; sys.modules['{package}'] = None\nimport nvs.client"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert f"the package '{package}'" in done.stderr
-    assert "pip install 'lact-nvs[client]'" in done.stderr
+    assert "pip install -e '.[client]'" in done.stderr

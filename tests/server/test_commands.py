@@ -101,7 +101,7 @@ def test_a_missing_extra_is_named(command: list[str], tmp_path: Path) -> None:
     assert code == 2
     assert said == (
         "nvs: this needs the package 'sqlalchemy', which is not installed. "
-        "Install it with: pip install 'lact-nvs[server]'\n"
+        "In the checkout of lact-nvs, run: pip install -e '.[server]'\n"
     )
 
 

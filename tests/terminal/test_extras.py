@@ -24,7 +24,7 @@ def missing(module: str | None) -> None:
 
 @pytest.mark.parametrize("distribution", LISTED)
 def test_every_package_of_the_extra_is_a_hint(distribution: str) -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'lact-nvs\[server\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[server\]'"):
         missing(distribution.replace("-", "_"))
 
 

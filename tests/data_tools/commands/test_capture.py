@@ -177,4 +177,4 @@ def test_missing_pycolmap_is_named(nvs, photos: Path, tmp_path, monkeypatch) -> 
     done = nvs("data", "pose", photos, "-o", tmp_path / "out")
     assert done.code == 2
     assert "'pycolmap', which is not installed" in done.err
-    assert "pip install 'lact-nvs[data]'" in done.err
+    assert "pip install -e '.[data]'" in done.err
