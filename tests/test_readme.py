@@ -169,7 +169,7 @@ def test_the_sample_step_by_step(clone: Clone) -> None:
     assert clone.frames("out/orbit.mp4") == 60
     clone.run_section("Step by step")
     assert clone.frames("out/chicken.mp4") == 60
-    assert Scene.load(clone.folder / "out/chicken.scene").num_views == 24
+    assert Scene.load(clone.folder / "out/chicken.scene").height == 64
     for picture in ("out/cameras.png", "out/apart.holdout.png"):
         assert Image.open(clone.folder / picture).width > 100
 
