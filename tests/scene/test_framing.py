@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvs.assets import SAMPLE
+from nvs.assets import SAMPLE, sample_split
 from nvs.cameras import Camera, PoseNormalisation, orbit
 from nvs.cameras.se3 import rigid, so3_exp
 from nvs.errors import CameraError, ConfigError
 from nvs.model.trained_on import TrainedOn
+from nvs.scene import PosedViews, Renderer, load_views
 from nvs.scene.datasets import read_dataset
 from nvs.scene.framing import choose
+from nvs.scene.quality import mean_psnr_db
+from nvs.train.synthetic import draw_scenes
 
 OBJECTS = TrainedOn(
     poses="object",
@@ -58,11 +63,27 @@ def ring(
     )
 
 
+TURN = st.tuples(UNIT, UNIT, UNIT).map(lambda w: [math.pi * x for x in w])
+LOG_SCALE = st.one_of(st.floats(-3, -0.3), st.floats(0.3, 6))
+"""Not so near to 1 that the cameras may count as in place."""
+SHIFT = st.tuples(UNIT, UNIT, UNIT).map(lambda p: [1e7 * x for x in p])
+
+
+def turn_about_z(framed: Camera, own: Camera) -> torch.Tensor:
+    """The one similarity, a turn about z, that brings own cameras to framed ones."""
+    relative = framed.world_from_camera @ torch.linalg.inv(own.world_from_camera)
+    turn, tolerance = relative[0], {"rtol": 0, "atol": 1e-4}
+    torch.testing.assert_close(relative, turn.expand_as(relative), **tolerance)
+    torch.testing.assert_close(turn[2:], torch.eye(4).double()[2:], **tolerance)
+    torch.testing.assert_close(turn[:, 2:], torch.eye(4).double()[:, 2:], **tolerance)
+    return turn
+
+
 @settings(deadline=None, max_examples=40)
 @given(
-    turn=st.tuples(UNIT, UNIT, UNIT).map(lambda w: [math.pi * x for x in w]),
-    log_scale=st.one_of(st.floats(-3, -0.3), st.floats(0.3, 6)),
-    shift=st.tuples(UNIT, UNIT, UNIT).map(lambda p: [1e7 * x for x in p]),
+    turn=TURN,
+    log_scale=LOG_SCALE,
+    shift=SHIFT,
     world_up=st.sampled_from([None, (0.0, 0.0, 1.0)]),
 )
 def test_any_world_gives_the_same_framing_but_for_a_turn_about_z(
@@ -72,16 +93,9 @@ def test_any_world_gives_the_same_framing_but_for_a_turn_about_z(
     world_up: tuple[float, float, float] | None,
 ) -> None:
     own = sample()
-    framed = (
-        choose(own, OBJECTS, framing="object", up=(0.0, 0.0, 1.0)).required().apply(own)
-    )
     other = moved(own, turn, 10**log_scale, shift)
     found = choose(other, OBJECTS, world_up=world_up).required().apply(other)
-    relative = found.world_from_camera @ torch.linalg.inv(framed.world_from_camera)
-    about_z = relative[0]
-    tolerance = {"rtol": 0, "atol": max(1e-4, 1e-8 * 1e7 / 10**log_scale)}
-    torch.testing.assert_close(relative, about_z.expand_as(relative), **tolerance)
-    torch.testing.assert_close(about_z[2], torch.eye(4).double()[2], **tolerance)
+    turn_about_z(found, own)
 
 
 def test_cameras_where_weights_were_trained_stay() -> None:
@@ -185,3 +199,76 @@ def test_mistakes_are_named() -> None:
         choose(ring(), OBJECTS, framing="sideways")
     with pytest.raises(CameraError, match="up axis"):
         choose(ring(), OBJECTS, up=(0.0, 0.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def objects() -> Renderer:
+    return Renderer.from_weights("lact_tiny", device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="module")
+def sample_views() -> PosedViews:
+    inputs, _ = sample_split()
+    return load_views(SAMPLE, size=32, views=inputs[::2])
+
+
+@pytest.fixture(scope="module")
+def room_views() -> PosedViews:
+    """Views of a room as it was drawn, in the middle of its own world."""
+    room = draw_scenes("room", batch=1, views=12, height=32, width=32, seed=3)
+    drawn = room.render("cpu")
+    camera = Camera(
+        world_from_camera=drawn.world_from_camera[0].double(),
+        intrinsics=drawn.intrinsics[0].double(),
+        height=32,
+        width=32,
+    )
+    names = tuple(f"{index}.png" for index in range(12))
+    return PosedViews(image=drawn.image[0], camera=camera, names=names)
+
+
+def psnr_at_inputs(renderer: Renderer, views: PosedViews, **framing: Any) -> float:
+    scene = renderer.prefill(views, dtype=torch.float32, **framing)
+    renders = renderer.render(scene, views.camera)
+    return mean_psnr_db(renders, views.image.permute(0, 2, 3, 1))
+
+
+@settings(deadline=None, max_examples=4)
+@given(turn=TURN, log_scale=LOG_SCALE, shift=SHIFT)
+def test_any_world_gives_the_same_pictures_once_that_turn_is_undone(
+    objects: Renderer,
+    sample_views: PosedViews,
+    turn: list[float],
+    log_scale: float,
+    shift: list[float],
+) -> None:
+    own = sample_views.camera
+    camera = moved(own, turn, 10**log_scale, shift)
+    views = replace(sample_views, camera=camera, world_up=None)
+    found = objects.frame(views).required()
+    back = torch.linalg.inv(turn_about_z(found.apply(camera), own))
+    undone = replace(found, model_from_world=back @ found.model_from_world)
+    expected = psnr_at_inputs(objects, sample_views)
+    assert expected > 18
+    assert psnr_at_inputs(objects, views, normalisation=undone) == pytest.approx(
+        expected, abs=0.05
+    )
+
+
+@pytest.mark.parametrize(
+    ("capture", "weights"),
+    [
+        ("sample_views", "lact_tiny"),
+        ("room_views", "lact_tiny"),
+        ("room_views", "lact_room"),
+    ],
+)
+def test_auto_is_no_worse_than_object_in_another_world(
+    request: pytest.FixtureRequest, capture: str, weights: str
+) -> None:
+    views: PosedViews = request.getfixturevalue(capture)
+    camera = moved(views.camera, [0.4, -2.0, 1.1], 37.0, [5e5, 4.2e6, 300.0])
+    views = replace(views, camera=camera)
+    renderer = Renderer.from_weights(weights, device="cpu", precision="float32")
+    found = psnr_at_inputs(renderer, views)
+    assert found >= psnr_at_inputs(renderer, views, framing="object") - 0.05
