@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 import torch
 
-from nvs.cameras import Camera
+from nvs.cameras import Camera, orbit
+from nvs.cameras.se3 import so3_exp
 from nvs.errors import CameraError, DatasetError
+from nvs.model.trained_on import TrainedOn
 from nvs.scene.datasets import read_dataset
+from nvs.scene.framing import choose
 from nvs_data.readers.metashape import MetashapeReader
 from nvs_data.undistort import pinhole_intrinsics
 
 Make = Callable[[str, Path], Path]
+HEIGHT, WIDTH = 12, 16
 TURN = np.array([[0, 0, 1.0], [1, 0, 0], [0, 1, 0]])
 
 
@@ -42,6 +46,28 @@ def _replace(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("layout", ["polycam", "record3d"])
+def test_phones_know_up_by_gravity(
+    make_layout: Make, tmp_path: Path, layout: str
+) -> None:
+    up = read_dataset(make_layout(layout, tmp_path / "set")).world_up
+    assert up == (0.0, 1.0, 0.0)
+    ring = orbit(
+        8,
+        radius=9.0,
+        elevation_radians=0.3,
+        hfov_radians=0.9,
+        up=(0.1, 1.0, 0.2),
+        height=HEIGHT,
+        width=WIDTH,
+    ).to(dtype=torch.float64)
+    sway = so3_exp(0.05 * torch.randn(8, 3, dtype=torch.float64))
+    ring.world_from_camera[:, :3, :3] @= sway
+    framing = choose(ring, TrainedOn(poses="object"), world_up=up)
+    assert framing.up == up
+    assert "as its file says" in framing.reason
 
 
 def test_polycam_folders_may_be_given_themselves(polycam: Path) -> None:

@@ -22,6 +22,9 @@ from nvs.scene.frames import Dataset, Frame
 from nvs.scene.image_files import ImageFiles
 from nvs_data.frames import lens_frame, scaled_to_file
 
+WORLD_UP = (0.0, 1.0, 0.0)
+"""Of ARKit, by gravity."""
+
 
 class PolycamReader:
     """Reads `keyframes`: a JSON file for each image, corrected ones if there are any.
@@ -59,7 +62,7 @@ class PolycamReader:
                 name = f"{image_folder}/{found.name}"
                 camera = scaled_to_file(camera, found)
                 frames.append(lens_frame(name, found, camera, None, images.mask(found)))
-        return images.dataset(frames)
+        return images.dataset(frames, world_up=WORLD_UP)
 
     def _pair(self, path: Path) -> tuple[Path, str] | None:
         """The folder of cameras, and what that of their images is called."""
@@ -141,7 +144,7 @@ class Record3DReader:
                     scaled = scaled_to_file(camera, found)
                     mask = images.mask(found)
                     frames.append(lens_frame(name, found, scaled, None, mask))
-            return images.dataset(frames)
+            return images.dataset(frames, world_up=WORLD_UP)
 
     def _parts(self, path: Path) -> tuple[Path, str] | None:
         """The file, and what the folder of its images is called."""
