@@ -16,12 +16,18 @@ numbers row by row, and a vertical field of view in degrees:
 
 As in nerfstudio pixels are square and the principal point is the image centre, so that
 `aspect` says nothing that width and height do not. Poses are in its viewer's space,
-that of the capture after its dataparser's transform and scale.
+that of the capture after the transform and scale of nerfstudio's dataparser, which a
+run of nerfstudio leaves in `dataparser_transforms.json` beside its `config.yml`:
+
+    {"transform": [[4 numbers], [4], [4]], "scale": 0.3}
+
+With that file cameras come back to the capture: viewer = scale · transform · capture.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,13 +38,15 @@ from torch import Tensor
 
 from nvs.cameras.camera import Camera
 from nvs.cameras.json_record import Record
-from nvs.cameras.se3 import flip_y_and_z
+from nvs.cameras.se3 import flip_y_and_z, rigid, se3_inverse
 from nvs.errors import CameraError, about, reason
 from nvs.files import write_text
 
 FORMAT = "lact-nvs camera path"
 VERSION = 1
 INTRINSICS = ("fx", "fy", "cx", "cy")
+
+_logger = logging.getLogger("nvs.data")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -67,9 +75,16 @@ class CameraPath:
 
 
 def read_camera_path(
-    path: Path | str, height: int | None = None, width: int | None = None
+    path: Path | str,
+    height: int | None = None,
+    width: int | None = None,
+    *,
+    dataparser: Path | str | None = None,
 ) -> CameraPath:
     """Read a camera path of either kind.
+
+    One of nerfstudio's is taken as in the capture's world if `dataparser` is absent,
+    with a warning of the logger `nvs.data`.
 
     Args:
         path: The JSON file.
@@ -77,6 +92,8 @@ def read_camera_path(
         width: Width in pixels likewise. Where only one is given the other keeps the
             aspect ratio. The vertical field of view and square pixels stay: another
             aspect ratio shows more or less at both sides.
+        dataparser: The `dataparser_transforms.json` of the run of nerfstudio whose
+            viewer exported the path.
 
     Returns:
         float64 cameras and the frame rate.
@@ -86,14 +103,47 @@ def read_camera_path(
     """
     path = Path(path)
     with about(path):
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+        values = _read_json(path)
+        read = parse_camera_path(values, height, width)
+        is_own = Record.of(values).values.get("format") == FORMAT
+        if is_own and dataparser is not None:
             raise CameraError(
-                f"not a readable JSON file ({reason(error)})",
-                remedy="Export or write the camera path again.",
-            ) from error
-        return parse_camera_path(values, height, width)
+                "a camera path in our own form is in the capture's world already",
+                remedy="Leave out the dataparser's transform.",
+            )
+    if dataparser is not None:
+        return replace(read, camera=_from_viewer(read.camera, Path(dataparser)))
+    if not is_own:
+        _logger.warning(
+            "%s: taken as in the world of the capture; one out of nerfstudio's viewer "
+            "needs --dataparser dataparser_transforms.json, of the run it is from",
+            path,
+        )
+    return read
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CameraError(
+            f"not a readable JSON file ({reason(error)})",
+            remedy="Export or write it again.",
+        ) from error
+
+
+def _from_viewer(camera: Camera, dataparser: Path) -> Camera:
+    """Cameras of nerfstudio's viewer in the world of the capture."""
+    with about(dataparser):
+        fields = Record.of(_read_json(dataparser))
+        transform = torch.tensor(fields.numbers("transform", 3, 4), dtype=torch.float64)
+        scale = fields.positive("scale")
+        poses = camera.world_from_camera.clone()
+        poses[:, :3, 3] /= scale
+        poses = se3_inverse(rigid(transform[:, :3], transform[:, 3])) @ poses
+        back = replace(camera, world_from_camera=poses)
+        back.to(dtype=torch.float32).check([f"frame {i}" for i in range(len(back))])
+    return back
 
 
 def parse_camera_path(

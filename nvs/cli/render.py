@@ -26,6 +26,13 @@ def render(
         ),
     ],
     path: options.CameraPath = "orbit",
+    dataparser: Annotated[
+        Path | None,
+        typer.Option(
+            help="dataparser_transforms.json of the nerfstudio run whose viewer "
+            "exported the path: brings it to the capture."
+        ),
+    ] = None,
     frames: options.NumFrames = 60,
     fps: Annotated[
         float | None,
@@ -60,6 +67,7 @@ def render(
     camera, usual_fps = _cameras(
         loaded,
         path,
+        dataparser,
         frames,
         options.parse_size(size),
         renderer.config.patch_size,
@@ -104,6 +112,7 @@ def _check_positive(given: dict[str, float | None]) -> None:
 def _cameras(
     scene: Scene,
     path: str,
+    dataparser: Path | None,
     frames: int,
     size: tuple[int, int] | int | None,
     patch_size: int,
@@ -137,7 +146,7 @@ def _cameras(
     elif path == "walk":
         camera = scene_walk(scene, frames, height=height, width=width)
     elif Path(path).is_file():
-        read = read_camera_path(path, height=height, width=width)
+        read = read_camera_path(path, height=height, width=width, dataparser=dataparser)
         return read.camera, read.fps
     else:
         raise ConfigError(

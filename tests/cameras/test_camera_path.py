@@ -19,6 +19,7 @@ from nvs.cameras import (
     read_camera_path,
     write_camera_path,
 )
+from nvs.cameras.se3 import so3_exp
 from nvs.errors import CameraError, OutputError
 
 
@@ -108,6 +109,69 @@ def test_nerfstudio_paths_become_opencv_cameras(tmp_path: Path) -> None:
     focal_px = 20 / math.tan(math.radians(25))
     expected = torch.tensor([focal_px, focal_px, 30, 20]).expand(3, 4)
     torch.testing.assert_close(found.camera.intrinsics, expected.double())
+
+
+def similarity(scale: float, angle: float, shift: list[float]) -> dict[str, Any]:
+    """The file that a run of nerfstudio leaves."""
+    turn = so3_exp(torch.tensor([0.3, angle, -0.2]).double())
+    transform = torch.cat([turn, torch.tensor(shift).double()[:, None]], dim=1)
+    return {"transform": transform.tolist(), "scale": scale}
+
+
+@pytest.mark.parametrize(
+    "dataparser",
+    [
+        similarity(1.0, 0.0, [0.0, 0.0, 0.0]),
+        similarity(0.37, 2.0, [0.5, -4.0, 1.0]),
+        similarity(120.0, -1.0, [0.0, 3.0, 0.1]),
+        similarity(1e-4, 3.0, [5e5, 4.2e6, 300.0]),
+    ],
+)
+def test_paths_of_the_viewer_come_back_to_the_capture(
+    tmp_path: Path, dataparser: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    document = nerfstudio()
+    transform = torch.tensor(dataparser["transform"]).double()
+    for frame in document["camera_path"]:
+        pose = torch.tensor(frame["camera_to_world"]).double().unflatten(0, (4, 4))
+        pose[:3] = transform @ pose
+        pose[:3, 3] *= dataparser["scale"]
+        frame["camera_to_world"] = pose.flatten().tolist()
+    file = tmp_path / "dataparser_transforms.json"
+    file.write_text(json.dumps(dataparser))
+    found = read_camera_path(save(tmp_path, document), dataparser=file)
+    torch.testing.assert_close(
+        found.camera.world_from_camera, turntable().world_from_camera, rtol=0, atol=1e-6
+    )
+    assert not caplog.messages
+
+
+def test_paths_of_the_viewer_say_what_they_are_taken_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_camera_path(save(tmp_path, own()))
+    assert not caplog.messages
+    read_camera_path(save(tmp_path, nerfstudio()))
+    assert "--dataparser dataparser_transforms.json" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("document", "dataparser", "message"),
+    [
+        (nerfstudio(), {"scale": 1.0}, "transform"),
+        (nerfstudio(), similarity(0.0, 0.0, [0.0] * 3), "scale"),
+        (nerfstudio(), {"transform": [[1, 0, 0, 0]] * 3, "scale": 1.0}, "frame 0"),
+        (nerfstudio(), [], "dataparser_transforms.json"),
+        (own(), similarity(1.0, 0.0, [0.0] * 3), "in the capture's world already"),
+    ],
+)
+def test_a_dataparser_that_does_not_fit_is_named(
+    tmp_path: Path, document: object, dataparser: object, message: str
+) -> None:
+    file = tmp_path / "dataparser_transforms.json"
+    file.write_text(json.dumps(dataparser))
+    with pytest.raises(CameraError, match=message):
+        read_camera_path(save(tmp_path, document), dataparser=file)
 
 
 def test_nerfstudio_paths_without_a_type_are_perspective(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,16 @@ def pixels() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def make_layout(
-    cameras: list[Camera], pixels: list[np.ndarray]
-) -> Callable[[str, Path], Path]:
-    """Writes the scene into a new folder in the layout of a name."""
+def make_layout(cameras: list[Camera], pixels: list[np.ndarray]) -> Callable[..., Path]:
+    """Writes the scene into a new folder in the layout of a name, moved by a shift."""
     poses = np.stack([camera.world_from_camera[0].numpy() for camera in cameras])
     intrinsics = tuple(cameras[0].intrinsics[0].tolist())
 
-    def make(layout: str, folder: Path) -> Path:
+    def make(layout: str, folder: Path, shift: Sequence[float] = (0, 0, 0)) -> Path:
         folder.mkdir(parents=True)
-        _MAKERS[layout](folder, poses, intrinsics, pixels)
+        moved = poses.copy()
+        moved[:, :3, 3] += shift
+        _MAKERS[layout](folder, moved, intrinsics, pixels)
         return folder
 
     return make

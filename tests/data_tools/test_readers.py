@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nvs.cameras import Camera
+from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.scene import load_views
 from nvs.scene.datasets import read_dataset, readers
@@ -230,6 +230,19 @@ def test_text_may_be_stored_as_other_programs_do(
         torch.testing.assert_close(
             frame.camera.world_from_camera, expected, atol=1e-6, rtol=0
         )
+
+
+def test_coordinates_of_maps_are_exact(
+    layout: str, make_layout: Callable[..., Path], tmp_path: Path
+) -> None:
+    def framed(folder: Path) -> torch.Tensor:
+        camera = Camera.cat([frame.camera for frame in read_dataset(folder).frames])
+        normalisation = PoseNormalisation.from_object(camera)
+        return normalisation.apply(camera).world_from_camera.double()
+
+    near = make_layout(layout, tmp_path / "near")
+    far = make_layout(layout, tmp_path / "far", (5e5, 4.2e6, 300.0))
+    torch.testing.assert_close(framed(far), framed(near), rtol=0, atol=1e-5)
 
 
 def test_text_of_no_encoding_is_an_error(make_layout: Make, tmp_path: Path) -> None:
