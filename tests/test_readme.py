@@ -21,6 +21,7 @@ from nvs.scene import Scene
 from tests.environments import make_environment
 from tests.served import Served, end, start
 
+pytestmark = pytest.mark.timeout(900)  # with other work on the machine
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(?:^ {4}\S.*\n)+|^```python\n(?s:.*?)^```\n", re.MULTILINE)
