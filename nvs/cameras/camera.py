@@ -73,6 +73,9 @@ class Camera:
                 remedy="Height and width must be at least one pixel.",
             )
 
+    def __repr__(self) -> str:
+        return f"Camera({len(self)} views, {self.height}×{self.width})"
+
     def __len__(self) -> int:
         return self.world_from_camera.shape[0]
 

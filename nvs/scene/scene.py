@@ -26,6 +26,7 @@ from nvs.errors import CameraError, SceneFileError, about
 from nvs.model import FastWeights
 from nvs.model.weights import REGISTRY, Weights, load_weights, local_path
 from nvs.scene.framing import WORLD_UP
+from nvs.scene.notebook import card
 from nvs.tensor_file import read_tensors, write_tensors
 
 FORMAT = "lact-nvs scene"
@@ -64,6 +65,25 @@ class Scene:
     """The precision it was built with (`nvs.scene.precision`); None if unknown."""
     created_with: str = f"lact-nvs {nvs.__version__}, torch {torch.__version__}"
     """Versions of this package and of torch when it was built."""
+
+    def __repr__(self) -> str:
+        views = len(self.input_names)
+        return f"Scene({views} views, {self.height}×{self.width}, {self.model_id})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        dtype = str(self.dtype).removeprefix("torch.")
+        facts = {
+            "views": str(len(self.input_names)),
+            "height × width": f"{self.height}×{self.width}",
+            "weights": f"{self.model_id} ({self.model_digest[:12]}…)",
+            "fast weights": f"{self.num_bytes / 2**20:.1f} MiB, {dtype}, {self.device}",
+            "framing": self.normalisation.kind,
+            "up": " ".join(f"{value:.2f}" for value in self.up),
+            "built by": self.created_with,
+        }
+        thumbnail = self.thumbnail.numpy()
+        return card("Scene", facts, self.input_names, thumbnail.__getitem__)
 
     @property
     def height(self) -> int:

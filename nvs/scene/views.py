@@ -14,6 +14,8 @@ from torch import Tensor
 from nvs.cameras import Camera
 from nvs.errors import DatasetError, ImageError, about
 from nvs.scene.frames import Frame
+from nvs.scene.notebook import THUMBNAIL_PX, card
+from nvs.scene.pictures import shrunk, to_uint8
 from nvs.scene.pixels import listed, pixels_of
 from nvs.scene.resize import fitting_size
 
@@ -178,6 +180,29 @@ class PosedViews:
             names=tuple(frame.name for frame in frames),
             world_up=world_up,
         )
+
+    def __repr__(self) -> str:
+        return f"PosedViews({len(self)} views, {self._size})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        degrees = self.camera.hfov_radians.rad2deg()
+        ends = dict.fromkeys((f"{degrees.min():.0f}°", f"{degrees.max():.0f}°"))
+        facts = {
+            "views": str(len(self)),
+            "height × width": self._size,
+            "field of view": f"{' to '.join(ends)}, horizontal",
+        }
+
+        def thumbnail(index: int) -> UInt8[np.ndarray, "height width 3"]:
+            pixels = to_uint8(self.image[index].movedim(0, -1))
+            return shrunk(pixels, THUMBNAIL_PX)
+
+        return card("PosedViews", facts, self.names, thumbnail)
+
+    @property
+    def _size(self) -> str:
+        return f"{self.camera.height}×{self.camera.width}"
 
     def __len__(self) -> int:
         return len(self.names)
