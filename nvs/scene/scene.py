@@ -27,6 +27,7 @@ from nvs.model import FastWeights
 from nvs.model.weights import REGISTRY, Weights, load_weights, local_path
 from nvs.scene.framing import WORLD_UP
 from nvs.scene.notebook import card
+from nvs.scene.view import View, open_view
 from nvs.tensor_file import read_tensors, write_tensors
 
 FORMAT = "lact-nvs scene"
@@ -119,6 +120,28 @@ class Scene:
             self,
             fast_weights=tuple(tuple(map(move, block)) for block in self.fast_weights),
         )
+
+    def view(self, *, name: str = "scene", weights: str | None = None) -> View:
+        """Open the web page on it: in the browser, or in a notebook as the result.
+
+        `nvs serve` runs as a process of its own, on a free port of this machine, until
+        the view is closed or Python ends.
+
+        Args:
+            name: What the page calls it.
+            weights: Name or path of the weights that built it; those that it remembers
+                if absent.
+
+        Raises:
+            MissingExtraError: If the extra `server` is not installed.
+            SceneFileError, WeightsUnavailableError: If its weights are not found.
+            ConfigError: If the service does not start; says why.
+            ServiceError: If the weights are not those that built it.
+        """
+        if weights is None:
+            found = built_with(self)
+            weights = str(found.path or found.name)
+        return open_view(self.save, name=name, weights=weights)
 
     def save(self, path: Path | str) -> str:
         """Write the scene file atomically and return its content digest.
