@@ -32,18 +32,25 @@ FRAME_PX = 600
 NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*", "vscode-webview:")
 """Pages that may show the service's in a frame."""
 PROGRAM = """\
-import os, signal, threading
+import os, shutil, signal, sys, threading
+
+folder, orphaned = sys.argv.pop(), threading.Event()
 
 def end_with_parent():
     os.read(0, 1)
+    orphaned.set()
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=end_with_parent, daemon=True).start()
 from nvs.cli import main
-main()
+try:
+    main()
+finally:
+    if orphaned.is_set():
+        shutil.rmtree(folder, ignore_errors=True)
 """
-"""`nvs`, until its standard input is closed: at the end of this process, however that
-comes."""
+"""`nvs`, until its standard input is closed, as it is when this process ends, however
+that comes; there is then nobody else to remove the folder."""
 
 
 class View:
@@ -125,7 +132,7 @@ class _Service:
         others = {k: v for k, v in os.environ.items() if not k.startswith("NVS_")}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", PROGRAM, "serve"],
+                [sys.executable, "-P", "-c", PROGRAM, "serve", self._folder.name],
                 env=others | settings,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,

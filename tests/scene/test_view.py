@@ -97,7 +97,9 @@ def test_what_has_to_be_installed_is_said(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), 9)"])
-def test_the_service_ends_with_python(scene: Scene, tmp_path: Path, end: str) -> None:
+def test_the_service_and_its_files_end_with_python(
+    scene: Scene, tmp_path: Path, end: str
+) -> None:
     file = tmp_path / "a.scene"
     scene.save(file)
     code = (
@@ -109,8 +111,9 @@ def test_the_service_ends_with_python(scene: Scene, tmp_path: Path, end: str) ->
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"BROWSER": "true"},
+        env=os.environ | {"BROWSER": "true", "TMPDIR": str(tmp_path)},
     )
     (pid,) = map(int, done.stdout.split())
     if psutil.pid_exists(pid):
         psutil.Process(pid).wait(60)
+    assert list(tmp_path.iterdir()) == [file]
