@@ -80,7 +80,7 @@ class Scene:
             "weights": f"{self.model_id} ({self.model_digest[:12]}…)",
             "fast weights": f"{self.num_bytes / 2**20:.1f} MiB, {dtype}, {self.device}",
             "framing": self.normalisation.kind,
-            "up": " ".join(f"{value:.2f}" for value in self.up),
+            "up": " ".join(f"{round(value, 2) + 0.0:g}" for value in self.up),
             "built by": self.created_with,
         }
         thumbnail = self.thumbnail.numpy()
