@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -136,6 +137,35 @@ def test_every_reader_is_found(run: Run) -> None:
         *("opencv", "blender", "colmap", "dl3dv", "llff", "nerfstudio"),
         *("metashape", "polycam", "realestate10k", "record3d"),
     }
+
+
+def test_a_type_checker_knows_our_types(python: Path, tmp_path: Path) -> None:
+    """Of packages without the marker it reads no types here, so all would pass."""
+    code = """\
+        from nvs.cameras import Camera
+        from nvs_data.validate import validate
+        from nvs_eval.summary import bootstrap
+        from nvs_server.settings import Settings
+        camera: str = Camera.from_numpy([[]], [], (8, 8), convention="opengl")
+        Camera.from_numpy([[]], [], (8, 8), convention="maya")
+        data: int = validate
+        evaluation: int = bootstrap
+        host: int = Settings().host
+    """
+    (tmp_path / "user.py").write_text(textwrap.dedent(code))
+    settings = {"useLibraryCodeForTypes": False}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pyright", "--outputjson"),
+            *("--pythonpath", python, "--project", tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    lines = {one["range"]["start"]["line"] for one in found}
+    assert lines == set(range(4, 9)), found
 
 
 def test_a_scene_is_built_rendered_and_reported(nvs: Run, tmp_path: Path) -> None:

@@ -12,12 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nvs.cameras.arrays import (
+    Convention,
+    checked_size,
+    intrinsics_tensor,
+    pose_tensor,
+)
 from nvs.cameras.se3 import rigid, so3_looking
 from nvs.errors import CameraError
 
@@ -43,6 +49,13 @@ class Camera:
 
     def __post_init__(self) -> None:
         poses, intrinsics = self.world_from_camera, self.intrinsics
+        for name in ("world_from_camera", "intrinsics"):
+            value: Any = getattr(self, name)
+            if not isinstance(value, Tensor):
+                raise CameraError(
+                    f"{name} is a {type(value).__name__}, not a tensor",
+                    remedy="Use Camera.from_numpy(c2w, K, size).",
+                )
         if poses.ndim != 3 or poses.shape[1:] != (4, 4):
             raise CameraError(
                 f"world_from_camera has shape {tuple(poses.shape)}",
@@ -59,6 +72,9 @@ class Camera:
                 f"image size is {self.height}×{self.width}",
                 remedy="Height and width must be at least one pixel.",
             )
+
+    def __repr__(self) -> str:
+        return f"Camera({len(self)} views, {self.height}×{self.width})"
 
     def __len__(self) -> int:
         return self.world_from_camera.shape[0]
@@ -138,6 +154,36 @@ class Camera:
                 if bad[view]:
                     raise CameraError(f"{name}: {describe(view)}", remedy=remedy)
         return self
+
+    @staticmethod
+    def from_numpy(
+        c2w: Any,
+        K: Any,
+        size: Sequence[int],
+        *,
+        convention: Convention = "opencv",
+    ) -> Camera:
+        """Cameras from what other programs have, checked and in float64.
+
+        Args:
+            c2w: Camera-to-world matrices as an array, a list or a tensor: 4×4 or 3×4,
+                one or one a view. Invert world-to-camera ones first.
+            K: 3×3 matrices, or fx, fy, cx, cy; in pixels; one for all or one a view.
+            size: Height and width of the images in pixels, in this order, as in
+                `array.shape[:2]`. PIL and OpenCV's functions say width first.
+            convention: The axes of `c2w`: `opencv` (y down, z forward; COLMAP), or
+                `opengl`, which is `blender` too (y up, z backward; nerfstudio).
+
+        Raises:
+            CameraError: If a shape or a value cannot be that of a camera, or height and
+                width are swapped as the principal points show.
+        """
+        poses = pose_tensor(c2w, convention)
+        intrinsics = intrinsics_tensor(K, len(poses))
+        height, width = checked_size(size, intrinsics)
+        return Camera(
+            world_from_camera=poses, intrinsics=intrinsics, height=height, width=width
+        ).check()
 
     @staticmethod
     def look_at(

@@ -1,7 +1,6 @@
 """Datasets on disk to posed views, through readers that recognise their layout.
 
-A reader turns a path into `Frame`s; `load_views` decodes and resizes one after another,
-so memory holds the result and one full-size photograph.
+A reader turns a path into `Frame`s, which `PosedViews.from_frames` decodes and resizes.
 """
 
 from __future__ import annotations
@@ -13,15 +12,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import torch
-
-from nvs.cameras import Camera
 from nvs.errors import DatasetError
 from nvs.file_kinds import VIDEO_SUFFIXES, is_image_name
 from nvs.scene.frames import Dataset, Reader
 from nvs.scene.image_files import shortened
 from nvs.scene.opencv_layout import OpenCVReader
-from nvs.scene.resize import fitting_size
 from nvs.scene.views import PosedViews
 
 _logger = logging.getLogger("nvs.data")
@@ -151,29 +146,10 @@ def load_views(
                     subject=path,
                 )
         frames = [frames[index] for index in views]
-    for frame in frames:
-        frame.camera.check([frame.name])
-    if size is None or isinstance(size, int):
-        first = frames[0].camera
-        height, width = fitting_size(
-            (first.height, first.width), longest_px=size, patch_size=patch_size
-        )
-    else:
-        height, width = fitting_size(size, longest_px=None, patch_size=patch_size)
-    image = torch.empty(0)
-    cameras: list[Camera] = []
-    for index, frame in enumerate(frames):
-        pixels = frame.pixels()
-        if index == 0:  # only now is it known that the declared size is real
-            image = torch.empty(len(frames), 3, height, width)
-        plan = frame.covering((height, width))
-        image[index] = torch.from_numpy(plan.image(pixels)).permute(2, 0, 1)
-        cameras.append(plan.camera(frame.camera))
-        if progress is not None:
-            progress(index + 1, len(frames))
-    return PosedViews(
-        image=image,
-        camera=Camera.cat(cameras),
-        names=tuple(f.name for f in frames),
+    return PosedViews.from_frames(
+        frames,
+        size=size,
+        patch_size=patch_size,
         world_up=dataset.world_up,
+        progress=progress,
     )

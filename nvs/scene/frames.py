@@ -46,7 +46,7 @@ class Frame:
             raise ImageError(
                 f"{self.name} is {pixels.shape[0]}×{pixels.shape[1]} pixels, its "
                 f"camera is for {height}×{width}",
-                remedy="Give the intrinsics of the image as it is on disk.",
+                remedy="Give the intrinsics of the image as it is.",
             )
         return pixels
 

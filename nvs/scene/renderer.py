@@ -83,6 +83,9 @@ class Renderer:
                 budget_bytes = torch.cuda.mem_get_info(self.device)[0] // 2
         self.budget_bytes = budget_bytes
 
+    def __repr__(self) -> str:
+        return f"Renderer({self.model_id}, {self.precision.name}, {self.device})"
+
     @staticmethod
     def from_weights(
         weights: Weights | str | None = None,

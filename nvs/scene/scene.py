@@ -26,6 +26,8 @@ from nvs.errors import CameraError, SceneFileError, about
 from nvs.model import FastWeights
 from nvs.model.weights import REGISTRY, Weights, load_weights, local_path
 from nvs.scene.framing import WORLD_UP
+from nvs.scene.notebook import card
+from nvs.scene.view import View, open_view
 from nvs.tensor_file import read_tensors, write_tensors
 
 FORMAT = "lact-nvs scene"
@@ -65,6 +67,25 @@ class Scene:
     created_with: str = f"lact-nvs {nvs.__version__}, torch {torch.__version__}"
     """Versions of this package and of torch when it was built."""
 
+    def __repr__(self) -> str:
+        views = len(self.input_names)
+        return f"Scene({views} views, {self.height}×{self.width}, {self.model_id})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        dtype = str(self.dtype).removeprefix("torch.")
+        facts = {
+            "views": str(len(self.input_names)),
+            "height × width": f"{self.height}×{self.width}",
+            "weights": f"{self.model_id} ({self.model_digest[:12]}…)",
+            "fast weights": f"{self.num_bytes / 2**20:.1f} MiB, {dtype}, {self.device}",
+            "framing": self.normalisation.kind,
+            "up": " ".join(f"{round(value, 2) + 0.0:g}" for value in self.up),
+            "built by": self.created_with,
+        }
+        thumbnail = self.thumbnail.numpy()
+        return card("Scene", facts, self.input_names, thumbnail.__getitem__)
+
     @property
     def height(self) -> int:
         """Height of the inputs in pixels, as the network saw them."""
@@ -99,6 +120,28 @@ class Scene:
             self,
             fast_weights=tuple(tuple(map(move, block)) for block in self.fast_weights),
         )
+
+    def view(self, *, name: str = "scene", weights: str | None = None) -> View:
+        """Open the web page on it: in the browser, or in a notebook as the result.
+
+        `nvs serve` runs as a process of its own, on a free port of this machine, until
+        the view is closed or Python ends.
+
+        Args:
+            name: What the page calls it.
+            weights: Name or path of the weights that built it; those that it remembers
+                if absent.
+
+        Raises:
+            MissingExtraError: If the extra `server` is not installed.
+            SceneFileError, WeightsUnavailableError: If its weights are not found.
+            ConfigError: If the service does not start; says why.
+            ServiceError: If the weights are not those that built it.
+        """
+        if weights is None:
+            found = built_with(self)
+            weights = str(found.path or found.name)
+        return open_view(self.save, name=name, weights=weights)
 
     def save(self, path: Path | str) -> str:
         """Write the scene file atomically and return its content digest.

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.errors import DatasetError, ImageError
+from nvs.errors import DatasetError, ImageError, about
+from nvs.scene.frames import Frame
+from nvs.scene.notebook import THUMBNAIL_PX, card
+from nvs.scene.pictures import shrunk, to_uint8
+from nvs.scene.pixels import listed, pixels_of
+from nvs.scene.resize import fitting_size
 
 WHITE = 0.9
 """Darkest channel of a pixel that counts as white."""
@@ -38,27 +45,32 @@ class PosedViews:
     """
 
     image: Float[Tensor, "view 3 height width"]
-    """RGB in [0, 1]."""
+    """RGB in [0, 1]; `from_images` takes any other form."""
     camera: Camera
     """Cameras in the user's world, for this image size."""
-    names: tuple[str, ...]
-    """What to call each view: usually its file."""
+    names: tuple[str, ...] = ()
+    """What to call each view: usually its file; numbered if absent."""
     world_up: tuple[float, float, float] | None = None
     """The direction that is up in the world, where the layout says so."""
 
     def __post_init__(self) -> None:
-        counts = (len(self.image), len(self.camera), len(self.names))
-        if len(set(counts)) != 1 or counts[0] == 0:
-            raise DatasetError(
-                "there are {} images, {} cameras and {} names".format(*counts),
-                remedy="Give at least one view, with one camera and name an image.",
+        image: Any = self.image
+        if not isinstance(image, Tensor):
+            raise ImageError(
+                f"image is a {type(image).__name__}, not a tensor",
+                remedy="Use PosedViews.from_images(images, camera).",
             )
+        if not self.names:
+            numbered = tuple(f"view {index}" for index in range(len(image)))
+            object.__setattr__(self, "names", numbered)
+        _check_counts(len(self.image), len(self.camera), len(self.names))
         size = (self.camera.height, self.camera.width)
         if self.image.shape[1:] != (3, *size):
             raise ImageError(
                 f"images have shape {tuple(self.image.shape[1:])}, their cameras "
                 f"are for {size[0]}×{size[1]}",
-                remedy="Give RGB images of the size their cameras are for.",
+                remedy="Give RGB images of the size their cameras are for, colours "
+                "first, or use PosedViews.from_images(images, camera).",
             )
         self.camera.check(self.names)
         for name, image in zip(self.names, self.image, strict=True):
@@ -68,6 +80,129 @@ class PosedViews:
                     f"{name}: pixel values run from {low:g} to {high:g}",
                     remedy="Images must be finite, in [0, 1].",
                 )
+
+    @staticmethod
+    def from_images(
+        images: Any,
+        camera: Camera,
+        *,
+        names: Sequence[str] | None = None,
+        size: tuple[int, int] | int | None = None,
+        patch_size: int = 8,
+        world_up: tuple[float, float, float] | None = None,
+    ) -> PosedViews:
+        """Posed views of images in memory, which are kept as 8-bit pixels.
+
+        Args:
+            images: PIL images, NumPy arrays or tensors, one or many, in a list or along
+                the first side of an array: (height, width, channel) or (channel,
+                height, width), RGB, or RGBA, which is put on white; `uint8`, or in
+                floating point from 0 to 1.
+            camera: One for each, for the size the images have now.
+            names: What to call each view; numbered if absent.
+            size: What they are resized to, and `patch_size`, as for `load_views`.
+            patch_size: Side of the network's patch in pixels.
+            world_up: The direction that is up in the cameras' world, if it is known.
+
+        Raises:
+            ImageError: If an image is something else, could have its colours on either
+                side, or has another size than its camera.
+            CameraError: If a camera is unusable.
+            DatasetError: If there are no views or the counts differ.
+            ConfigError: If the size is smaller than one patch.
+        """
+        given = listed(images)
+        if names is None:
+            names = [f"view {index}" for index in range(len(given))]
+        _check_counts(len(given), len(camera), len(names))
+
+        def frame(image: Any, one: Camera, name: str) -> Frame:
+            def load() -> UInt8[np.ndarray, "height width channel"]:
+                with about(name):
+                    return pixels_of(image)
+
+            return Frame(name=name, camera=one, load=load)
+
+        return PosedViews.from_frames(
+            list(map(frame, given, camera, names)),
+            size=size,
+            patch_size=patch_size,
+            world_up=world_up,
+        )
+
+    @staticmethod
+    def from_frames(
+        frames: Sequence[Frame],
+        *,
+        size: tuple[int, int] | int | None,
+        patch_size: int,
+        world_up: tuple[float, float, float] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> PosedViews:
+        """Posed views of frames, decoded and resized one after another.
+
+        Memory holds the result and one full-size photograph.
+
+        Args:
+            frames: The frames, at least one.
+            size: See `load_views`, as for the others.
+            patch_size: Side of the network's patch in pixels.
+            world_up: The direction that is up in their world, if it is known.
+            progress: Called with (views read, views in all); may raise to cancel.
+
+        Raises:
+            CameraError, ImageError: Naming the frame and the remedy.
+            ConfigError: If the size is smaller than one patch.
+        """
+        for frame in frames:
+            frame.camera.check([frame.name])
+        if size is None or isinstance(size, int):
+            first = frames[0].camera
+            height, width = fitting_size(
+                (first.height, first.width), longest_px=size, patch_size=patch_size
+            )
+        else:
+            height, width = fitting_size(size, longest_px=None, patch_size=patch_size)
+        image = torch.empty(0)
+        cameras: list[Camera] = []
+        for index, frame in enumerate(frames):
+            pixels = frame.pixels()
+            if index == 0:  # only now is it known that the declared size is real
+                image = torch.empty(len(frames), 3, height, width)
+            plan = frame.covering((height, width))
+            image[index] = torch.from_numpy(plan.image(pixels)).permute(2, 0, 1)
+            cameras.append(plan.camera(frame.camera))
+            if progress is not None:
+                progress(index + 1, len(frames))
+        return PosedViews(
+            image=image,
+            camera=Camera.cat(cameras),
+            names=tuple(frame.name for frame in frames),
+            world_up=world_up,
+        )
+
+    def __repr__(self) -> str:
+        return f"PosedViews({len(self)} views, {self._size})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        degrees = self.camera.hfov_radians.rad2deg()
+        ends = dict.fromkeys((f"{degrees.min():.0f}°", f"{degrees.max():.0f}°"))
+        facts = {
+            "views": str(len(self)),
+            "height × width": self._size,
+            "field of view": f"{' to '.join(ends)}, horizontal",
+        }
+
+        def thumbnail(index: int) -> UInt8[np.ndarray, "height width 3"]:
+            pixels = to_uint8(self.image[index].movedim(0, -1))
+            return shrunk(pixels, THUMBNAIL_PX)
+
+        return card("PosedViews", facts, self.names, thumbnail)
+
+    @property
+    def _size(self) -> str:
+        return f"{self.camera.height}×{self.camera.width}"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -92,3 +227,12 @@ class PosedViews:
     def to(self, device: torch.device | str) -> PosedViews:
         """Move images and cameras."""
         return replace(self, image=self.image.to(device), camera=self.camera.to(device))
+
+
+def _check_counts(num_images: int, num_cameras: int, num_names: int) -> None:
+    if not num_images == num_cameras == num_names or num_images == 0:
+        raise DatasetError(
+            f"there are {num_images} images, {num_cameras} cameras and {num_names} "
+            "names",
+            remedy="Give at least one view, with one camera and name an image.",
+        )

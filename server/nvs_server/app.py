@@ -149,7 +149,7 @@ def _add_middlewares(app: FastAPI) -> None:
             ],
         )
     app.add_middleware(HostAndOrigin, settings=settings)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, settings=settings)
     app.add_middleware(RequestTelemetry, metrics=state.metrics)
 
 

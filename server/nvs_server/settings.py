@@ -45,6 +45,12 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """As a text separated by commas."""
 
 
+PageSource = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9+.-]*:(//[a-zA-Z0-9.*:\[\]-]+)?$")
+]
+"""A scheme, or an origin in which `*` stands for a port or subdomains."""
+
+
 class ComputeSettings(BaseModel):
     """What the processes of this machine that compute are told."""
 
@@ -198,6 +204,14 @@ class Settings(ComputeSettings, BaseSettings):
     )
     allowed_origins: Names = Field(
         (), description="Origins of other sites whose pages may use the API (CORS)."
+    )
+    frame_ancestors: Annotated[
+        tuple[PageSource, ...], NoDecode, BeforeValidator(_split)
+    ] = Field(
+        (),
+        description="Pages that may show this one in a frame: origins such as "
+        "`https://hub.example.org` or `http://localhost:*`, or schemes such as "
+        "`vscode-webview:`; empty forbids it.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged."

@@ -74,3 +74,8 @@ def test_selection_keeps_views_together(views: PosedViews) -> None:
     assert torch.equal(chosen.camera.center[0], views.camera.center[4])
     assert views[2:4].names == ("2.png", "3.png")
     assert views[-1].names == ("5.png",)
+
+
+def test_views_without_names_are_numbered(views: PosedViews) -> None:
+    unnamed = PosedViews(image=views.image, camera=views.camera)
+    assert unnamed[[4, 1]].names == ("view 4", "view 1")

@@ -126,7 +126,8 @@ def test_bodies_that_cannot_be_read(client: TestClient) -> None:
 def test_every_response_is_guarded(client: TestClient) -> None:
     for path in ("/livez", "/nowhere", "/v1/scenes", "/openapi.json"):
         headers = client.get(path).headers
-        assert {name: headers[name] for name in HEADERS} == HEADERS
+        for name, value in (HEADERS | {"X-Frame-Options": "DENY"}).items():
+            assert headers[name].startswith(value)
         assert "access-control-allow-origin" not in headers
 
 
@@ -266,13 +267,14 @@ def test_the_viewer_is_served_under_its_policy(client: TestClient) -> None:
         page = client.get(path)
         assert page.status_code == 200
         assert page.headers["content-type"].startswith("text/html")
-        assert page.headers["content-security-policy"] == pages.POLICY
+        policy = page.headers["content-security-policy"]
+        assert policy == f"{pages.POLICY}; frame-ancestors 'none'"
     assert "'unsafe-inline'" not in pages.POLICY
     assert "<script>" not in page.text
     file = next(path for path in pages.VIEWER.rglob("*.js"))
     script = client.get(f"/viewer/{file.relative_to(pages.VIEWER).as_posix()}")
     assert script.content == file.read_bytes()
-    assert script.headers["content-security-policy"] == pages.POLICY
+    assert script.headers["content-security-policy"] == policy
     assert script.headers["etag"]
     counts = client.get("/metrics").text
     assert 'method="GET",route="/viewer",status="200"' in counts

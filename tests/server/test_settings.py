@@ -42,6 +42,9 @@ def test_an_argument_wins_over_the_environment(
         ("max_render_pixels", str(2048 * 2048 + 1)),
         ("max_batch_cameras", "100001"),
         ("max_cameras_bytes", "257MiB"),
+        ("frame_ancestors", "*"),
+        ("frame_ancestors", "hub.example.org"),
+        ("frame_ancestors", "https://hub.example.org; script-src *"),
     ],
 )
 def test_a_bad_value_is_named_with_its_variable(

@@ -19,9 +19,8 @@ from nvs_server.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'",
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -29,6 +28,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """A route that sets one of them itself keeps its value."""
+NOBODY = "'none'"
 
 
 class HostAndOrigin:
@@ -106,10 +106,18 @@ def _is_address(name: str) -> bool:
 
 
 class SecurityHeaders:
-    """Adds `HEADERS` to every HTTP response."""
+    """Adds `HEADERS` to every HTTP response, and who may show it in a frame.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: The application.
+        settings: The pages that may.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        allowed = settings.frame_ancestors
+        self.headers = HEADERS if allowed else HEADERS | {"X-Frame-Options": "DENY"}
+        self.framing = f"; frame-ancestors {' '.join(allowed) or NOBODY}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -120,8 +128,9 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
+                headers["Content-Security-Policy"] += self.framing
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -31,7 +31,6 @@ POLICY = "; ".join(
         "manifest-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
-        "frame-ancestors 'none'",
     )
 )
 HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
@@ -139,7 +138,7 @@ def _docs_policy() -> str:
     return (
         f"default-src 'none'; script-src {CDN} {scripts}; "
         f"style-src {CDN} 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
+        "base-uri 'none'"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -118,16 +119,35 @@ async def _plain(request: Request) -> PlainTextResponse:
 
 
 async def _own(request: Request) -> PlainTextResponse:
-    return PlainTextResponse("own", headers={"Cache-Control": "max-age=60"})
+    policy = {"Content-Security-Policy": "default-src 'self'"}
+    return PlainTextResponse("own", headers={"Cache-Control": "max-age=60"} | policy)
+
+
+def guarded(**settings: Any) -> TestClient:
+    app = Starlette(routes=[Route("/plain", _plain), Route("/own", _own)])
+    app.add_middleware(SecurityHeaders, settings=Settings(**settings))
+    return TestClient(app)
 
 
 def test_every_response_has_them_unless_the_route_says_otherwise() -> None:
-    app = Starlette(routes=[Route("/plain", _plain), Route("/own", _own)])
-    app.add_middleware(SecurityHeaders)
-    client = TestClient(app)
+    client = guarded()
     for path in ("/plain", "/absent"):
         found = client.get(path).headers
-        assert {name: found[name] for name in HEADERS} == HEADERS
+        for name, value in HEADERS.items():
+            assert found[name].startswith(value)
     own = client.get("/own").headers
     assert own["cache-control"] == "max-age=60"
     assert own["x-content-type-options"] == "nosniff"
+
+
+def test_a_policy_of_the_routes_own_says_who_may_frame_it_too() -> None:
+    for path in ("/plain", "/own"):
+        found = guarded().get(path).headers
+        assert found["content-security-policy"].endswith("; frame-ancestors 'none'")
+        assert found["x-frame-options"] == "DENY"
+    allowed = "https://hub.example.org,vscode-webview:"
+    found = guarded(frame_ancestors=allowed).get("/own").headers
+    assert found["content-security-policy"] == (
+        "default-src 'self'; frame-ancestors https://hub.example.org vscode-webview:"
+    )
+    assert "x-frame-options" not in found
