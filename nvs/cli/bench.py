@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,9 @@ def bench(
     device: options.Device = None,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time goes, part by part.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Measure prefill and render, and their share of a matrix-product ceiling."""
@@ -41,6 +44,7 @@ def bench(
     from nvs.model.weights import load_weights
     from nvs.scene import Renderer
     from nvs.scene.bench import bench as measure
+    from nvs.scene.profile import profile as parts
 
     if views < 1 or repeats < 1:
         raise ConfigError(
@@ -62,14 +66,40 @@ def bench(
     )
     parsed = options.parse_size(size)
     height, width = parsed if isinstance(parsed, tuple) else (parsed, parsed)
-    result = measure(
-        renderer,
-        num_views=views,
-        height=height or 256,
-        width=width or 256,
-        repeats=repeats,
-    )
+    shape = {"num_views": views, "height": height or 256, "width": width or 256}
+    if profile:
+        _print_parts(parts(renderer, **shape), as_json=json)
+        return
+    result = measure(renderer, **shape, repeats=repeats)
     output.print_result(result, as_json=json, title="nvs bench")
+
+
+def _print_parts(measured: dict[str, Any], *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        output.print_result(measured, as_json=True, title="")
+        return
+    for work in ("prefill", "frame"):
+        table = Table(title=f"nvs bench: {work}", title_justify="left")
+        for column in ("part", "s", "share", "GFLOP", "MB", "floor s", "of floor"):
+            table.add_column(column, justify="left" if column == "part" else "right")
+        for row in measured[work]:
+            table.add_row(
+                row["part"],
+                f"{row['seconds']:.3f}",
+                f"{row['share']:.0%}",
+                f"{row['flops'] / 1e9:,.1f}",
+                f"{row['bytes'] / 1e6:,.0f}",
+                f"{row['floor_seconds']:.3f}",
+                f"{row['share_of_floor']:.0%}",
+            )
+        Console().print(table)
+    output.say(
+        f"ceilings: {measured['flops_per_second'] / 1e9:,.0f} GFLOP/s in products, "
+        f"{measured['bytes_per_second'] / 1e9:.1f} GB/s in copies"
+    )
 
 
 @app.command("data")
