@@ -49,6 +49,17 @@ def test_upload_makes_a_scene(nvs, service, folder: Path) -> None:
     assert service.scene(done.json["scene"])["num_images"] == 1
 
 
+def test_a_finished_upload_does_not_read_as_if_it_went_on(
+    nvs, service, folder: Path
+) -> None:
+    done = nvs("remote", "upload", folder)
+    assert done.code == 0, done.err
+    assert "not built" in done.out
+    assert "uploading" not in done.out
+    assert "not built" in nvs("remote", "scenes").out
+    assert json.loads(nvs("remote", "scenes", "--json").out)[0]["state"] == "uploading"
+
+
 def test_upload_goes_on(nvs, service, folder: Path) -> None:
     scene_id = nvs("remote", "upload", folder, "--json").json["scene"]
     service.proxy.requests.clear()
