@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from nvs.errors import DatasetError
+from nvs.zip_names import zip_entries
 
 MAX_FILE_BYTES = 1 << 29
 
@@ -26,10 +27,9 @@ def members(container: Path) -> list[str]:
         files = sorted(file for file in container.rglob("*") if file.is_file())
         return [file.relative_to(container).as_posix() for file in files]
     with _open(container) as opened:
-        names = [info.filename for info in opened.infolist() if not info.is_dir()]
+        names = [entry.name for entry in zip_entries(opened) if not entry.is_folder]
     for name in names:
-        path = name.replace("\\", "/")
-        if is_absolute(path) or ".." in PurePosixPath(path).parts:
+        if is_absolute(name) or ".." in PurePosixPath(name).parts:
             raise DatasetError(
                 f"{container} holds a file named {name!r}, which leads out of it",
                 remedy="Do not trust this archive; pack its files again.",
@@ -42,7 +42,7 @@ def exists(container: Path, member: str) -> bool:
     if container.is_dir():
         return (container / member).is_file()
     with _open(container) as archive:
-        return member in archive.NameToInfo
+        return member in _entries(archive)
 
 
 def read(container: Path, member: str) -> bytes:
@@ -58,8 +58,9 @@ def read(container: Path, member: str) -> bytes:
             return (container / member).read_bytes()
         with _open(container) as archive:
             # zipfile never yields more than the declared size.
-            _check_size(place, archive.getinfo(member).file_size)
-            return archive.read(member)
+            info = _entries(archive)[member]
+            _check_size(place, info.file_size)
+            return archive.read(info)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise DatasetError(
             f"{place} is damaged or cannot be read ({error})",
@@ -85,6 +86,10 @@ def _open(archive: Path) -> zipfile.ZipFile:
             f"{archive} cannot be read as a zip archive ({error})",
             remedy="Download it again, or leave it out.",
         ) from error
+
+
+def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    return {entry.name: entry.info for entry in zip_entries(archive)}
 
 
 def _check_size(place: str, size_bytes: int) -> None:

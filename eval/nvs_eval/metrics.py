@@ -32,6 +32,7 @@ COLUMNS: Mapping[str, str] = {
 }
 """Metrics in the order of tables, and their headings."""
 LOWER_IS_BETTER = frozenset({"lpips_vgg", "lpips_alex"})
+OTHERWISE = "or leave out --require-lpips"
 SMALLEST_SIDE_PX = 32
 """Below it, AlexNet has nothing left to compare."""
 
@@ -107,7 +108,7 @@ class Metrics:
                     net,
                     backbone=(lpips_files or {}).get(net),
                     option=f"--lpips-{net} FILE",
-                    otherwise="or leave out --require-lpips",
+                    otherwise=OTHERWISE if require_lpips else "",
                     extra="eval",
                 )
             except (WeightsUnavailableError, MissingExtraError) as error:

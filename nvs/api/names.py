@@ -6,7 +6,9 @@ import re
 
 from nvs.errors import DatasetError
 
-MAX_NAME_BYTES = 255
+MAX_NAME_BYTES = 1024
+MAX_PART_BYTES = 255
+"""Of a folder's or a file's own name, as file systems take them."""
 MAX_SHOWN = 80
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -18,9 +20,9 @@ def check_file_name(name: str, what: str = "the file name") -> str:
     """The name, if it can be a file of a scene.
 
     Raises:
-        DatasetError: If it is empty, absolute, longer than 255 bytes in UTF-8, has a
-            part that is empty, `.` or `..`, or holds a backslash, a drive letter,
-            control characters or surrogates.
+        DatasetError: If it is empty, absolute, longer than 1024 bytes in UTF-8, has a
+            part that is empty, `.`, `..` or longer than 255 bytes, or holds a
+            backslash, a drive letter, control characters or surrogates.
     """
     reason = _reason(name)
     if reason is not None:
@@ -38,6 +40,9 @@ def _reason(name: str) -> str | None:
         return "is not valid Unicode"
     if size > MAX_NAME_BYTES:
         return f"has {size} bytes, over the limit of {MAX_NAME_BYTES}"
+    longest = max(len(part.encode()) for part in name.split("/"))
+    if longest > MAX_PART_BYTES:
+        return f"has a part of {longest} bytes, over the limit of {MAX_PART_BYTES}"
     if _CONTROL.search(name):
         return "holds control characters"
     if "\\" in name:

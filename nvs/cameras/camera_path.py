@@ -1,4 +1,4 @@
-"""Camera paths in JSON files: our own, and those the nerfstudio viewer exports.
+"""Cameras in JSON files: our own paths, those of the nerfstudio viewer, single ones.
 
 Our own keeps cameras as this project has them (OpenCV axes, pixels of the image):
 
@@ -22,6 +22,15 @@ run of nerfstudio leaves in `dataparser_transforms.json` beside its `config.yml`
     {"transform": [[4 numbers], [4], [4]], "scale": 0.3}
 
 With that file cameras come back to the capture: viewer = scale · transform · capture.
+
+A camera by itself, or a list of them, is what the service takes and its viewer copies,
+in one of three forms; `height` and `width` say which image its pixels are of:
+
+    {"world_from_camera": …, "fx": 700.0, "fy": 700.0, "cx": 480.0, "cy": 270.0,
+     "height": 540, "width": 960}
+    {"world_from_camera": …, "vertical_fov_degrees": 50.0}
+    {"eye": [2.5, 0, 1], "target": [0, 0, 0], "up": [0, 0, 1],
+     "vertical_fov_degrees": 50.0}
 """
 
 from __future__ import annotations
@@ -45,6 +54,8 @@ from nvs.files import write_text
 FORMAT = "lact-nvs camera path"
 VERSION = 1
 INTRINSICS = ("fx", "fy", "cx", "cy")
+FPS = 30.0
+"""Frames a second where nothing says them."""
 
 _logger = logging.getLogger("nvs.data")
 
@@ -81,14 +92,15 @@ def read_camera_path(
     *,
     dataparser: Path | str | None = None,
 ) -> CameraPath:
-    """Read a camera path of either kind.
+    """Read a camera path, a camera or a list of cameras.
 
     One of nerfstudio's is taken as in the capture's world if `dataparser` is absent,
     with a warning of the logger `nvs.data`.
 
     Args:
         path: The JSON file.
-        height: Height in pixels to render at instead of the file's.
+        height: Height in pixels to render at instead of the file's. Cameras that name
+            no size are of this one.
         width: Width in pixels likewise. Where only one is given the other keeps the
             aspect ratio. The vertical field of view and square pixels stay: another
             aspect ratio shows more or less at both sides.
@@ -105,15 +117,19 @@ def read_camera_path(
     with about(path):
         values = _read_json(path)
         read = parse_camera_path(values, height, width)
-        is_own = Record.of(values).values.get("format") == FORMAT
-        if is_own and dataparser is not None:
+        is_viewers = (
+            isinstance(values, dict)
+            and "camera_path" in values
+            and values.get("format") != FORMAT
+        )
+        if not is_viewers and dataparser is not None:
             raise CameraError(
                 "a camera path in our own form is in the capture's world already",
                 remedy="Leave out the dataparser's transform.",
             )
     if dataparser is not None:
         return replace(read, camera=_from_viewer(read.camera, Path(dataparser)))
-    if not is_own:
+    if is_viewers:
         _logger.warning(
             "%s: taken as in the world of the capture; one out of nerfstudio's viewer "
             "needs --dataparser dataparser_transforms.json, of the run it is from",
@@ -154,21 +170,27 @@ def parse_camera_path(
     Raises:
         CameraError: Naming the frame and key that is missing or unusable.
     """
-    document = Record.of(values)
+    if isinstance(values, list):
+        values = {"cameras": values}
+    document, fps = Record.of(values), None
     if document.values.get("format") == FORMAT:
         camera = _own_camera(document)
     elif "camera_path" in document.values:
         camera = _nerfstudio_camera(document)
+    elif "cameras" in document.values:
+        camera, fps = _cameras(document.records("cameras"), height, width), FPS
+    elif {"world_from_camera", "eye"} & document.values.keys():
+        camera, fps = _cameras([document], height, width), FPS
     else:
         raise CameraError(
             f"not a camera path, its keys are {sorted(document.values)[:8]}",
-            remedy=f'Give a file with "format": "{FORMAT}", or the JSON that the '
-            "nerfstudio viewer exports.",
+            remedy=f'Give a file with "format": "{FORMAT}", the JSON that the '
+            "nerfstudio viewer exports, or a camera with world_from_camera or eye.",
         )
     names = [f"frame {index}" for index in range(len(camera))]
     camera.to(dtype=torch.float32).check(names)
     camera = _fitted(camera, height, width)
-    return CameraPath(camera=camera, fps=document.positive("fps"))
+    return CameraPath(camera=camera, fps=fps or document.positive("fps"))
 
 
 def write_camera_path(path: Path | str, camera_path: CameraPath) -> None:
@@ -180,21 +202,28 @@ def write_camera_path(path: Path | str, camera_path: CameraPath) -> None:
         CameraError: If a camera is unusable.
         OutputError: If the file cannot be written.
     """
+    write_text(path, json.dumps(camera_path_document(camera_path), indent=1))
+
+
+def camera_path_document(camera_path: CameraPath) -> dict[str, object]:
+    """A camera path as a JSON document of our own form.
+
+    Raises:
+        CameraError: If a camera is unusable.
+    """
     camera = camera_path.camera.check()
     poses, intrinsics = camera.world_from_camera.tolist(), camera.intrinsics.tolist()
-    frames = [
-        {"world_from_camera": pose} | dict(zip(INTRINSICS, values, strict=True))
-        for pose, values in zip(poses, intrinsics, strict=True)
-    ]
-    document = {
+    return {
         "format": FORMAT,
         "version": VERSION,
         "fps": camera_path.fps,
         "height": camera.height,
         "width": camera.width,
-        "frames": frames,
+        "frames": [
+            {"world_from_camera": pose} | dict(zip(INTRINSICS, values, strict=True))
+            for pose, values in zip(poses, intrinsics, strict=True)
+        ],
     }
-    write_text(path, json.dumps(document, indent=1))
 
 
 def _own_camera(document: Record) -> Camera:
@@ -223,16 +252,7 @@ def _nerfstudio_camera(document: Record) -> Camera:
         )
     height, width = document.size("render_height"), document.size("render_width")
     frames = document.records("camera_path")
-    intrinsics: list[list[float]] = []
-    for frame in frames:
-        fov_degrees = frame.positive("fov")
-        if fov_degrees >= 180:
-            raise CameraError(
-                f"{frame.where}fov is {fov_degrees:g}",
-                remedy="Give a vertical field of view below 180 degrees.",
-            )
-        focal_px = height / (2 * math.tan(math.radians(fov_degrees) / 2))
-        intrinsics.append([focal_px, focal_px, width / 2, height / 2])
+    intrinsics = [_centred(frame, "fov", height, width) for frame in frames]
     opengl = _stack([frame.numbers("camera_to_world", 16) for frame in frames])
     return Camera(
         world_from_camera=flip_y_and_z(opengl.unflatten(1, (4, 4))),
@@ -240,6 +260,57 @@ def _nerfstudio_camera(document: Record) -> Camera:
         height=height,
         width=width,
     )
+
+
+def _cameras(
+    records: Sequence[Record], height: int | None, width: int | None
+) -> Camera:
+    """Cameras that are no path; those without a size have the one asked for."""
+    cameras: list[Camera] = []
+    for record in records:
+        is_sized = None in (height, width) or {"height", "width"} & record.values.keys()
+        own_height = record.size("height") if is_sized else height
+        own_width = record.size("width") if is_sized else width
+        assert own_height is not None
+        assert own_width is not None
+        if "vertical_fov_degrees" in record.values:
+            lens = _centred(record, "vertical_fov_degrees", own_height, own_width)
+        else:
+            lens = [record.number(key) for key in INTRINSICS]
+        camera = Camera(
+            world_from_camera=_pose(record),
+            intrinsics=_stack([lens]),
+            height=own_height,
+            width=own_width,
+        )
+        cameras.append(_fitted(camera, height, width))
+    return Camera.cat(cameras)
+
+
+def _pose(record: Record) -> Tensor:
+    if "world_from_camera" in record.values:
+        return _stack([record.numbers("world_from_camera", 4, 4)])
+    up = record.numbers("up", 3) if "up" in record.values else [0.0, 0.0, 1.0]
+    return Camera.look_at(
+        _stack([record.numbers("eye", 3)]),
+        _stack([record.numbers("target", 3)]),
+        up=_stack([up]),
+        hfov_radians=1.0,
+        height=1,
+        width=1,
+    ).world_from_camera
+
+
+def _centred(record: Record, key: str, height: int, width: int) -> list[float]:
+    """Intrinsics by a vertical field of view; square pixels around the centre."""
+    fov_degrees = record.positive(key)
+    if fov_degrees >= 180:
+        raise CameraError(
+            f"{record.where}{key} is {fov_degrees:g}",
+            remedy="Give a vertical field of view below 180 degrees.",
+        )
+    focal_px = height / (2 * math.tan(math.radians(fov_degrees) / 2))
+    return [focal_px, focal_px, width / 2, height / 2]
 
 
 def _fitted(camera: Camera, height: int | None, width: int | None) -> Camera:

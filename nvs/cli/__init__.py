@@ -31,7 +31,6 @@ ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 app = typer.Typer(
     help="Novel view synthesis: photographs in, a scene file out, any camera rendered.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

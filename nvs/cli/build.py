@@ -82,7 +82,11 @@ def build(
     posed = loaded(chosen)
     if wanted is None:
         _say_size(renderer)
-    _say_if_large(posed.camera.height, posed.camera.width, renderer)
+    large = renderer.trained_on.size_concern(
+        renderer.model_id, posed.camera.height, posed.camera.width
+    )
+    if large:
+        output.say(f"nvs: {large}")
     framed = renderer.frame(posed, framing, up=options.parse_up(up))
     _say_framing(framed)
     start = time.perf_counter()
@@ -146,12 +150,3 @@ def _say_size(renderer: Renderer) -> None:
         text = f"{size[0]}×{size[1]}" if isinstance(size, tuple) else str(size)
         name = renderer.model_id
         output.say(f"nvs: size {text}, as {name} was trained; --size changes it")
-
-
-def _say_if_large(height: int, width: int, renderer: Renderer) -> None:
-    trained = renderer.trained_on.size
-    if trained is not None and max(height, width) > 2 * max(trained):
-        output.say(
-            f"nvs: {height}×{width} is more than twice the {trained[0]}×{trained[1]} "
-            f"that {renderer.model_id} was trained at; patches may show"
-        )

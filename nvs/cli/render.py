@@ -13,26 +13,23 @@ if TYPE_CHECKING:
     from nvs.cameras import Camera
     from nvs.scene import Scene
 
-FPS = 30.0
-"""Of paths that say nothing of it."""
-
 
 def render(
     scene: Annotated[Path, typer.Argument(help="A scene file.")],
     destination: Annotated[
         Path,
-        typer.Option(
-            "-o", "--output", help="video.mp4, sheet.png, or a folder for frames."
-        ),
+        typer.Option("-o", "--output", help="A .mp4, a .png, or a folder for frames."),
     ],
-    path: options.CameraPath = "orbit",
-    dataparser: Annotated[
-        Path | None,
-        typer.Option(
-            help="dataparser_transforms.json of the nerfstudio run whose viewer "
-            "exported the path: brings it to the capture."
-        ),
+    path: options.CameraPath = None,
+    dataparser: options.Dataparser = None,
+    eye: options.Eye = None,
+    target: options.Target = "0,0,0",
+    up: Annotated[
+        str | None, typer.Option(help="What is up in the picture; the scene's.")
     ] = None,
+    fov: options.Fov = 50.0,
+    input: options.Input = None,
+    camera: options.CameraFile = None,
     frames: options.NumFrames = 60,
     fps: Annotated[
         float | None,
@@ -47,14 +44,27 @@ def render(
     memory_gib: options.MemoryGiB = None,
     json: options.Json = False,
 ) -> None:
-    """Render a camera path from a scene file."""
+    """Render a camera path from a scene file, or one camera.
+
+    A camera is said by --eye, by an --input view or by a --camera file.
+    """
     import time
 
+    from nvs.cameras import parse_camera_path, read_camera_path
+    from nvs.cameras.camera_path import FPS
+    from nvs.errors import ConfigError
     from nvs.scene import Renderer, Scene
+    from nvs.scene.paths import scene_input
     from nvs.scene.pictures import to_uint8
+    from nvs.scene.resize import fitting_size
     from nvs.scene.scene import built_with
     from nvs.scene.video import check_output, write_output
 
+    if sum(given is not None for given in (path, eye, input, camera)) > 1:
+        raise ConfigError(
+            "which camera is meant is said more than once",
+            remedy="Give one of --path, --eye, --input and --camera.",
+        )
     check_output(destination)
     _check_positive({"--frames": frames, "--fps": fps, "--zoom": zoom})
     loaded = Scene.load(scene)
@@ -64,21 +74,39 @@ def render(
         precision=precision,
         budget_bytes=options.budget_bytes(memory_gib),
     )
-    camera, usual_fps = _cameras(
-        loaded,
-        path,
-        dataparser,
-        frames,
-        options.parse_size(size),
-        renderer.config.patch_size,
-        elevation,
-        zoom,
+    source, wanted = (loaded.height, loaded.width), options.parse_size(size)
+    if isinstance(wanted, tuple):
+        source, wanted = wanted, None
+    height, width = fitting_size(
+        source, longest_px=wanted, patch_size=renderer.config.patch_size
     )
+    large = renderer.trained_on.size_concern(renderer.model_id, height, width)
+    if large:
+        output.say(f"nvs: {large}")
+    usual_fps = FPS
+    if eye is not None:
+        place = {
+            "eye": options.parse_vector(eye, "--eye"),
+            "target": options.parse_vector(target, "--target"),
+            "up": list(options.parse_up(up) or loaded.up),
+            "vertical_fov_degrees": fov,
+        }
+        cameras = parse_camera_path(place, height, width).camera
+    elif input is not None:
+        cameras = scene_input(loaded, input, height=height, width=width)
+    elif camera is not None:
+        read = read_camera_path(camera, height, width, dataparser=dataparser)
+        cameras, usual_fps = read.camera, read.fps
+    else:
+        cameras, stated_fps = _path(
+            loaded, path or "orbit", dataparser, frames, height, width, elevation, zoom
+        )
+        usual_fps = stated_fps or FPS
     start = time.perf_counter()
     images = output.tracked(
-        renderer.render_iter(loaded, camera),
+        renderer.render_iter(loaded, cameras),
         "render",
-        total=len(camera),
+        total=len(cameras),
         unit="frames",
     )
     count = write_output(
@@ -89,8 +117,8 @@ def render(
         {
             "output": str(destination),
             "frames": count,
-            "height": camera.height,
-            "width": camera.width,
+            "height": height,
+            "width": width,
             "device": str(renderer.device),
             "precision": renderer.precision.name,
             "seconds": seconds,
@@ -109,28 +137,23 @@ def _check_positive(given: dict[str, float | None]) -> None:
             raise ConfigError(f"{option} is {value}", remedy="It must be positive.")
 
 
-def _cameras(
+def _path(
     scene: Scene,
     path: str,
     dataparser: Path | None,
     frames: int,
-    size: tuple[int, int] | int | None,
-    patch_size: int,
+    height: int,
+    width: int,
     elevation: float | None,
     zoom: float,
-) -> tuple[Camera, float]:
-    """The cameras of a path, and its frames a second."""
+) -> tuple[Camera, float | None]:
+    """The cameras of a path, and its frames a second where it says them."""
     import math
 
     from nvs.cameras import read_camera_path
     from nvs.errors import ConfigError
     from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
-    from nvs.scene.resize import fitting_size
 
-    source = (scene.height, scene.width)
-    if isinstance(size, tuple):
-        source, size = size, None
-    height, width = fitting_size(source, longest_px=size, patch_size=patch_size)
     if path == "orbit":
         radians = None if elevation is None else math.radians(elevation)
         camera = scene_orbit(
@@ -153,4 +176,4 @@ def _cameras(
             f"--path is {path!r}",
             remedy="Use orbit, spiral, walk, or the name of a JSON file that exists.",
         )
-    return camera, FPS
+    return camera, None

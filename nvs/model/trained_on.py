@@ -74,6 +74,21 @@ class TrainedOn:
         """The size for `load_views` where none is asked for; None if not known."""
         return default_size(self.size)
 
+    def size_concern(self, name: str, height: int, width: int) -> str | None:
+        """What is to be expected of pictures far larger than those of the training.
+
+        Args:
+            name: Of the weights.
+            height: Of a picture, in pixels.
+            width: The same.
+        """
+        if self.size is None or max(height, width) <= 2 * max(self.size):
+            return None
+        return (
+            f"{height}×{width} is more than twice the {self.size[0]}×{self.size[1]} "
+            f"that {name} was trained at; patches may show"
+        )
+
     def with_stages(
         self, sizes: Iterable[tuple[int, int]], num_inputs: Iterable[int]
     ) -> TrainedOn:

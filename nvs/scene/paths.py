@@ -8,6 +8,7 @@ import torch
 
 from nvs.cameras import Camera, orbit, spiral, through
 from nvs.cameras.aggregate import look_at_point
+from nvs.errors import CameraError
 from nvs.scene.resize import CoverCrop
 from nvs.scene.scene import Scene
 
@@ -69,6 +70,20 @@ def scene_spiral(scene: Scene, num_views: int, *, height: int, width: int) -> Ca
 def scene_walk(scene: Scene, num_views: int, *, height: int, width: int) -> Camera:
     """Views along a smooth path through the input cameras, in their order."""
     return through(_at_size(scene.input_camera, height, width), num_views)
+
+
+def scene_input(scene: Scene, index: int, *, height: int, width: int) -> Camera:
+    """The camera of an input view, as a batch of one.
+
+    Raises:
+        CameraError: If there is no such view.
+    """
+    count = len(scene.input_camera)
+    if not 0 <= index < count:
+        raise CameraError(
+            f"there is no input view {index}", remedy=f"Choose from 0 to {count - 1}."
+        )
+    return _at_size(scene.input_camera[[index]], height, width)
 
 
 def _median_hfov(scene: Scene, height: int, width: int) -> float:

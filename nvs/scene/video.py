@@ -60,7 +60,9 @@ def write_frames(folder: Path | str, frames: Frames) -> int:
 
 
 def write_output(path: Path | str, frames: Frames, *, fps: float) -> int:
-    """Write an `.mp4`, a `.png` sheet, or (no suffix) a folder of frames.
+    """Write an `.mp4`, a `.png`, or (no suffix) a folder of frames.
+
+    Several frames make a sheet of a `.png`; one is the picture itself.
 
     Raises:
         OutputError: If the suffix is another one or the place cannot be written.
@@ -71,7 +73,7 @@ def write_output(path: Path | str, frames: Frames, *, fps: float) -> int:
         return write_video(path, frames, fps=fps)
     if path.suffix == ".png":
         images = list(frames)
-        write_png(path, grid(images))
+        write_png(path, images[0] if len(images) == 1 else grid(images))
         return len(images)
     return write_frames(path, frames)
 

@@ -45,11 +45,32 @@ Framing = Annotated[
     ),
 ]
 CameraPath = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--path",
         help="orbit, spiral, walk (through the input cameras), or a JSON file: "
-        "our camera path or one exported by the nerfstudio viewer.",
+        "a camera path of ours or of the nerfstudio viewer, or cameras; orbit.",
+    ),
+]
+Dataparser = Annotated[
+    Path | None,
+    typer.Option(
+        help="dataparser_transforms.json of the nerfstudio run whose viewer exported "
+        "the path: brings it to the capture."
+    ),
+]
+Eye = Annotated[str | None, typer.Option(help="Where the camera is, such as 2.5,0,1.")]
+Target = Annotated[str, typer.Option(help="What it looks at.")]
+UpInPicture = Annotated[str, typer.Option("--up", help="What is up in the picture.")]
+Fov = Annotated[float, typer.Option(help="Vertical field of view in degrees.")]
+Input = Annotated[
+    int | None, typer.Option("--input", help="The camera of an input view, by index.")
+]
+CameraFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--camera",
+        help="JSON file: a camera, as the viewer copies it, a list of them, or a path.",
     ),
 ]
 NumFrames = Annotated[int, typer.Option("--frames", help="Frames of a generated path.")]
@@ -126,6 +147,21 @@ def parse_up(text: str | None) -> tuple[float, float, float] | None:
             remedy="Give x, y, z, -x, -y, -z, or three numbers such as 0,0.1,-1.",
         ) from error
     return x, y, z
+
+
+def parse_vector(text: str, option: str) -> list[float]:
+    """`2.5,0,1` as three numbers.
+
+    Raises:
+        ConfigError: If it is not that.
+    """
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"{option} is {text!r}", remedy="Give three numbers such as 2.5,0,1."
+        ) from error
+    return [x, y, z]
 
 
 def budget_bytes(memory_gib: float | None) -> int | None:

@@ -60,7 +60,9 @@ def serve(
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error.")
     ] = None,
-    log_format: Annotated[str | None, typer.Option(help="json or console.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="json or console; console on a terminal.")
+    ] = None,
 ) -> None:
     """Serve the HTTP API and the web viewer until SIGTERM or Ctrl-C.
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, without secrets."""
+"""Logs on standard error, without secrets: JSON for machines, lines for people."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ Event = structlog.typing.EventDict
 
 def configure_logging(
     level: Literal["debug", "info", "warning", "error"],
-    format: Literal["json", "console"],
+    format: Literal["auto", "json", "console"],
 ) -> None:
     """Send what structlog and the standard library log through one format.
 
     Args:
         level: Lowest level that is logged.
-        format: `json`, or `console` for people.
+        format: `json`; `console` for people; `auto` is that on a terminal, else `json`.
     """
+    if format == "auto":
+        format = "console" if sys.stderr.isatty() else "json"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -216,8 +216,9 @@ class Settings(ComputeSettings, BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level that is logged."
     )
-    log_format: Literal["json", "console"] = Field(
-        "json", description="One JSON object a line, or lines for people."
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto",
+        description="One JSON object a line, or lines for people: those on a terminal.",
     )
     otel_endpoint: str = Field(
         "", description="OTLP/HTTP endpoint for traces; empty sends none."

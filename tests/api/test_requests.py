@@ -167,7 +167,8 @@ def test_reads_camera_paths_of_nerfstudio() -> None:
         ("C:a.png", "begins with a drive letter"),
         ("a\x00.png", "holds control characters"),
         ("a\x7f.png", "holds control characters"),
-        ("ü" * 128, "has 256 bytes, over the limit of 255"),
+        ("ü" * 128, "has a part of 256 bytes, over the limit of 255"),
+        ("ü/" * 400, "has 1200 bytes, over the limit of 1024"),
         ("\ud800.png", "is not valid Unicode"),
     ],
 )

@@ -232,7 +232,7 @@ def changed(
 
 
 BAD = [
-    ([], r"it is \[\]. It must be a JSON object"),
+    ("path", 'it is "path". It must be a JSON object'),
     ({"frames": []}, "not a camera path.*nerfstudio"),
     (changed(own, "version", to=2), "version is 2.*version 1"),
     (changed(own, "fps", to=0), "fps is 0. It must be above zero"),
@@ -364,3 +364,65 @@ def test_a_path_has_frames_at_a_positive_rate(fps: float) -> None:
         CameraPath(camera=turntable(), fps=fps)
     with pytest.raises(CameraError, match="no frames"):
         CameraPath(camera=turntable()[:0], fps=30.0)
+
+
+def single(**lens: object) -> dict[str, Any]:
+    return {"world_from_camera": turntable().world_from_camera[1].tolist(), **lens}
+
+
+SIZED = single(fx=62.0, fy=63.0, cx=29.0, cy=21.5, height=40, width=60)
+
+
+def test_a_single_camera_is_the_one_of_a_path(tmp_path: Path) -> None:
+    """What the viewer copies; by itself, in a list, at its own size or another."""
+    path = read_camera_path(save(tmp_path, own()), 20, 50).camera[1]
+
+    for document in (SIZED, [SIZED], [SIZED, SIZED]):
+        found = read_camera_path(save(tmp_path, document), 20, 50)
+        assert found.fps == 30
+        for camera in found.camera:
+            torch.testing.assert_close(camera.intrinsics, path.intrinsics)
+            torch.testing.assert_close(camera.world_from_camera, path.world_from_camera)
+    assert read_camera_path(save(tmp_path, SIZED)).camera.height == 40
+
+
+def test_intrinsics_without_a_size_are_those_of_the_picture(tmp_path: Path) -> None:
+    document = single(fx=62.0, fy=63.0, cx=29.0, cy=21.5)
+    camera = read_camera_path(save(tmp_path, document), 20, 50).camera
+    assert camera.intrinsics.tolist() == [[62, 63, 29, 21.5]]
+    with pytest.raises(CameraError, match="height is missing"):
+        read_camera_path(save(tmp_path, document))
+
+
+def test_a_camera_that_looks_at_a_point_sees_it_in_the_middle(tmp_path: Path) -> None:
+    document = {"eye": [2, 1, 1], "target": [0, 0.5, 0], "vertical_fov_degrees": 90}
+    camera = read_camera_path(save(tmp_path, document), 40, 60).camera
+    seen, _ = project(camera, torch.tensor([[[0, 0.5, 0]]]).double())
+    assert seen.flatten().tolist() == pytest.approx([30, 20])
+    assert camera.intrinsics[0, 1].item() == pytest.approx(20)
+    above = torch.tensor([[[0, 0.5, 0.1]]]).double()
+    assert project(camera, above)[0].flatten()[1] < 20, "z is up"
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], "must be a list with at least one"),
+        ([3], "frame 0: it is 3"),
+        ({"eye": [1, 2], "target": [0, 0, 0]}, "fx is missing"),
+        (
+            {"eye": [1, 2], "target": [0, 0, 0], "vertical_fov_degrees": 50},
+            "eye is",
+        ),
+        (
+            {"eye": [1, 2, 3], "target": [1, 2, 3], "vertical_fov_degrees": 50},
+            "sits on its target",
+        ),
+        (single(vertical_fov_degrees=180), "vertical_fov_degrees is 180"),
+        (single(vertical_fov_degrees=50, height=0), "height is 0"),
+        ({"position": [0, 0, 1]}, "not a camera path"),
+    ],
+)
+def test_cameras_that_cannot_be(tmp_path: Path, document: object, message: str) -> None:
+    with pytest.raises(CameraError, match=message):
+        read_camera_path(save(tmp_path, document), 40, 60)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 import torch
 
 from nvs.cameras import CameraPath, orbit, write_camera_path
+from nvs.scene import Scene
 
 
 def test_build_reports_what_it_did(nvs, dataset: Path, weights: Path, tmp_path) -> None:
@@ -109,6 +112,53 @@ def test_camera_path_file(nvs, scene, weights, tmp_path: Path) -> None:
     assert (done.json["height"], done.json["width"]) == (24, 32)
     with imageio.get_reader(tmp_path / "v.mp4") as reader:
         assert reader.get_meta_data()["fps"] == 7
+
+
+def test_one_camera_however_it_is_said(nvs, scene, weights, tmp_path: Path) -> None:
+    """By its input view, a file of the viewer, or a point and what it looks at."""
+    common = ("render", scene, "--weights", weights, "--json", "-o")
+    camera = Scene.load(scene).input_camera[[2]]
+    fx, fy, cx, cy = camera.intrinsics[0].tolist()
+    copied = {"world_from_camera": camera.world_from_camera[0].tolist()}
+    copied |= {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "height": 32, "width": 48}
+    (tmp_path / "c.json").write_text(json.dumps(copied))
+    eye = ",".join(map(str, camera.center[0].tolist()))
+    fov = math.degrees(2 * math.atan(16 / fy))
+    said = (
+        ("--input", 2),
+        ("--camera", tmp_path / "c.json"),
+        ("--path", tmp_path / "c.json"),
+        ("--eye", eye, "--target", "0,0,0", "--fov", fov),
+    )
+    pictures = []
+    for index, options in enumerate(said):
+        done = nvs(*common, tmp_path / f"{index}.png", *options)
+        assert done.code == 0, done.err
+        assert done.json["frames"] == 1
+        pictures.append(imageio.imread(tmp_path / f"{index}.png").astype(int))
+    assert pictures[0].shape == (32, 48, 3)
+    for picture in pictures[1:]:
+        assert np.abs(picture - pictures[0]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--input", 8), "there is no input view 8. Choose from 0 to 7"),
+        (("--input", 1, "--eye", "1,2,3"), "said more than once"),
+        (("--path", "walk", "--input", 1), "said more than once"),
+        (("--eye", "1,2"), "--eye is '1,2'. Give three numbers"),
+        (("--camera", "no.json"), "no.json: not a readable JSON file"),
+    ],
+)
+def test_cameras_that_cannot_be(
+    nvs, scene, weights, tmp_path, options, message
+) -> None:
+    done = nvs(
+        "render", scene, "-o", tmp_path / "a.png", "--weights", weights, *options
+    )
+    assert done.code == 2
+    assert message in done.err
 
 
 def test_a_given_frame_rate_goes_before_the_files(

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nvs.cli import GROUP, add_commands
+from nvs.cli import GROUP, add_commands, app
 from nvs.errors import MissingExtraError
 
 
@@ -35,6 +35,30 @@ def test_every_part_brings_its_commands(nvs) -> None:
 def test_the_version_is_that_of_the_distribution(nvs) -> None:
     done = nvs("--version")
     assert (done.code, done.out, done.err) == (0, f"nvs {version('lact-nvs')}\n", "")
+
+
+def test_nvs_is_a_module_that_runs() -> None:
+    """Where the environment is not activated."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nvs", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"nvs {version('lact-nvs')}\n"
+
+
+def test_a_shell_completes_commands_and_options(monkeypatch, capsys) -> None:
+    for typed, count, expected in (
+        ("nvs ren", 1, "render"),
+        ("nvs data po", 2, "pose"),
+    ):
+        monkeypatch.setenv("_NVS_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", typed)
+        monkeypatch.setenv("COMP_CWORD", str(count))
+        with pytest.raises(SystemExit):
+            app(prog_name="nvs")
+        assert capsys.readouterr().out.split() == [expected]
 
 
 def test_loading_parts_imports_only_typer_and_the_terminal() -> None:

@@ -78,6 +78,17 @@ def test_sizes_far_over_that_of_training_are_mentioned(
     line = "nvs: 32×56 is more than twice the 16×24 that mine was trained at; patches"
     assert (line in done.err) == is_said
     assert ("patches may show" in done.err) == is_said
+    small = nvs(
+        *("build", dataset, "-o", tmp_path / "a.scene", "--weights", folder),
+        *("--size", "16x24", "--json"),
+    )
+    assert small.code == 0, small.err
+    done = nvs(
+        *("render", tmp_path / "a.scene", "-o", tmp_path / "a.png"),
+        *("--frames", 1, "--size", size),
+    )
+    assert done.code == 0, done.err
+    assert (line in done.err) == is_said
 
 
 def test_weights_of_unknown_training_take_images_as_they_are(

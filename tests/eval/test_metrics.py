@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,22 @@ def test_missing_backbones_leave_a_reason_or_stop(plain_metrics: Metrics) -> Non
     assert "no backbone here" in plain_metrics.unavailable["lpips_alex"]
     with pytest.raises(WeightsUnavailableError):
         Metrics(torch.device("cpu"), require_lpips=True)
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_only_who_asked_for_lpips_is_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, required: bool
+) -> None:
+    said: list[str] = []
+
+    def absent(net: str, *, otherwise: str, **_: object) -> None:
+        said.append(otherwise)
+        raise WeightsUnavailableError("no backbone here", remedy="Fetch it.")
+
+    monkeypatch.setattr("nvs_eval.metrics.Lpips", absent)
+    with suppress(WeightsUnavailableError):
+        Metrics(torch.device("cpu"), require_lpips=required)
+    assert all(("leave out --require-lpips" in text) == required for text in said)
 
 
 def test_sizes_that_cannot_be_compared(plain_metrics: Metrics) -> None:

@@ -13,8 +13,9 @@ import pytest
 from nvs.images import read_image
 from nvs_eval.published import published, published_complexity
 from nvs_eval.report.page import write_report
+from nvs_eval.report.tables import shown
 from nvs_eval.runs import load_rows
-from nvs_eval.summary import Setting, summarise_rows
+from nvs_eval.summary import Interval, Setting, summarise_rows
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
 
@@ -76,13 +77,19 @@ def test_the_report_is_one_whole_page(folder_of_run: Path, tmp_path: Path) -> No
     assert "2 scenes · 4, 8 input views · 32×32 · net, nearest, mean" in page.text
     for heading in ("Worst scenes of net", "Best scenes of net", "Compare", "Times"):
         assert heading in page.text
-    assert text.count("<svg") == 1 + 2, "one chart of PSNR, two of scenes"
+    assert text.count("<svg") == 2 + 2, "charts of PSNR and SSIM, two of scenes"
     first = load_rows(folder_of_run)[0]
     (line, *_) = summarise_rows({"": load_rows(folder_of_run)})
     shown = f"{line.metrics['psnr'].mean:.2f}"
     assert shown in page.text
     assert shown in markdown.read_text()
     assert first["weights_digest"] in page.text
+
+
+@pytest.mark.parametrize(("column", "zero"), [("psnr", "0.00"), ("lpips_vgg", "0.000")])
+def test_nothing_is_less_than_zero_by_rounding(column: str, zero: str) -> None:
+    interval = Interval(mean=-1e-5, low=-2e-5, high=1e-5)
+    assert shown(column, interval, with_range=True) == f"{zero} [{zero}, {zero}]"
 
 
 def test_kept_pictures_are_what_was_measured(folder_of_run: Path) -> None:
@@ -154,7 +161,7 @@ def test_costs_stand_in_the_report(folder_of_run: Path, costs, nvs) -> None:
     assert code == 0, error
     text = (folder_of_run / "report.html").read_text()
     assert "2 blocks of width 32, 8 registers" in Page(text).text
-    assert text.count("<svg") == 1 + 2 + 3
+    assert text.count("<svg") == 2 + 2 + 3
     assert "Growth with n views" in (folder_of_run / "report.md").read_text()
     code, _, error = nvs(*report, folder_of_run / "run.json")
     assert (code, "run.json holds no costs" in error) == (2, True)

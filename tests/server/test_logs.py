@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,21 @@ def test_both_kinds_of_loggers_give_json(capsys: pytest.CaptureFixture[str]) -> 
     assert (ours["event"], ours["views"], ours["level"]) == ("built", 3, "info")
     assert (ours["logger"], ours["request_id"]) == ("nvs_server.here", "r1")
     assert (theirs["event"], theirs["request_id"]) == ("careful with it", "r1")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_people_at_a_terminal_get_lines(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    configure_logging("info", "auto")
+    logger("nvs_server.serve").info("listening", url="http://127.0.0.1:8000")
+    said = capsys.readouterr().err
+    assert said.startswith("{") != is_terminal
+    assert "listening" in said
+    assert "http://127.0.0.1:8000" in said
 
 
 def test_keys_and_tickets_are_blanked(capsys: pytest.CaptureFixture[str]) -> None:

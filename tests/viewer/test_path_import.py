@@ -77,6 +77,26 @@ def test_what_is_wrong_is_said(open_page: Callable[..., Page], fake: Fake) -> No
         assert "read" in page.evaluate(READ, json.dumps(good))
 
 
+def test_the_camera_that_the_page_copies_is_a_path(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.url)
+    copied = page.evaluate(
+        """async ([frame, size]) => {
+            const { cameraJson } = await import('/viewer/js/walk/share.js');
+            const { lensOfCamera } = await import('/viewer/js/cameras/lens.js');
+            const lens = lensOfCamera(frame, size.height, size.width);
+            const now = {pose: frame.world_from_camera, lens};
+            return cameraJson({now, ...now}, size);
+        }""",
+        [FRAME, {"height": 8, "width": 8}],
+    )
+    assert json.loads(copied) == FRAME | {"height": 8, "width": 8}
+    read = page.evaluate(READ, copied)["read"]
+    of_path = page.evaluate(READ, json.dumps(PATH))["read"]
+    assert read == of_path
+
+
 @pytest.mark.slow
 def test_present_keys_stay(open_page: Callable[..., Page], fake: Fake) -> None:
     page = open_page(fake.scene_url)

@@ -92,6 +92,35 @@ def test_keys_move_and_go(page: Page) -> None:
 
 
 @pytest.mark.slow
+def test_keys_outlast_a_reload(page: Page) -> None:
+    page.select_option(".timeline select >> nth=0", "ends")
+    page.locator(".key").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    before = times(page)
+    page.reload()
+    settled(page)
+    page.keyboard.press("t")
+    assert times(page) == before == [0, 2.1, 4]
+    expect(page.locator(".timeline select >> nth=0")).to_have_value("ends")
+    for _ in range(3):
+        page.locator(".key").nth(0).focus()
+        page.keyboard.press("Delete")
+    page.reload()
+    settled(page)
+    page.keyboard.press("t")
+    expect(page.locator(".key")).to_have_count(0)
+
+
+def test_an_empty_timeline_says_what_to_do_on_any_device(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.scene_url)
+    settled(page)
+    page.keyboard.press("t")
+    expect(page.locator(".track-empty")).to_contain_text("add a Key (K)")
+    expect(page.locator(".ruler .tick")).to_have_count(0)
+
+
 def test_an_inner_key_is_added_at_the_playhead(page: Page) -> None:
     lane = page.locator(".lane").bounding_box()
     assert lane is not None

@@ -58,6 +58,12 @@ def test_a_folder_becomes_a_scene(
     step(page, "choose")
     assert sorted(uploads(fake)) == [f"images/{i}.png" for i in range(3)]
     found = page.inner_text(".findings")
+    picture = page.locator(".card", has_text="chair").locator(".card-picture img")
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("naturalWidth", 8)
+    badge = page.locator(".finding .badge").bounding_box()
+    assert badge is not None
+    assert badge["height"] < 20, "one line, however long the finding beside it"
     for word in ("warning", "blurred", "Take it again.", "a.png"):
         assert word in found
     page.get_by_role("combobox", name="Weights").select_option("large")

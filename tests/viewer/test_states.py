@@ -120,6 +120,16 @@ def test_scene_that_is_not_there(open_page: Callable[..., Page], fake: Fake) -> 
     assert "belongs to another key" in page.inner_text("main")
 
 
+@pytest.mark.parametrize("address", ["nothere", "nothere/", "a/b"])
+def test_an_address_that_no_scene_can_have(
+    open_page: Callable[..., Page], fake: Fake, address: str
+) -> None:
+    page = open_page(f"{fake.url}/scenes/{address}")
+    page.wait_for_selector("text=There is no such scene")
+    page.click("text=All scenes")
+    page.wait_for_selector(".card")
+
+
 def test_server_gone_at_the_start(open_page: Callable[..., Page], fake: Fake) -> None:
     page = open_page("about:blank")
     page.route("**/v1/**", lambda route: route.abort())

@@ -115,6 +115,24 @@ def test_the_up_axis_can_be_chosen(page: Page) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("trained", "large"), [(64, [96, 128, 192]), (None, [])])
+def test_sizes_far_above_the_training_are_marked(
+    page: Page, trained: int | None, large: list[int]
+) -> None:
+    scene = {"height": 64, "width": 96}
+    model = {"patch_size": 8, "max_height": 200, "max_width": 512}
+    model |= {"trained_height": trained, "trained_width": trained}
+    sizes = page.evaluate(
+        """async ([scene, model]) => {
+            const { fullSizes } = await import('/viewer/js/walk/camera-panel.js');
+            return fullSizes(scene, model);
+        }""",
+        [scene, model],
+    )
+    assert [size["height"] for size in sizes] == [32, 64, 96, 128, 192]
+    assert [size["height"] for size in sizes if size["isLarge"]] == large
+
+
 def test_the_flight_is_smooth_unless_calm_is_preferred(
     open_page: Callable[..., Page], fake: Fake
 ) -> None:

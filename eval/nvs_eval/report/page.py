@@ -28,6 +28,8 @@ from nvs_eval.runs.records import Row, load_run, load_timings, read_jsonl
 from nvs_eval.summary import Line, differences, load_runs, summarise_rows
 
 TEMPLATE = Path(__file__).parent / "template.html"
+CHARTED = ("psnr", "ssim_gaussian", "lpips_vgg")
+"""What is drawn against the number of views."""
 MOST_SCATTERS = 3
 
 
@@ -133,7 +135,7 @@ def _charts(lines: Sequence[Line], colours: Mapping[str, str]) -> list[str]:
     for place in dict.fromkeys(line.setting.table for line in lines):
         own = [line for line in lines if line.setting.table == place]
         known = [one for one in published() if one.setting.table == place]
-        for column in ("psnr", "lpips_vgg"):
+        for column in CHARTED:
             if any(line.metrics[column] is not None for line in own):
                 title = f"{place[0].upper()}, {place[1]}×{place[2]}"
                 charts.append(against_views(own, known, column, title, colours))

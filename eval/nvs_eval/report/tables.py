@@ -30,11 +30,11 @@ def shown(column: str, interval: Interval | None, *, with_range: bool) -> str:
     """A value, with its 95 % interval over scenes where there are several."""
     if interval is None:
         return NOTHING
-    digits = 2 if column.startswith("psnr") else 3
-    value = f"{interval.mean:.{digits}f}"
+    form = "z.2f" if column.startswith("psnr") else "z.3f"  # z: no minus before zero
+    value = f"{interval.mean:{form}}"
     if not with_range or interval.low == interval.high:
         return value
-    return f"{value} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+    return f"{value} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
 def markdown(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nvs.cli.remote import bars, connection
-from nvs.errors import CameraError, ConfigError, OutputError
+from nvs.errors import ConfigError, OutputError
 from nvs.terminal import options, output
 
 if TYPE_CHECKING:
@@ -34,20 +33,13 @@ def render(
             help=".png, .jpg, .webp or .npy (float32); a folder for several cameras.",
         ),
     ],
-    eye: Annotated[
-        str | None, typer.Option(help="Where the camera is, such as 2.5,0,1.")
-    ] = None,
-    target: Annotated[str, typer.Option(help="What it looks at.")] = "0,0,0",
-    up: Annotated[str, typer.Option(help="What is up in the picture.")] = "0,0,1",
-    fov: Annotated[
-        float, typer.Option(help="Vertical field of view in degrees.")
-    ] = 50.0,
-    input: Annotated[
-        int | None, typer.Option(help="The camera of an input view, by index.")
-    ] = None,
-    camera: Annotated[
-        Path | None, typer.Option(help="JSON file with a camera, or a list of them.")
-    ] = None,
+    eye: options.Eye = None,
+    target: options.Target = "0,0,0",
+    up: options.UpInPicture = "0,0,1",
+    fov: options.Fov = 50.0,
+    input: options.Input = None,
+    camera: options.CameraFile = None,
+    dataparser: options.Dataparser = None,
     size: options.Size = None,
     background: Annotated[
         str, typer.Option(help="model, transparent, or a colour such as #ffffff.")
@@ -72,23 +64,23 @@ def render(
     if eye is not None:
         cameras = [
             {
-                "eye": _vector(eye, "--eye"),
-                "target": _vector(target, "--target"),
-                "up": _vector(up, "--up"),
+                "eye": options.parse_vector(eye, "--eye"),
+                "target": options.parse_vector(target, "--target"),
+                "up": options.parse_vector(up, "--up"),
                 "vertical_fov_degrees": fov,
             }
         ]
-    elif camera is not None:
-        cameras = _read(camera)
-    if len(cameras) > 1 and not several:
-        raise ConfigError(
-            f"{camera} has {len(cameras)} cameras, {destination} is one file",
-            remedy="Name a folder.",
-        )
     with connection.connect(server, key_file) as client:
         height, width = _picture_size(client, client.scene(scene), size)
         if input is not None:
             cameras = [_input(client, scene, input, height, width)]
+        elif camera is not None:
+            cameras = _read(camera, height, width, dataparser)["frames"]
+        if len(cameras) > 1 and not several:
+            raise ConfigError(
+                f"{camera} has {len(cameras)} cameras, {destination} is one file",
+                remedy="Name a folder.",
+            )
         pictures = client.render_batch(
             scene,
             cameras,
@@ -113,7 +105,8 @@ def render(
 def video(
     scene: connection.SceneId,
     destination: options.Output,
-    path: options.CameraPath = "orbit",
+    path: options.CameraPath = None,
+    dataparser: options.Dataparser = None,
     frames: options.NumFrames = 60,
     fps: Annotated[
         float | None,
@@ -130,14 +123,18 @@ def video(
     if destination.suffix != ".mp4":
         raise OutputError(f"cannot write {destination}", remedy="Name an .mp4 file.")
     with connection.connect(server, key_file) as client:
-        trajectory = _trajectory(path, frames, elevation, zoom)
         height, width = _picture_size(client, client.scene(scene), size)
+        trajectory = _trajectory(
+            *(path or "orbit", dataparser, frames, elevation, zoom),
+            height=height,
+            width=width,
+        )
         job = client.render_video(
             scene,
             trajectory,
             height=height,
             width=width,
-            fps=fps or _stated_fps(trajectory),
+            fps=fps or trajectory.get("camera_path", {}).get("fps"),
             wait=False,
         )
         bars.waited(client, job)
@@ -221,41 +218,25 @@ def _input(
     )
 
 
-def _read(file: Path) -> list[Camera]:
-    from json import loads
+def _read(
+    file: Path, height: int, width: int, dataparser: Path | None
+) -> dict[str, Any]:
+    """The cameras of a file as a camera path, at a size in pixels."""
+    from nvs.cameras import read_camera_path
+    from nvs.cameras.camera_path import camera_path_document
 
-    try:
-        content = loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CameraError(
-            f"{file} is not readable JSON ({error})",
-            remedy="Check that the file exists and is complete.",
-        ) from error
-    cameras: list[Any] = content if isinstance(content, list) else [content]
-    if not cameras or not all(isinstance(one, dict) for one in cameras):
-        raise CameraError(
-            f"{file} holds no cameras",
-            remedy="Give an object with eye, target and vertical_fov_degrees, or "
-            "with world_from_camera, or a list of them.",
-        )
-    return cameras
-
-
-def _vector(text: str, option: str) -> list[float]:
-    try:
-        x, y, z = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(
-            f"{option} is {text!r}", remedy="Give three numbers such as 2.5,0,1."
-        ) from error
-    return [x, y, z]
+    read = read_camera_path(file, height, width, dataparser=dataparser)
+    return camera_path_document(read)
 
 
 def _trajectory(
-    path: str, frames: int, elevation: float | None, zoom: float
+    path: str,
+    dataparser: Path | None,
+    frames: int,
+    elevation: float | None,
+    zoom: float,
+    **size: int,
 ) -> dict[str, Any]:
-    from json import loads
-
     from nvs.api.renders import FORMS
 
     if path in FORMS:
@@ -263,16 +244,9 @@ def _trajectory(
         if path == "orbit":
             trajectory |= {"elevation_degrees": elevation, "zoom": zoom}
         return trajectory
-    try:
-        return {"camera_path": loads(Path(path).read_text(encoding="utf-8"))}
-    except (OSError, ValueError, RecursionError) as error:
+    if not Path(path).is_file():
         raise ConfigError(
-            f"--path is {path!r} ({error})",
-            remedy=f"Use {', '.join(FORMS)}, or the name of a JSON file.",
-        ) from error
-
-
-def _stated_fps(trajectory: Mapping[str, Any]) -> float | None:
-    path = trajectory.get("camera_path")
-    fps = path.get("fps") if isinstance(path, dict) else None
-    return fps if isinstance(fps, int | float) else None
+            f"--path is {path!r}",
+            remedy=f"Use {', '.join(FORMS)}, or the name of a JSON file that exists.",
+        )
+    return {"camera_path": _read(Path(path), dataparser=dataparser, **size)}

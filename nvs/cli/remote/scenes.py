@@ -14,6 +14,9 @@ from nvs.terminal import options, output
 if TYPE_CHECKING:
     from nvs.client import CamerasReport, Client
 
+STATES = {"empty": "no images yet", "uploading": "not built"}
+"""States of scenes as people call them, where that is another word."""
+
 
 def scenes(
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
@@ -59,7 +62,7 @@ def scenes(
         table.add_row(
             scene.id,
             scene.name,
-            scene.state,
+            STATES.get(scene.state, scene.state),
             str(scene.num_images),
             f"{scene.height}×{scene.width}" if scene.height else "",
             f"{scene.created_at.astimezone():%Y-%m-%d}",
@@ -114,6 +117,8 @@ def upload(
         }
         if report.missing:
             output.say(f"nvs: missing images: {', '.join(report.missing[:3])} …")
+    if not json:
+        values["state"] = STATES.get(result.state, result.state)
     output.print_result(values, as_json=json, title=f"uploaded {path}")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from nvs.api.names import check_file_name
 from nvs.errors import DatasetError
+from nvs.zip_names import ZipEntry, zip_entries
 
 MAX_DIRECTORY_BYTES = 8 * 2**20
 """Most that is read at once; above all of the archive's list of entries."""
@@ -50,7 +51,7 @@ class ArchiveLimits:
     """What an archive may hold."""
 
     max_files: int
-    """Entries, folders included."""
+    """Files that are wanted."""
     max_bytes: int
     """All files unpacked."""
     max_file_bytes: int
@@ -82,7 +83,8 @@ def unpack(
         archive: The zip file.
         folder: An empty folder.
         limits: What it may hold.
-        keep: Whether a file of this path is wanted; others are not unpacked.
+        keep: Whether a file of this path is wanted; others are not unpacked, and
+            nothing about them matters.
 
     Returns:
         The unpacked files by path.
@@ -93,19 +95,32 @@ def unpack(
             archive is over.
     """
     with _opened(archive) as zipped:
-        entries = _files(zipped, limits.max_files)
-        wanted = [entry for entry in entries if keep(entry.filename)]
+        wanted = [
+            entry
+            for entry in zip_entries(zipped)
+            if not entry.is_folder and keep(entry.name)
+        ]
+        if len(wanted) > limits.max_files:
+            raise DatasetError(
+                f"the zip file has {len(wanted)} files, over the limit of "
+                f"{limits.max_files}",
+                remedy="Put fewer files into it.",
+            )
+        for entry in wanted:
+            check_file_name(entry.name, "the zip entry")
+            _check_entry(entry)
+        _check_overlaps(wanted, zipped.start_dir)
+        _check_names([entry.name for entry in wanted])
         _check_sizes(wanted, limits)
-        prefix = _common_folder([entry.filename for entry in wanted])
+        prefix = _common_folder([entry.name for entry in wanted])
         unpacked: list[UnpackedFile] = []
-        for entry in sorted(wanted, key=lambda entry: entry.filename):
-            path = entry.filename[len(prefix) :]
+        for entry in sorted(wanted, key=lambda entry: entry.name):
+            path = entry.name.removeprefix(prefix)
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             sha256 = _unpack_one(zipped, entry, target)
-            unpacked.append(
-                UnpackedFile(path=path, sha256=sha256, num_bytes=entry.file_size)
-            )
+            num_bytes = entry.info.file_size
+            unpacked.append(UnpackedFile(path=path, sha256=sha256, num_bytes=num_bytes))
     return unpacked
 
 
@@ -135,37 +150,22 @@ def _opened(archive: Path) -> Generator[zipfile.ZipFile]:
             ) from error
 
 
-def _files(zipped: zipfile.ZipFile, max_files: int) -> list[zipfile.ZipInfo]:
-    """The entries that are files, once all entries have been checked."""
-    entries = zipped.infolist()
-    if len(entries) > max_files:
-        raise DatasetError(
-            f"the zip file has {len(entries)} entries, over the limit of {max_files}",
-            remedy="Put fewer files into it.",
-        )
-    for entry in entries:
-        _check_entry(entry)
-    _check_overlaps(entries, zipped.start_dir)
-    files = [entry for entry in entries if not entry.is_dir()]
-    _check_names(files)
-    return files
-
-
-def _check_sizes(wanted: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> None:
+def _check_sizes(wanted: Sequence[ZipEntry], limits: ArchiveLimits) -> None:
     for entry in wanted:
-        if entry.file_size > limits.max_file_bytes:
+        size, packed_size = entry.info.file_size, entry.info.compress_size
+        if size > limits.max_file_bytes:
             raise DatasetError(
-                f"the zip entry {entry.filename!r} has {entry.file_size} bytes, over "
+                f"the zip entry {entry.name!r} has {size} bytes, over "
                 f"the limit of {limits.max_file_bytes}",
                 remedy="Shrink it or leave it out.",
             )
-        if entry.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * entry.compress_size):
+        if size > max(RATIO_FREE_BYTES, MAX_RATIO * packed_size):
             raise DatasetError(
-                f"the zip entry {entry.filename!r} grows from {entry.compress_size} to "
-                f"{entry.file_size} bytes, more than {MAX_RATIO} times",
+                f"the zip entry {entry.name!r} grows from {packed_size} to "
+                f"{size} bytes, more than {MAX_RATIO} times",
                 remedy="Send images as JPEG, PNG or WebP.",
             )
-    total = sum(entry.file_size for entry in wanted)
+    total = sum(entry.info.file_size for entry in wanted)
     if total > limits.max_bytes:
         raise DatasetError(
             f"the zip file holds {total} bytes unpacked, over the limit of "
@@ -174,40 +174,39 @@ def _check_sizes(wanted: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> No
         )
 
 
-def _check_entry(entry: zipfile.ZipInfo) -> None:
-    check_file_name(entry.orig_filename.rstrip("/") or "/", "the zip entry")
-    name = entry.filename
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+def _check_entry(entry: ZipEntry) -> None:
+    info = entry.info
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
         raise DatasetError(
-            f"the zip entry {name!r} is a link or a special file",
+            f"the zip entry {entry.name!r} is a link or a special file",
             remedy="Put the file itself into the archive.",
         )
-    if entry.flag_bits & ENCRYPTED:
+    if info.flag_bits & ENCRYPTED:
         raise DatasetError(
-            f"the zip entry {name!r} is encrypted",
+            f"the zip entry {entry.name!r} is encrypted",
             remedy="Make the archive without a password.",
         )
-    if entry.compress_type not in METHODS:
+    if info.compress_type not in METHODS:
         raise DatasetError(
-            f"the zip entry {name!r} is packed by method {entry.compress_type}",
+            f"the zip entry {entry.name!r} is packed by method {info.compress_type}",
             remedy="Make the archive with deflate, or without compression.",
         )
 
 
-def _check_overlaps(entries: Sequence[zipfile.ZipInfo], directory: int) -> None:
+def _check_overlaps(entries: Sequence[ZipEntry], directory: int) -> None:
     """Every entry has its own bytes, all of them before the list of entries."""
     end, before = 0, "the beginning of the file"
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
-        if entry.header_offset < end:
+    for entry in sorted(entries, key=lambda entry: entry.info.header_offset):
+        start = entry.info.header_offset
+        if start < end:
             raise DatasetError(
-                f"the zip entry {entry.filename!r} overlaps {before}",
+                f"the zip entry {entry.name!r} overlaps {before}",
                 remedy="Make the archive again with another program.",
             )
-        name_bytes = len(entry.orig_filename.encode(errors="replace"))
-        end = entry.header_offset + LOCAL_HEADER_BYTES + name_bytes
-        end += entry.compress_size
-        before = repr(entry.filename)
+        end = start + LOCAL_HEADER_BYTES + entry.num_name_bytes
+        end += entry.info.compress_size
+        before = repr(entry.name)
     if end > directory:
         raise DatasetError(
             f"the zip entry {before} overlaps the list of entries",
@@ -215,16 +214,16 @@ def _check_overlaps(entries: Sequence[zipfile.ZipInfo], directory: int) -> None:
         )
 
 
-def _check_names(files: Sequence[zipfile.ZipInfo]) -> None:
+def _check_names(files: Sequence[str]) -> None:
     """No name comes twice, and none is a folder of another."""
     names: set[str] = set()
-    for entry in files:
-        if entry.filename in names:
+    for name in files:
+        if name in names:
             raise DatasetError(
-                f"the zip file has {entry.filename!r} more than once",
+                f"the zip file has {name!r} more than once",
                 remedy="Give each file its own name.",
             )
-        names.add(entry.filename)
+        names.add(name)
     for name in names:
         parts = name.split("/")
         for count in range(1, len(parts)):
@@ -245,20 +244,20 @@ def _common_folder(names: Sequence[str]) -> str:
     return "" if top in OWN_FOLDERS else f"{top}/"
 
 
-def _unpack_one(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> str:
+def _unpack_one(zipped: zipfile.ZipFile, entry: ZipEntry, target: Path) -> str:
     """Write one file, counting; its digest."""
     digest = hashlib.sha256()
     num_bytes = 0
-    with zipped.open(entry) as source, target.open("xb") as output:
+    with zipped.open(entry.info) as source, target.open("xb") as output:
         while chunk := source.read(CHUNK_BYTES):
             num_bytes += len(chunk)
-            if num_bytes > entry.file_size:
+            if num_bytes > entry.info.file_size:
                 break
             digest.update(chunk)
             output.write(chunk)
-    if num_bytes != entry.file_size:
+    if num_bytes != entry.info.file_size:
         raise DatasetError(
-            f"the zip entry {entry.filename!r} does not have the {entry.file_size} "
+            f"the zip entry {entry.name!r} does not have the {entry.info.file_size} "
             "bytes that the list of entries says",
             remedy="Make the archive again.",
         )

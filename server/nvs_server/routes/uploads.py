@@ -39,8 +39,8 @@ from nvs_server.storage.records import FileRecord
 ImageName = Annotated[
     str,
     Path(
-        description="Relative POSIX path of the image within the scene, at most 255 "
-        "bytes; camera files name images by it.",
+        description="Relative POSIX path of the image within the scene, at most 1024 "
+        "bytes, 255 a folder; camera files name images by it.",
         examples=["images/0001.jpg"],
     ),
 ]

@@ -49,6 +49,17 @@ def test_upload_makes_a_scene(nvs, service, folder: Path) -> None:
     assert service.scene(done.json["scene"])["num_images"] == 1
 
 
+def test_a_finished_upload_does_not_read_as_if_it_went_on(
+    nvs, service, folder: Path
+) -> None:
+    done = nvs("remote", "upload", folder)
+    assert done.code == 0, done.err
+    assert "not built" in done.out
+    assert "uploading" not in done.out
+    assert "not built" in nvs("remote", "scenes").out
+    assert json.loads(nvs("remote", "scenes", "--json").out)[0]["state"] == "uploading"
+
+
 def test_upload_goes_on(nvs, service, folder: Path) -> None:
     scene_id = nvs("remote", "upload", folder, "--json").json["scene"]
     service.proxy.requests.clear()
@@ -150,7 +161,7 @@ def test_render_a_folder(nvs, service, tmp_path: Path, scene_id: str) -> None:
         (("-o", "a.png", "--eye", "1,2,3", "--input", "0"), "said more than once"),
         (("-o", "a.png", "--eye", "1,2"), "--eye is '1,2'. Give three numbers"),
         (("-o", "a.gif", "--eye", "1,2,3"), "cannot write a.gif"),
-        (("-o", "a.png", "--camera", "no.json"), "no.json is not readable JSON"),
+        (("-o", "a.png", "--camera", "no.json"), "no.json: not a readable JSON file"),
         (("-o", "a.png", "--eye", "1,2,3", "--size", "4"), "smaller than one patch"),
         (("-o", "a.png", "--eye", "1,2,3", "--size", "x"), "--size is 'x'"),
     ],
@@ -161,6 +172,34 @@ def test_renders_that_cannot_be(
     done = nvs("remote", "render", scene_id, *arguments)
     assert done.code == 2
     assert message in done.err
+
+
+def test_what_the_viewer_copies_is_a_camera_file(
+    nvs, service, scene_id: str, tmp_path: Path
+) -> None:
+    """A camera, which has a size of its own, and the path of one frame."""
+    pose = np.eye(4)
+    pose[2, 3] = -2.5
+    lens = {"fx": 70.0, "fy": 70.0, "cx": 48.0, "cy": 32.0}
+    camera = {"world_from_camera": pose.tolist(), **lens}
+    size = {"height": 64, "width": 96}
+    path = {"format": "lact-nvs camera path", "version": 1, "fps": 30, **size}
+    documents = (camera | size, path | {"frames": [camera]})
+    for document in documents:
+        (tmp_path / "c.json").write_text(json.dumps(document))
+        done = nvs(
+            *("remote", "render", scene_id, "-o", tmp_path / "a.png"),
+            *("--camera", tmp_path / "c.json", "--size", "48"),
+        )
+        assert done.code == 0, done.err
+        (sent,) = service.proxy.requests[-1].json["cameras"]
+        assert sent["world_from_camera"] == pose.tolist()
+        assert (sent["fx"], sent["cx"], sent["cy"]) == (35, 24, 16)
+        done = nvs(
+            *("remote", "video", scene_id, "-o", tmp_path / "v.mp4"),
+            *("--path", tmp_path / "c.json"),
+        )
+        assert done.code == 0, done.err
 
 
 def test_a_camera_that_the_service_refuses_is_one_line(
@@ -212,7 +251,10 @@ def test_video_of_a_path_keeps_its_rate(
     assert done.code == 0, done.err
     (sent,) = service.proxy.requests_of("POST .*/videos")
     assert sent.json["fps"] == 12.5
-    assert sent.json["trajectory"] == {"camera_path": path}
+    sent_path = sent.json["trajectory"]["camera_path"]
+    assert (sent_path["height"], sent_path["width"]) == (64, 96)
+    assert len(sent_path["frames"]) == 2
+    assert sent_path["frames"][0]["fx"] == pytest.approx(32 / np.tan(np.radians(25)))
     assert "--path is 'round'" in nvs(*common, "round").err
 
 

@@ -12,6 +12,7 @@ from nvs.errors import DatasetError
 from nvs_data import containers
 from nvs_data.meshes.load import load_mesh
 from nvs_data.meshes.sources import find_meshes
+from tests.test_zip_names import entry, packed
 
 
 def test_models_are_found_in_folders_and_archives(shapes: Any, tmp_path: Path) -> None:
@@ -25,6 +26,22 @@ def test_models_are_found_in_folders_and_archives(shapes: Any, tmp_path: Path) -
     assert sorted(found) == ["Shoe", "more-kitchen-pan", "toys-box"]
     assert len(load_mesh(found["more-kitchen-pan"]).parts) == len(shapes.FACES)
     assert [s.name for s in find_meshes(tmp_path / "more.sh3f")] == ["kitchen-pan"]
+
+
+def test_names_in_archives_are_those_that_models_refer_to(
+    shapes: Any, tmp_path: Path
+) -> None:
+    r"""A code page of Windows, and `\\` between folders."""
+    box = shapes.write_box(tmp_path / "toys")
+    files = {
+        "кухня\\плита.obj": box.read_bytes(),
+        "кухня\\box.mtl": box.with_suffix(".mtl").read_bytes(),
+    }
+    packs = {entry(name.encode("cp866")): data for name, data in files.items()}
+    (tmp_path / "a.zip").write_bytes(packed(packs))
+    (found,) = find_meshes(tmp_path / "a.zip")
+    assert found.member == "кухня/плита.obj"
+    assert len(load_mesh(found).parts) == len(shapes.FACES)
 
 
 def test_models_that_share_a_name_get_different_folders(

@@ -8,6 +8,7 @@ import stat
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
+from string import ascii_letters
 
 import pytest
 
@@ -71,10 +72,10 @@ def overlapping() -> bytes:
     kernel = zipped({"0.json": bytes(2**20)})
     local = kernel[: kernel.index(b"PK\x01\x02")]
     entry = kernel[len(local) : kernel.rindex(b"PK\x05\x06")]
-    entries = b"".join(
-        entry.replace(b"0.json", f"{n:06d}".encode()) for n in range(1000)
-    )
-    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 1000, 1000, len(entries), 0, 0)
+    names = [f"{letter}.json".encode() for letter in ascii_letters]
+    entries = b"".join(entry.replace(b"0.json", name) for name in names)
+    count = len(names)
+    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, count, count, len(entries), 0, 0)
     end = end[:16] + struct.pack("<I", len(local)) + end[20:]
     return local + entries + end
 
@@ -135,7 +136,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "up within": (lambda: with_entry("images/../../evil.json"), "`..`"),
     "absolute": (lambda: with_entry("/etc/evil.json"), "absolute"),
     "drive": (lambda: with_entry("C:/evil.json"), "drive letter"),
-    "backslash": (lambda: renamed(b"a\\b.json"), "backslash"),
+    "up by backslash": (lambda: renamed(b"..\\b.txt"), "`..`"),
+    "drive and backslash": (lambda: renamed(b"c:\\b.txt"), "drive letter"),
     "nul": (lambda: renamed(b"a\0b.json"), "control characters"),
     "escape": (lambda: renamed(b"a\x1bb.json"), "control characters"),
     "long name": (lambda: with_entry("a" * 300 + ".json"), "over the limit of 255"),

@@ -119,7 +119,7 @@ CASES: list[Case] = [
     ("a%5Cb.png", b"x", {}, 422, "invalid", "holds a backslash"),
     ("a%00.png", b"x", {}, 422, "invalid", "holds control characters"),
     ("C:a.png", b"x", {}, 422, "invalid", "begins with a drive letter"),
-    ("a" * 256, b"x", {}, 422, "invalid", "has 256 bytes, over the limit of 255"),
+    ("a" * 256, b"x", {}, 422, "invalid", "a part of 256 bytes, over the limit of 255"),
     ("a.png", b"", {}, 422, "invalid", "The body is empty."),
     ("a.png", b"GIF89a", {}, 422, "invalid", "a.png: not a PNG, JPEG"),
     ("a.png", picture()[:-30], {}, 422, "invalid", "a.png: truncated or"),

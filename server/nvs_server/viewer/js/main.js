@@ -5,6 +5,7 @@ import * as api from "./lib/api.js";
 import { el, fill } from "./lib/dom.js";
 import { header } from "./header.js";
 import { askForKey } from "./sign-in.js";
+import { stateCard } from "./states.js";
 import { problemCard, untilAnswered } from "./until-answered.js";
 import { sceneIdOf } from "./walk/links.js";
 
@@ -23,6 +24,17 @@ async function introduction() {
   }
 }
 
+/** The card for an address that no scene can have. */
+const noSuchPage = () =>
+  stateCard({
+    icon: "warning",
+    state: "not-found",
+    title: "There is no such scene",
+    text: "The address is not that of a scene: a part of it is missing or wrong.",
+    remedy: "Copy the link again, or open the scene from the list.",
+    actions: [el("a", { class: "button", href: "/" }, "All scenes")],
+  });
+
 async function start() {
   const [me, models] = await introduction();
   const sceneId = sceneIdOf(location.pathname);
@@ -30,6 +42,10 @@ async function start() {
   if (sceneId) {
     const { walkPage } = await import("./walk/walk-page.js");
     await walkPage(root, { me, models, sceneId });
+  } else if (/^\/scenes\/./.test(location.pathname)) {
+    const place = el("main", { id: "main", class: "centred" });
+    root.append(header({ me }), place);
+    fill(place, noSuchPage());
   } else {
     const { scenesPage } = await import("./scenes/scenes-page.js");
     const place = el("div", { class: "page" });

@@ -95,6 +95,13 @@ export const datasetPath = (id) => path("scenes", id, "dataset");
 export const filePath = (id) => path("scenes", id, "file");
 export const images = async (id) =>
   (await json("GET", path("scenes", id, "images"))).items;
+/** The first uploaded photograph of a kind that browsers show. */
+export const firstImage = async (id, signal) => {
+  const isShown = ({ name }) => /\.(png|jpe?g|webp|avif|bmp)$/i.test(name);
+  const first = (await images(id)).find(isShown);
+  if (!first) throw new Problem({ title: "No image of the scene can be shown" });
+  return blob("GET", imagePath(id, first.name), { signal });
+};
 export const putCameras = (id, text) =>
   json("PUT", path("scenes", id, "cameras"), {
     body: text,

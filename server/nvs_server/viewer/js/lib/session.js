@@ -1,7 +1,9 @@
-// The API key: for this tab, or on this device when the user says so. In a frame on
-// another site's page browsers may refuse storage: then it is kept until the page is left.
+// What a reload of the page keeps: the API key, for this tab or on this device when the
+// user says so, and the camera path of each scene, for this tab. In a frame on another
+// site's page browsers may refuse storage: then a key is kept until the page is left.
 
 const NAME = "nvs-key";
+const pathName = (sceneId) => `nvs-path-${sceneId}`;
 
 let keptHere = null;
 
@@ -35,4 +37,15 @@ function storages() {
   } catch {
     return [];
   }
+}
+
+/** The text that `keepPath` was given for a scene, or null. */
+export const storedPath = (sceneId) =>
+  storages()[0]?.getItem(pathName(sceneId)) ?? null;
+
+/** Keeps the text of a scene's camera path until the tab closes; null removes it. */
+export function keepPath(sceneId, text) {
+  const [tab] = storages();
+  if (text === null) tab?.removeItem(pathName(sceneId));
+  else tab?.setItem(pathName(sceneId), text);
 }

@@ -1,5 +1,6 @@
-// Camera-path files: our own form, which `nvs render --path` reads, and the one that the
-// nerfstudio viewer exports. Our own gets the keyframes as an extra, for editing.
+// Camera-path files: our own form, which `nvs render --path` reads, the one that the
+// nerfstudio viewer exports, and single cameras. Our own gets the keyframes as an extra,
+// for editing.
 
 import { opencvFromOpengl } from "../cameras/conventions.js";
 import { lensOfCamera, lensOfFov, pixelsOfLens } from "../cameras/lens.js";
@@ -61,12 +62,18 @@ export function pathOfText(text, { aspect, radius }) {
   } catch (error) {
     throw new Error(`This file is not JSON: ${error.message}`);
   }
+  if (document?.world_from_camera) document = pathOfCamera(document);
   if (document?.format === FORMAT) return ownPath(document, radius);
   if (Array.isArray(document?.camera_path))
     return nerfstudioPath(document, aspect, radius);
   throw new Error(
     "This is not a camera path. Give a file that this page or nvs wrote, or an export of the nerfstudio viewer.",
   );
+}
+
+/** The path of one frame that a camera makes, as the page copies it. */
+function pathOfCamera({ height, width, ...camera }) {
+  return { format: FORMAT, version: VERSION, fps: 30, height, width, frames: [camera] };
 }
 
 function ownPath(document, radius) {

@@ -83,7 +83,7 @@ export function timelineControls(on) {
   const empty = el(
     "p",
     { class: "track-empty muted" },
-    "Move to where the path begins and press K, move on and press K again.",
+    "Move to where the path begins and add a Key (K), move on and add another.",
   );
   const job = el("div", { class: "job", hidden: true, "aria-live": "polite" });
   const element = el(

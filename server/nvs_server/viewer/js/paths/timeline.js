@@ -3,6 +3,7 @@
 import { fileName, saveJson } from "../lib/download.js";
 import { icon } from "../lib/icons.js";
 import { guarded, notify } from "../lib/notices.js";
+import { keepPath, storedPath } from "../lib/session.js";
 import { Keyframes } from "./keyframes.js";
 import { documentOf, pathOfText } from "./path-json.js";
 import { FPS, timelineControls } from "./timeline-controls.js";
@@ -41,7 +42,11 @@ export class Timeline extends EventTarget {
       sceneId: scene.id,
       name: fileName(scene.name, ".mp4"),
     });
-    this.keyframes.addEventListener("change", () => this.#changed());
+    this.#restore();
+    this.keyframes.addEventListener("change", () => {
+      this.#changed();
+      this.#keep();
+    });
     this.track.addEventListener("seek", ({ detail }) => this.seek(detail));
     this.track.addEventListener("delete", ({ detail }) => this.#remove(detail));
     this.track.addEventListener("select", ({ detail }) => this.#selected(detail));
@@ -157,6 +162,28 @@ export class Timeline extends EventTarget {
       ...this.getSize(),
       keyframes,
     });
+  }
+
+  /** Keeps the keys for a reload of the page. */
+  #keep() {
+    const { keys } = this.keyframes;
+    const size = { ...this.getSize(), fps: Number(this.fps.value) };
+    const text =
+      keys.length === 0
+        ? null
+        : JSON.stringify(
+            documentOf([keys[0]], { ...size, keyframes: this.keyframes }),
+          );
+    keepPath(this.scene.id, text);
+  }
+
+  #restore() {
+    const text = storedPath(this.scene.id);
+    if (text === null) return;
+    const { aspect, survey } = this.view;
+    const { fps, ...path } = pathOfText(text, { aspect, radius: survey.radius });
+    this.keyframes.set(path);
+    this.fps.value = fps;
   }
 
   #export() {

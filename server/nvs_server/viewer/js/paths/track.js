@@ -124,7 +124,8 @@ export class Track extends EventTarget {
     const step =
       [0.5, 1, 2, 5, 10, 30, 60].find((size) => this.span / size <= 12) ?? 120;
     const ticks = [];
-    for (let time = 0; time <= this.span + 1e-6; time += step) {
+    const end = this.keyframes.keys.length === 0 ? -1 : this.span + 1e-6;
+    for (let time = 0; time <= end; time += step) {
       const tick = el("span", { class: "tick tabular" }, `${time} s`);
       tick.style.left = `${(100 * time) / this.span}%`;
       ticks.push(tick);

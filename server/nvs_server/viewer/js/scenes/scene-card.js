@@ -58,7 +58,8 @@ export function sceneCard(actions) {
     time.dateTime = created;
     time.textContent = age(created);
     size.textContent = sizeText(scene);
-    renew(picture, state === "ready" && updated, () => pictureOf(scene));
+    const shows = scene.num_images > 0 || state === "ready";
+    renew(picture, shows && updated, () => pictureOf(scene));
     renew(failure, JSON.stringify(scene.error), () => scene.error && failureOf(scene));
     renew(build, jobId, () => jobId && buildLine(scene, actions));
     if (!menuPlace.querySelector("[open]")) {
@@ -80,10 +81,12 @@ function renew(place, key, make) {
   if (hadFocus) place.querySelector("summary")?.focus();
 }
 
-const pictureOf = ({ id, state }) =>
+const pictureOf = ({ id, state, num_images: num }) =>
   state === "ready"
     ? lazyImage((signal) => api.thumbnail(id, signal), { alt: "" })
-    : icon("cube");
+    : num > 0
+      ? lazyImage((signal) => api.firstImage(id, signal), { alt: "" })
+      : icon("cube");
 
 const failureOf = ({ state, error }) =>
   el(

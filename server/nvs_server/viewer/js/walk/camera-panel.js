@@ -15,14 +15,18 @@ const AXES = {
 };
 const FACTORS = [0.5, 1, 1.5, 2, 3, 4];
 
-/** Sizes a picture can have at rest: parts of the scene's own within the model's limits. */
+/**
+ * Sizes a picture can have at rest: parts of the scene's own within the model's limits.
+ * `isLarge` are those of more than twice the size of the training.
+ */
 export function fullSizes(scene, model) {
   const patch = model.patch_size;
-  const sizes = FACTORS.map((factor) => ({
-    height: Math.round((scene.height * factor) / patch) * patch,
-    width: Math.round((scene.width * factor) / patch) * patch,
-    factor,
-  }));
+  const trained = Math.max(model.trained_height ?? Infinity, model.trained_width ?? 0);
+  const sizes = FACTORS.map((factor) => {
+    const height = Math.round((scene.height * factor) / patch) * patch;
+    const width = Math.round((scene.width * factor) / patch) * patch;
+    return { height, width, factor, isLarge: Math.max(height, width) > 2 * trained };
+  });
   return sizes.filter(
     ({ height, width, factor }) =>
       factor === 1 ||
@@ -72,10 +76,7 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
     },
   );
   const full = select(
-    sizes.map(({ height, width, factor }, index) => [
-      index,
-      `${width} × ${height}${factor === 1 ? " (as built)" : ""}`,
-    ]),
+    sizes.map((size, index) => [index, sizeText(size)]),
     {
       value: sizes.findIndex(({ factor }) => factor === 1),
       onchange: () => actions.setFull(sizes[full.value]),
@@ -127,6 +128,12 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
       node.setAttribute("aria-pressed", String(node.dataset.mode === name));
   };
   return { element, setMode };
+}
+
+function sizeText({ height, width, factor, isLarge }) {
+  const notes = [factor === 1 && "as built", isLarge && "patches may show"];
+  const said = notes.filter(Boolean).join(", ");
+  return `${width} × ${height}${said && ` (${said})`}`;
 }
 
 function axisOf({ up, survey }) {
