@@ -7,7 +7,7 @@ import shutil
 import struct
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, count
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from nvs.file_kinds import (
     is_unread_name,
 )
 from nvs.images import opened_image, orientation, upright
+from nvs_data.gravity import Vector, photo_gravity
 
 JPEG_QUALITY = 95
 """For photographs that must be written anew: losses are below their own noise."""
@@ -62,6 +63,8 @@ class PreparedPhotos:
     """What those were called that have another name now, by that name."""
     left_out: tuple[LeftOut, ...]
     """Photographs that cannot be read."""
+    gravity: Mapping[str, Vector] = field(default_factory=dict[str, Vector])
+    """What those say of gravity that say it (`nvs_data.gravity`), by name."""
 
 
 def list_photos(folder: Path) -> list[Path]:
@@ -142,6 +145,7 @@ def prepare_photos(photos: Sequence[Path], folder: Path) -> PreparedPhotos:
     names: list[str] = []
     renamed: dict[str, str] = {}
     left_out: list[LeftOut] = []
+    gravity: dict[str, Vector] = {}
     taken: set[str] = set()
     for photo in photos:
         try:
@@ -156,6 +160,7 @@ def prepare_photos(photos: Sequence[Path], folder: Path) -> PreparedPhotos:
                     part = folder / f".{name}.part"
                     _write_upright(image, photo, part)
                     part.replace(folder / name)
+                down = photo_gravity(image, orientation(image))
         except (ImageError, MissingExtraError) as error:
             missing = isinstance(error, MissingExtraError)
             reason = f"{error.detail}. {error.remedy}" if missing else error.detail
@@ -163,9 +168,16 @@ def prepare_photos(photos: Sequence[Path], folder: Path) -> PreparedPhotos:
             continue
         taken.add(name.casefold())
         names.append(name)
+        if down is not None:
+            gravity[name] = down
         if name != photo.name:
             renamed[name] = photo.name
-    return PreparedPhotos(names=tuple(names), renamed=renamed, left_out=tuple(left_out))
+    return PreparedPhotos(
+        names=tuple(names),
+        renamed=renamed,
+        left_out=tuple(left_out),
+        gravity=gravity,
+    )
 
 
 def _free_name(stem: str, suffix: str, taken: set[str]) -> str:

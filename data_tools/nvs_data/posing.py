@@ -31,6 +31,7 @@ from nvs_data.colmap_run import (
     import_pycolmap,
     quiet,
 )
+from nvs_data.gravity import Vector, world_up
 from nvs_data.photos import (
     LeftOut,
     Matching,
@@ -85,6 +86,10 @@ class PosingReport:
     """Pictures and videos beside the photographs, and photographs that are not read."""
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
     """What photographs were called that have another name in `images`, by that name."""
+
+    up: Vector | None = None
+    """Up in the world of the poses, by gravity in the photographs (`nvs_data.gravity`);
+    None if they say nothing of it."""
 
     @property
     def mean_error_px(self) -> float:
@@ -156,13 +161,15 @@ def pose(
         run.find_features(camera_model=camera_model, max_image_px=max_image_px)
         run.match(photo_pairs(names, matching))
         model = run.map()
-        report = _report(run, model)
+        report = _report(run, model, prepared.gravity)
     report = replace(report, left_out=left_out, renamed=prepared.renamed)
     _write_json(out / "posing.json", settings, report)
     return report
 
 
-def _report(run: ColmapRun, model: Any | None) -> PosingReport:
+def _report(
+    run: ColmapRun, model: Any | None, gravity: Mapping[str, Vector]
+) -> PosingReport:
     with run.database() as database:
         num_features = {
             image.name: database.num_keypoints_for_image(image.image_id)
@@ -208,8 +215,15 @@ def _report(run: ColmapRun, model: Any | None) -> PosingReport:
             elif name not in matched:
                 reason = "matches no other photograph"
             dropped.append(DroppedPhoto(name=name, reason=reason))
+    rotations = {
+        name: image.cam_from_world().rotation.matrix().T
+        for name, image in placed.items()
+    }
     return PosingReport(
-        folder=run.folder, registered=tuple(registered), dropped=tuple(dropped)
+        folder=run.folder,
+        registered=tuple(registered),
+        dropped=tuple(dropped),
+        up=world_up(rotations, gravity),
     )
 
 
@@ -242,6 +256,7 @@ def _write_json(
         content["dropped"] = [asdict(photo) for photo in report.dropped]
         content["left_out"] = [asdict(file) for file in report.left_out]
         content["renamed"] = dict(report.renamed)
+        content["up"] = report.up
     write_text(file, json.dumps(content, indent=1, ensure_ascii=False))
 
 

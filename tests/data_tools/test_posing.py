@@ -33,6 +33,7 @@ from nvs_data.photos import (
 )
 from nvs_data.posing import pose
 from nvs_data.video import pose_video
+from tests.data_tools.test_gravity import exif_with, maker_note
 
 pycolmap = pytest.importorskip("pycolmap")
 
@@ -121,6 +122,15 @@ def pose_errors(camera: Camera, reference: Camera) -> PoseErrors:
     )
 
 
+DOWN = np.array([0.0, 0.0, -1.0])
+
+
+def with_reading(gravity):
+    """EXIF of an iPhone that lies as its pixels do and feels this in the camera."""
+    x, y, z = gravity.tolist()
+    return exif_with(maker_note((-y, -x, -z)))
+
+
 class CancelledError(Exception):
     pass
 
@@ -130,7 +140,9 @@ def posed(tmp_path_factory):
     """Ten photographs, a plain and a foreign one; cancelled once and resumed."""
     photos, out = (tmp_path_factory.mktemp(name) for name in ("photos", "out"))
     for view, camera in enumerate(walk(10)):
-        Image.fromarray(photograph(camera)).save(photos / f"view {view}.png")
+        exif = with_reading(DOWN @ camera.world_from_camera[0, :3, :3].numpy())
+        picture = Image.fromarray(photograph(camera))
+        picture.save(photos / f"view {view}.png", exif=exif)
     Image.new("RGB", (WIDTH, HEIGHT), "grey").save(photos / "plain.png")
     foreign = wallpaper(77)[:HEIGHT, :WIDTH]
     Image.fromarray(foreign).save(photos / "foreign.png")
@@ -164,6 +176,17 @@ def test_known_cameras_come_back(posed):
     assert errors.center_relative.max() < 0.01
     found = read_dataset(posed["out"]).frames[0].camera
     assert torch.allclose(found.intrinsics[0], camera.intrinsics[0], rtol=0.01)
+
+
+def test_up_is_found_by_gravity(posed):
+    dataset = read_dataset(posed["out"])
+    assert dataset.world_up == pytest.approx(posed["report"].up, abs=1e-6)
+    cameras = walk(10)
+    for frame in dataset.frames:
+        known = cameras[int(frame.name[5])].world_from_camera[0, :3, :3].numpy()
+        found = frame.camera.world_from_camera[0, :3, :3].numpy()
+        cosine = (np.array(dataset.world_up) @ found) @ (-DOWN @ known)
+        assert cosine > math.cos(math.radians(0.5))
 
 
 def test_report_lists_registered_and_dropped_photographs(posed):

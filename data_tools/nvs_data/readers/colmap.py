@@ -12,12 +12,14 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from nvs.cameras import Camera
+from nvs.cameras.json_record import Record
 from nvs.errors import CameraError, DatasetError, about
-from nvs.scene.dataset_files import is_file
+from nvs.scene.dataset_files import is_file, read_json
 from nvs.scene.frames import Dataset, Frame
 from nvs.scene.image_files import ImageFiles, shortened
 from nvs_data.colmap_run import import_pycolmap
 from nvs_data.frames import lens_frame
+from nvs_data.gravity import Vector
 from nvs_data.readers.colmap_model import (
     ColmapCamera,
     ColmapImage,
@@ -63,7 +65,7 @@ class ColmapReader:
                 f"({len(listed)} images), is read; not used: {shortened(others)}"
             ]
         with about(model):
-            return _dataset(cameras, listed, _images(model), notes)
+            return _dataset(cameras, listed, _images(model), notes, _posed_up(model))
 
 
 def _models(path: Path) -> list[Path]:
@@ -111,6 +113,7 @@ def _dataset(
     listed: Sequence[ColmapImage],
     images: ImageFiles,
     notes: Sequence[str],
+    world_up: Vector | None,
 ) -> Dataset:
     if not listed:
         raise DatasetError(
@@ -128,7 +131,20 @@ def _dataset(
         if found is not None:
             mask = images.mask(found)
             frames.append(_frame(cameras[image.camera_id], image, found, mask))
-    return images.dataset(frames, notes=notes)
+    return images.dataset(frames, notes=notes, world_up=world_up)
+
+
+def _posed_up(model: Path) -> Vector | None:
+    """Up by gravity, where `nvs data pose` wrote the model and found it."""
+    file = model.resolve().parent.parent / "posing.json"
+    if not is_file(file):
+        return None
+    with about(file):
+        record = Record.of(read_json(file))
+        if record.values.get("up") is None:
+            return None
+        x, y, z = torch.tensor(record.numbers("up", 3)).tolist()
+        return x, y, z
 
 
 def _frame(
