@@ -64,6 +64,13 @@ Up = Annotated[
         "such as 0,0.1,-1; found from the cameras."
     ),
 ]
+Holdout = Annotated[
+    int | None,
+    typer.Option(
+        help="Keep every n-th view out, such as 8, render it, and say how close it "
+        "comes; `nvs build` writes a picture beside the scene."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 

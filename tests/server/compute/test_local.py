@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from nvs.api.jobs import BuildRequest, ListedViews
 from nvs.api.renders import FollowPath, Orbit, Spiral, Trajectory, VideoRequest, Walk
 from nvs.assets import SAMPLE
 from nvs.errors import (
@@ -131,6 +132,40 @@ def test_status_counts_images_and_cached_scenes(
     assert host.scenes >= 1
     assert host.bytes % host.scenes == 0
     assert (status.num_renders, status.num_jobs) == (0, 0)
+
+
+def test_a_build_says_what_was_expected_and_how_close_it_comes(
+    running: Running, prepared: PreparedViews, tmp_path: Path
+) -> None:
+    order = BuildOrder(
+        views=prepared.views,
+        output=tmp_path / "a.scene",
+        weights=prepared.weights,
+        up=(0.0, 2.0, 0.0),
+        held_out=prepared.views,
+        sheet=tmp_path / "sheet.png",
+    )
+    stages: list[str] = []
+    file = running.run(
+        running.backend.build(order, lambda stage, _: stages.append(stage))
+    )
+    assert list(dict.fromkeys(stages)) == ["prefill", "rendering", "storing"]
+    assert file.up == Scene.load(order.output).up == (0, 1, 0)
+    request = BuildRequest(
+        size=SIZE, views=ListedViews(indices=list(VIEWS)), up=order.up
+    )
+    expected = running.run(running.backend.expect(SAMPLE, request, look=True))
+    assert file.expectation == expected
+    assert file.held_out.num_views == len(VIEWS)
+    assert file.held_out.render.psnr_db > file.held_out.flat.psnr_db
+    assert file.sheet_sha256 == file_sha256(order.sheet)
+
+
+def test_the_verdict_is_about_the_weights_that_are_named(running: Running) -> None:
+    found = running.run(running.backend.validate(SAMPLE, weights="lact_tiny"))
+    assert found.expectation.weights == "lact_tiny"
+    with pytest.raises(ConfigError, match="'other' are not served here"):
+        running.run(running.backend.validate(SAMPLE, weights="other"))
 
 
 def test_models_say_what_is_served(running: Running, renderer: Renderer) -> None:
