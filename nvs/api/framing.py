@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
@@ -41,7 +42,7 @@ HELD_OUT_EXAMPLE: dict[str, Any] = {
 
 
 def _has_direction(up: tuple[float, float, float]) -> tuple[float, float, float]:
-    if not any(up):
+    if not 0 < math.hypot(*up) < math.inf:
         raise ConfigError(
             f"the up axis is {list(up)}",
             remedy="Give three numbers, not all 0, such as [0, 0, 1].",

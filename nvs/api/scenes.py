@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from nvs.api.cameras import IDENTITY, PosedCamera
-from nvs.api.framing import EXPECTATION_EXAMPLE, Expectation, HeldOut
+from nvs.api.framing import EXPECTATION_EXAMPLE, Expectation, HeldOut, UpAxis
 from nvs.api.values import ObjectId, Schema, Sha256, examples
 from nvs.errors import ConfigError
 
@@ -112,6 +112,8 @@ class SceneUpdate(Schema):
     """New tags, instead of all earlier ones."""
     expires_at: Expiry | None = None
     """A new time to delete it, or null for never."""
+    up: UpAxis = (0.0, 0.0, 1.0)
+    """What is up in its world, for orbits and the page, until it is built again."""
 
 
 class Failure(Schema):

@@ -25,7 +25,7 @@ def render(
             "-o", "--output", help="video.mp4, sheet.png, or a folder for frames."
         ),
     ],
-    path: options.CameraPath = "orbit",
+    path: options.CameraPath = "auto",
     dataparser: Annotated[
         Path | None,
         typer.Option(
@@ -121,36 +121,34 @@ def _cameras(
 ) -> tuple[Camera, float]:
     """The cameras of a path, and its frames a second."""
     import math
+    from typing import get_args
 
     from nvs.cameras import read_camera_path
     from nvs.errors import ConfigError
-    from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
+    from nvs.scene.paths import PathName, scene_path
     from nvs.scene.resize import fitting_size
 
     source = (scene.height, scene.width)
     if isinstance(size, tuple):
         source, size = size, None
     height, width = fitting_size(source, longest_px=size, patch_size=patch_size)
-    if path == "orbit":
-        radians = None if elevation is None else math.radians(elevation)
-        camera = scene_orbit(
+    if path in get_args(PathName):
+        camera = scene_path(
             scene,
             frames,
             height=height,
             width=width,
-            elevation_radians=radians,
+            path=path,
+            elevation_radians=None if elevation is None else math.radians(elevation),
             zoom=zoom,
         )
-    elif path == "spiral":
-        camera = scene_spiral(scene, frames, height=height, width=width)
-    elif path == "walk":
-        camera = scene_walk(scene, frames, height=height, width=width)
     elif Path(path).is_file():
         read = read_camera_path(path, height=height, width=width, dataparser=dataparser)
         return read.camera, read.fps
     else:
         raise ConfigError(
             f"--path is {path!r}",
-            remedy="Use orbit, spiral, walk, or the name of a JSON file that exists.",
+            remedy="Use auto, orbit, spiral, walk, or the name of a JSON file that "
+            "exists.",
         )
     return camera, FPS

@@ -142,9 +142,17 @@ class AsyncClient:
         name: str | None = None,
         tags: Sequence[str] | None = None,
         expires_at: datetime | EllipsisType | None = ...,
+        up: Sequence[float] | None = None,
     ) -> Scene:
-        """Change what is given; `expires_at=None` keeps the scene for ever."""
-        changes = _given(name=name, tags=None if tags is None else list(tags))
+        """Change what is given; `expires_at=None` keeps the scene for ever.
+
+        `up` is what is up in the world of a built scene, until it is built again.
+        """
+        changes = _given(
+            name=name,
+            tags=None if tags is None else list(tags),
+            up=None if up is None else list(up),
+        )
         if not isinstance(expires_at, EllipsisType):
             changes["expires_at"] = _time(expires_at)
         return await self._transport.ask(
@@ -296,7 +304,7 @@ class AsyncClient:
     async def render_video(
         self,
         scene_id: str,
-        trajectory: Mapping[str, Any],
+        trajectory: Mapping[str, Any] | None = None,
         *,
         height: int,
         width: int,
@@ -309,7 +317,8 @@ class AsyncClient:
         Args:
             scene_id: A built scene.
             trajectory: Such as {"kind": "orbit", "num_frames": 60}, or
-                {"camera_path": …} with the content of a camera-path file.
+                {"camera_path": …} with the content of a camera-path file; the service's
+                own, which follows the capture, if absent.
             height: Height in pixels.
             width: Width in pixels.
             fps: Pictures a second; the service's default if absent.
@@ -319,7 +328,12 @@ class AsyncClient:
         Raises:
             JobFailedError: If it was waited for and failed or was cancelled.
         """
-        body = _given(trajectory=dict(trajectory), height=height, width=width, fps=fps)
+        body = _given(
+            trajectory=trajectory and dict(trajectory),
+            height=height,
+            width=width,
+            fps=fps,
+        )
         address = scene_path(scene_id, "videos")
         return await self._start(address, body, wait, on_progress)
 

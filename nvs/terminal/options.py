@@ -48,8 +48,9 @@ CameraPath = Annotated[
     str,
     typer.Option(
         "--path",
-        help="orbit, spiral, walk (through the input cameras), or a JSON file: "
-        "our camera path or one exported by the nerfstudio viewer.",
+        help="auto (an orbit where the inputs surround the object, otherwise a walk), "
+        "orbit, spiral, walk (through the input cameras), or a JSON file: our camera "
+        "path or one exported by the nerfstudio viewer.",
     ),
 ]
 NumFrames = Annotated[int, typer.Option("--frames", help="Frames of a generated path.")]

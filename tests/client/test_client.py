@@ -109,6 +109,8 @@ def test_times_go_out_with_their_zone(client, service) -> None:
 def test_an_update_sends_what_is_given(client, service, scene_id: str) -> None:
     client.update_scene(scene_id, name="red chair")
     assert service.proxy.requests[-1].json == {"name": "red chair"}
+    client.update_scene(scene_id, up=(0, -1, 0))
+    assert service.proxy.requests[-1].json == {"up": [0, -1, 0]}
     client.update_scene(scene_id, tags=[], expires_at=None)
     assert service.proxy.requests[-1].json == {"tags": [], "expires_at": None}
 

@@ -113,7 +113,7 @@ def render(
 def video(
     scene: connection.SceneId,
     destination: options.Output,
-    path: options.CameraPath = "orbit",
+    path: options.CameraPath = "auto",
     frames: options.NumFrames = 60,
     fps: Annotated[
         float | None,
@@ -260,7 +260,7 @@ def _trajectory(
 
     if path in FORMS:
         trajectory: dict[str, Any] = {"kind": path, "num_frames": frames}
-        if path == "orbit":
+        if path in ("auto", "orbit"):
             trajectory |= {"elevation_degrees": elevation, "zoom": zoom}
         return trajectory
     try:

@@ -11,14 +11,21 @@ from jaxtyping import UInt8
 
 from nvs.api.framing import HeldOut
 from nvs.api.jobs import JobStage
-from nvs.api.renders import FollowPath, Orbit, Spiral, VideoRequest, Walk
+from nvs.api.renders import (
+    AsCaptured,
+    FollowPath,
+    Orbit,
+    Spiral,
+    VideoRequest,
+    Walk,
+)
 from nvs.cameras import Camera, parse_camera_path
 from nvs.errors import DatasetError, about
 from nvs.files import file_sha256
 from nvs.scene import Scene
 from nvs.scene.framing import is_unframed
 from nvs.scene.holdout import Comparison, compare
-from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
+from nvs.scene.paths import scene_path
 from nvs.scene.pictures import to_uint8, write_png
 from nvs.scene.video import write_video
 from nvs_server.compute.expected import expectation
@@ -104,6 +111,8 @@ def video(model: Served, scene: Scene, order: VideoOrder, tick: Tick) -> VideoFi
         CameraError: If the way or the size cannot be rendered.
         OutputError: If the file cannot be written.
     """
+    if order.up is not None:
+        scene = replace(scene, up=order.up)
     camera, fps = _way(scene, order.request)
 
     def frames() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
@@ -133,15 +142,16 @@ def _way(scene: Scene, request: VideoRequest) -> tuple[Camera, float]:
             with about("the camera path"):
                 read = parse_camera_path(path.model_dump(), **size)
             return read.camera, request.fps or read.fps
-        case Orbit(num_frames=num_frames, elevation_degrees=degrees, zoom=zoom):
-            elevation = None if degrees is None else math.radians(degrees)
-            return (
-                scene_orbit(
-                    scene, num_frames, elevation_radians=elevation, zoom=zoom, **size
-                ),
-                fps,
+        case AsCaptured() | Orbit() as turn:
+            degrees = turn.elevation_degrees
+            camera = scene_path(
+                scene,
+                turn.num_frames,
+                **size,
+                path=turn.kind,
+                elevation_radians=None if degrees is None else math.radians(degrees),
+                zoom=turn.zoom,
             )
-        case Spiral(num_frames=num_frames):
-            return scene_spiral(scene, num_frames, **size), fps
-        case Walk(num_frames=num_frames):
-            return scene_walk(scene, num_frames, **size), fps
+        case Spiral() | Walk() as way:
+            camera = scene_path(scene, way.num_frames, **size, path=way.kind)
+    return camera, fps

@@ -135,6 +135,8 @@ class VideoOrder:
     output: Path
     """The mp4 to write."""
     request: VideoRequest
+    up: tuple[float, float, float] | None = None
+    """What is up in the scene's world; as its file says if None."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

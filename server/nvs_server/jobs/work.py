@@ -103,12 +103,15 @@ class Work:
             NvsError, BackendError: As the backend's `video`.
         """
         request = VideoRequest.model_validate(job.parameters)
-        scene = (await self._scene(job)).file
-        if scene is None:
+        scene = await self._scene(job)
+        if scene.file is None:
             raise NotFound("file", f"the scene file of {job.scene_id}")
         with work_folder(self._blobs) as folder:
             order = VideoOrder(
-                scene=scene, output=folder / "video.mp4", request=request
+                scene=scene.file,
+                output=folder / "video.mp4",
+                request=request,
+                up=scene.up,
             )
             video = await self._backend.video(order, report)
             report("storing", 0.0)

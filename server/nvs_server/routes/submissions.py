@@ -208,7 +208,7 @@ async def video(
         scene_id,
         "video",
         parameters,
-        dedupe_key=video_key(file.sha256, parameters),
+        dedupe_key=video_key(file.sha256, scene.up, parameters),
         idempotency_key=idempotency_key,
         limit_queued=settings.max_job_queue,
         limit_bytes=caller.quotas.bytes,

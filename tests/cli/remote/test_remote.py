@@ -210,7 +210,7 @@ def test_video(nvs, service, tmp_path: Path, scene_id: str) -> None:
     (sent,) = service.proxy.requests_of("POST .*/videos")
     assert sent.json == {
         "trajectory": {
-            "kind": "orbit",
+            "kind": "auto",
             "num_frames": 5,
             "elevation_degrees": 20,
             "zoom": 1.5,

@@ -14,7 +14,15 @@ import pytest
 import torch
 
 from nvs.api.jobs import BuildRequest, ListedViews
-from nvs.api.renders import FollowPath, Orbit, Spiral, Trajectory, VideoRequest, Walk
+from nvs.api.renders import (
+    AsCaptured,
+    FollowPath,
+    Orbit,
+    Spiral,
+    Trajectory,
+    VideoRequest,
+    Walk,
+)
 from nvs.assets import SAMPLE
 from nvs.errors import (
     CameraError,
@@ -26,6 +34,7 @@ from nvs.errors import (
 from nvs.files import file_sha256
 from nvs.model import cost
 from nvs.scene import Renderer, Scene, load_views
+from nvs.scene.paths import usual_path
 from nvs.tensor_file import read_tensors
 from nvs_server.compute.protocol import (
     BuildOrder,
@@ -236,6 +245,24 @@ def test_a_video_has_the_frames_of_its_path(
     assert (video.sha256, video.fps) == (file_sha256(order.output), 12)
     assert stages[0] == ("rendering", 0.0)
     assert stages[-1][0] == "storing"
+
+
+def test_a_video_follows_the_capture_unless_told_otherwise(
+    running: Running, scene: SceneRef, path: Path, tmp_path: Path
+) -> None:
+    sizes: list[int] = []
+    for index, trajectory in enumerate(
+        (
+            AsCaptured(kind="auto", num_frames=3),
+            Orbit(kind="orbit", num_frames=3),
+            Walk(kind="walk", num_frames=3),
+        )
+    ):
+        order = video_order(scene, tmp_path / f"{index}.mp4", trajectory)
+        sizes.append(running.run(running.backend.video(order, ignore)).num_bytes)
+    same = sizes[1] if usual_path(Scene.load(path)) == "orbit" else sizes[2]
+    assert sizes[0] == same
+    assert VideoRequest(height=SIZE, width=SIZE).trajectory.kind == "auto"
 
 
 def test_a_walk_through_the_inputs_and_a_spiral_that_cannot_be(

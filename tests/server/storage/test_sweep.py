@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def test_only_old_blobs_that_no_row_names_go(
         put_old(store, f"scene input {view.index}")
         put_old(store, f"scene thumbnail {view.index}")
     put_old(store, "scene")
-    scenes.set_built(scene_id, built())
+    scene = built()
+    file = replace(scene.file, sheet_sha256=put_old(store, "sheet"))
+    scenes.set_built(scene_id, replace(scene, file=file))
     job, _ = jobs.submit(OWNER, scene_id, "video", {}, dedupe_key="v")
     jobs.claim("w", 60)
     sha256 = put_old(store, "video")

@@ -172,6 +172,7 @@ export class UploadPanel extends EventTarget {
       "choose",
       findingsList(validation, cameras),
       buildForm({
+        sceneId: this.scene.id,
         models: this.models,
         numImages: cameras?.num_frames ?? this.scene.num_images,
         onBuild: (options) =>
