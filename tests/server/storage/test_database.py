@@ -74,8 +74,8 @@ def test_older_tables_are_brought_up_with_what_they_hold(
 def older_scene(connection: Connection, scene_id: str, parameters: Any) -> None:
     """A built scene, as tables of any revision have it."""
 
-    def insert(name: str, **values: Any) -> None:
-        table = Table(name, MetaData(), autoload_with=connection)
+    def insert(into: str, **values: Any) -> None:
+        table = Table(into, MetaData(), autoload_with=connection)
         connection.execute(table.insert().values(**values))
 
     now = datetime.now(UTC)

@@ -79,9 +79,9 @@ def test_only_old_blobs_that_no_row_names_go(
     assert report.missing_blobs == ()
     assert not store.exists(orphan)
     assert store.exists(young)
-    assert len(list(store.iterate())) == 8
+    assert len(list(store.iterate())) == 9
     scenes.delete(OWNER, scene_id)
-    assert sweep(database, store, grace_seconds=GRACE_SECONDS).deleted_blobs == 7
+    assert sweep(database, store, grace_seconds=GRACE_SECONDS).deleted_blobs == 8
     assert [blob.sha256 for blob in store.iterate()] == [young]
 
 

@@ -101,8 +101,8 @@ export const putCameras = (id, text) =>
     body: text,
     headers: { "Content-Type": "application/json" },
   });
-export const validation = (id, signal) =>
-  json("GET", path("scenes", id, "validation"), { signal });
+export const validation = (id, weights, signal) =>
+  json("GET", `${path("scenes", id, "validation")}?weights=${part(weights)}`, { signal });
 
 export const expectation = (id, options, signal) =>
   json("POST", path("scenes", id, "expectation"), { json: options, signal });

@@ -20,19 +20,24 @@ const FRAMINGS = {
 };
 const HOLDOUTS = { "": "none", 4: "every 4th", 8: "every 8th", 16: "every 16th" };
 
-/** A form; `onBuild(options)` gets the body of the build request. */
+/** A form; `onBuild(options)` gets the body of the build request, `onWeights(id)` the
+ * weights when others are chosen. */
 export function buildForm({
   sceneId,
   models,
   numImages,
   onBuild,
+  onWeights = () => {},
   label = "Build the scene",
 }) {
   const weights = select(
     models.map((model) => [model.id, modelText(model)]),
     {
       value: (models.find((model) => model.is_default) ?? models[0]).id,
-      onchange: () => adapt(),
+      onchange: () => {
+        adapt();
+        onWeights(weights.value);
+      },
     },
   );
   const about = el("span", { class: "field-hint" });

@@ -2,7 +2,7 @@
 
 import * as api from "../lib/api.js";
 import { el } from "../lib/dom.js";
-import { count, decimal } from "../lib/format.js";
+import { count } from "../lib/format.js";
 import { lazyImage } from "../lib/lazy-image.js";
 
 const ROWS = {
@@ -24,7 +24,7 @@ export function heldOutPanel({ id, held_out: heldOut }) {
     "section",
     { class: "side-section held-out", "aria-label": "How good it is" },
     el("h2", {}, "How good it is"),
-    el("p", {}, `${sentence(heldOut.meaning)}.`),
+    el("p", {}, `${heldOut.meaning}.`),
     el(
       "table",
       {},
@@ -47,7 +47,7 @@ export function heldOutPanel({ id, held_out: heldOut }) {
             {},
             el("th", { scope: "row" }, title),
             metrics.map(([metric, , digits]) =>
-              cell(decimal(heldOut[row][metric], digits)),
+              cell(heldOut[row][metric].toFixed(digits)),
             ),
           ),
         ),
@@ -70,5 +70,3 @@ export function heldOutPanel({ id, held_out: heldOut }) {
     ),
   );
 }
-
-const sentence = (text) => text[0].toUpperCase() + text.slice(1);
