@@ -56,7 +56,7 @@ def fail(page: Page, path: str, times: int, answer: int | str = CUT) -> list[str
         }
         route.fulfill(status=answer, json=document)
 
-    page.route(f"**/v1/scenes/*/{path}", handle, times=times)
+    page.route(f"**/v1/scenes/*/{path}*", handle, times=times)
     return calls
 
 
