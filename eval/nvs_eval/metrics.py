@@ -1,15 +1,10 @@
-"""How close rendered images are to photographs: a new metric is a column here.
-
-Papers mean different things by SSIM. Both are scikit-image's, on colour images whose
-channels are averaged: pixelSplat and LVSM weight an 11×11 window by a Gaussian of
-σ = 1.5, Long-LRM leaves scikit-image's default, a uniform window of 7×7.
-"""
+"""How close rendered images are to photographs: a new metric is a column here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +12,13 @@ from jaxtyping import Float
 
 from nvs.errors import ImageError, MissingExtraError, WeightsUnavailableError
 from nvs.perceptual import Lpips, Net
-from nvs.scene.quality import psnr_db
-
-Picture = Float[np.ndarray, "height width 3"]
+from nvs.scene.quality import (
+    SMALLEST_SIDE_PX,
+    Picture,
+    psnr_db,
+    ssim_gaussian,
+    ssim_uniform,
+)
 
 NETS: tuple[Net, ...] = ("vgg", "alex")
 COLUMNS: Mapping[str, str] = {
@@ -33,46 +32,11 @@ COLUMNS: Mapping[str, str] = {
 """Metrics in the order of tables, and their headings."""
 LOWER_IS_BETTER = frozenset({"lpips_vgg", "lpips_alex"})
 OTHERWISE = "or leave out --require-lpips"
-SMALLEST_SIDE_PX = 32
-"""Below it, AlexNet has nothing left to compare."""
 
 
 def mean_squared_error(image: Picture, truth: Picture) -> float:
     """Mean over pixels and channels, in float64."""
     return float(np.mean((image.astype(np.float64) - truth.astype(np.float64)) ** 2))
-
-
-def ssim_gaussian(image: Picture, truth: Picture) -> float:
-    """SSIM as pixelSplat and LVSM use it.
-
-    Raises:
-        MissingExtraError: If scikit-image is not installed.
-    """
-    return _ssim(image, truth, win_size=11, gaussian_weights=True)
-
-
-def ssim_uniform(image: Picture, truth: Picture) -> float:
-    """SSIM as Long-LRM uses it.
-
-    Raises:
-        MissingExtraError: If scikit-image is not installed.
-    """
-    return _ssim(image, truth)
-
-
-def _ssim(image: Picture, truth: Picture, **options: Any) -> float:
-    try:
-        from skimage.metrics import structural_similarity
-    except ImportError as error:
-        raise MissingExtraError("scikit-image", "eval") from error
-    value = structural_similarity(
-        truth.astype(np.float64),
-        image.astype(np.float64),
-        channel_axis=-1,
-        data_range=1.0,
-        **options,
-    )
-    return float(cast("float", value))
 
 
 class Metrics:

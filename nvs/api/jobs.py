@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
 )
 
+from nvs.api.framing import Framing, UpAxis
 from nvs.api.scenes import Failure
 from nvs.api.values import MAX_SIDE_PX, Integer, ObjectId, Schema, examples
 from nvs.errors import ConfigError
@@ -23,7 +24,6 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobStage = Literal["waiting", "reading images", "prefill", "rendering", "storing"]
 
 SelectionMethod = Literal["kmeans", "farthest", "uniform", "random"]
-Framing = Literal["auto", "none", "mean_camera", "object"]
 
 MAX_VIEWS = 4096
 Side = Annotated[Integer, Field(ge=16, le=MAX_SIDE_PX)]
@@ -113,7 +113,7 @@ class BuildRequest(Schema):
 
     model_config = examples(
         {},
-        {"size": 256, "views": {"count": 16, "method": "kmeans"}},
+        {"size": 256, "views": {"count": 16, "method": "kmeans"}, "holdout": 8},
         {
             "weights": "lact-tiny",
             "size": [64, 64],
@@ -128,7 +128,13 @@ class BuildRequest(Schema):
     views: Annotated[CountedViews | ListedViews, WrapValidator(_as_views)] | None = None
     """Which views to use; all if absent."""
     framing: Framing = "auto"
-    """How poses are normalised: `auto` is what the weights expect."""
+    """How poses are normalised: `auto` is as the cameras and the weights say, and is
+    refused where that is hopeless; the others always build."""
+    up: UpAxis | None = None
+    """Up axis of the capture's world; found from the cameras if absent."""
+    holdout: Annotated[Integer, Field(ge=2, le=MAX_VIEWS)] | None = None
+    """Keep every n-th view out, render it and say how close it comes; none is kept
+    out if absent."""
 
 
 class Job(Schema):
@@ -163,7 +169,8 @@ class Job(Schema):
     error: Failure | None
     """Why it failed."""
     result: dict[str, Any] | None
-    """What came of it: `num_bytes`, `height`, `width` and more."""
+    """What came of it: `num_bytes`, `height`, `width` and more; of a build also its
+    `expectation`, and `held_out` where views were."""
 
     @property
     def is_final(self) -> bool:

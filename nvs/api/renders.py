@@ -82,16 +82,27 @@ class RendersRequest(PictureOptions):
     allows (64, unless set otherwise)."""
 
 
-class Orbit(Schema):
-    """One turn around what the inputs look at."""
+class _Turn(Schema):
+    """What an orbit takes."""
 
-    kind: Literal["orbit"]
     num_frames: NumFrames
     """Pictures of the video."""
     elevation_degrees: Annotated[Number, Field(ge=-90, le=90)] | None = None
     """Angle above the horizon; the inputs' median if absent."""
     zoom: Annotated[Number, Field(ge=0.1, le=10)] = 1.0
     """Factor on the inputs' focal length."""
+
+
+class AsCaptured(_Turn):
+    """An orbit where the inputs surround what they look at, otherwise a walk."""
+
+    kind: Literal["auto"]
+
+
+class Orbit(_Turn):
+    """One turn around what the inputs look at."""
+
+    kind: Literal["orbit"]
 
 
 class Spiral(Schema):
@@ -117,7 +128,13 @@ class FollowPath(Schema):
     """The content of its JSON file."""
 
 
-FORMS: dict[str, type[Schema]] = {"orbit": Orbit, "spiral": Spiral, "walk": Walk}
+FORMS: dict[str, type[Schema]] = {
+    "auto": AsCaptured,
+    "orbit": Orbit,
+    "spiral": Spiral,
+    "walk": Walk,
+}
+DEFAULT_FRAMES = 120
 
 
 def _as_trajectory(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -135,7 +152,7 @@ def _as_trajectory(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 
 Trajectory = Annotated[
-    Orbit | Spiral | Walk | FollowPath, WrapValidator(_as_trajectory)
+    AsCaptured | Orbit | Spiral | Walk | FollowPath, WrapValidator(_as_trajectory)
 ]
 
 
@@ -151,8 +168,8 @@ class VideoRequest(Schema):
         }
     )
 
-    trajectory: Trajectory
-    """The way of the camera."""
+    trajectory: Trajectory = AsCaptured(kind="auto", num_frames=DEFAULT_FRAMES)
+    """The way of the camera; one that follows the capture if absent."""
     height: Side
     """Height in pixels: a multiple of the model's patch size."""
     width: Side

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from nvs.api.cameras import IDENTITY, PosedCamera
+from nvs.api.framing import EXPECTATION_EXAMPLE, Expectation, HeldOut, UpAxis
 from nvs.api.values import ObjectId, Schema, Sha256, examples
 from nvs.errors import ConfigError
 
@@ -49,6 +50,9 @@ SCENE_EXAMPLE = {
     "height": 64,
     "width": 64,
     "num_views": 8,
+    "up": [0.0, 0.0, 1.0],
+    "unframed": False,
+    "held_out": None,
     "job_id": "orugs4zanfzsa5dimuqgc3tt4a",
     "error": None,
 }
@@ -108,6 +112,8 @@ class SceneUpdate(Schema):
     """New tags, instead of all earlier ones."""
     expires_at: Expiry | None = None
     """A new time to delete it, or null for never."""
+    up: UpAxis = (0.0, 0.0, 1.0)
+    """What is up in its world, for orbits and the page, until it is built again."""
 
 
 class Failure(Schema):
@@ -154,6 +160,13 @@ class Scene(Schema):
     """Width of the inputs in pixels, as the network saw them."""
     num_views: int | None
     """Input views of the build."""
+    up: tuple[float, float, float] | None = None
+    """Unit vector that is up in its world; null where a build did not yet say so."""
+    unframed: bool | None = None
+    """Whether it was left as it was where `auto` would frame it: build it again; null
+    where a build did not yet say so."""
+    held_out: HeldOut | None = None
+    """How close it comes to views that were kept out of the build."""
     job_id: ObjectId | None
     """The latest build."""
     error: Failure | None
@@ -261,6 +274,7 @@ class Validation(Schema):
                     "views": ["images/0003.jpg"],
                 }
             ],
+            "expectation": EXPECTATION_EXAMPLE,
         }
     )
 
@@ -268,6 +282,9 @@ class Validation(Schema):
     """The worst severity among errors and warnings."""
     findings: list[Finding]
     """Errors first."""
+    expectation: Expectation | None = None
+    """How a build would frame it, and what to expect; null where an error is in the
+    way."""
 
 
 INPUT_EXAMPLE: dict[str, Any] = {

@@ -10,8 +10,10 @@ import typer
 from nvs.terminal import options, output
 
 if TYPE_CHECKING:
+    from nvs.api.framing import Expectation, HeldOut
     from nvs.scene import PosedViews, Renderer
     from nvs.scene.framing import Framing
+    from nvs.scene.holdout import Comparison
 
 
 def build(
@@ -22,13 +24,7 @@ def build(
     views: options.Views = None,
     framing: options.Framing = "auto",
     up: options.Up = None,
-    holdout: Annotated[
-        int | None,
-        typer.Option(
-            help="Keep every n-th view out, such as 8, render it, and say how close it "
-            "comes; writes a picture beside the scene."
-        ),
-    ] = None,
+    holdout: options.Holdout = None,
     format: Annotated[
         str | None, typer.Option(help="Dataset layout, instead of recognising it.")
     ] = None,
@@ -88,7 +84,7 @@ def build(
     if large:
         output.say(f"nvs: {large}")
     framed = renderer.frame(posed, framing, up=options.parse_up(up))
-    _say_framing(framed)
+    say_framing(framed)
     start = time.perf_counter()
     with output.progress(f"prefill {len(posed)} views", unit="groups") as update:
         result = renderer.prefill(
@@ -104,17 +100,8 @@ def build(
         compared = compare(renderer, result, posed, loaded(kept_out))
         picture = scene.with_suffix(".holdout.png")
         write_png(picture, compared.picture)
-        output.say(
-            f"nvs: {compared.num_views} views kept out: {compared.psnr_db:.1f} dB, "
-            f"{compared.meaning}"
-        )
-        quality = {
-            "held_out_views": compared.num_views,
-            "psnr_held_out": compared.psnr_db,
-            "psnr_nearest_input": compared.nearest_psnr_db,
-            "psnr_flat_colour": compared.flat_psnr_db,
-            "comparison": str(picture),
-        }
+        say_held_out(compared)
+        quality = {**held_out_values(compared), "comparison": str(picture)}
     tokens = len(posed) * (result.height * result.width)
     output.print_result(
         {
@@ -138,10 +125,41 @@ def build(
     )
 
 
-def _say_framing(framing: Framing) -> None:
+def say_framing(framing: Framing | Expectation) -> None:
+    """How a capture is framed and what to expect of that, a line each."""
     output.say(f"nvs: framing {framing.reason}")
     for concern in framing.concerns:
         output.say(f"nvs: {concern.verdict}: {concern.problem}. {concern.remedy}")
+
+
+def say_held_out(held_out: Comparison | HeldOut) -> None:
+    """How close a build comes to the views that were kept out of it."""
+    close = held_out.render
+    numbers = [f"{close.psnr_db:.1f} dB"]
+    numbers += [] if close.ssim is None else [f"SSIM {close.ssim:.3f}"]
+    numbers += [] if close.lpips is None else [f"LPIPS {close.lpips:.3f}"]
+    output.say(
+        f"nvs: {held_out.num_views} views kept out: {', '.join(numbers)}; "
+        f"{held_out.meaning}"
+    )
+    for note in held_out.notes:
+        output.say(f"nvs: {note}")
+
+
+def held_out_values(held_out: Comparison | HeldOut) -> dict[str, Any]:
+    """The numbers of views that were kept out; what was left out is not there."""
+    values: dict[str, Any] = {"held_out_views": held_out.num_views}
+    for what, close in (
+        ("held_out", held_out.render),
+        ("nearest_input", held_out.nearest),
+        ("flat_colour", held_out.flat),
+    ):
+        values[f"psnr_{what}"] = close.psnr_db
+        if close.ssim is not None:
+            values[f"ssim_{what}"] = close.ssim
+        if close.lpips is not None:
+            values[f"lpips_{what}"] = close.lpips
+    return values
 
 
 def _say_size(renderer: Renderer) -> None:

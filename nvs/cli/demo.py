@@ -29,7 +29,7 @@ def demo(
     from nvs.assets import SAMPLE, sample_split
     from nvs.scene import Renderer, load_views
     from nvs.scene.holdout import compare
-    from nvs.scene.paths import scene_orbit
+    from nvs.scene.paths import scene_path
     from nvs.scene.pictures import to_uint8, write_png
     from nvs.scene.video import write_video
 
@@ -49,7 +49,7 @@ def demo(
     compared = compare(renderer, scene, views, held_out)
     write_png(destination / "held-out.png", compared.picture)
 
-    camera = scene_orbit(scene, ORBIT_FRAMES, height=scene.height, width=scene.width)
+    camera = scene_path(scene, ORBIT_FRAMES, height=scene.height, width=scene.width)
     start = time.perf_counter()
     frames = output.tracked(
         renderer.render_iter(scene, camera),
@@ -70,8 +70,8 @@ def demo(
             "size": f"{scene.height}×{scene.width}",
             "prefill_seconds": prefill_seconds,
             "milliseconds_per_frame": 1000 * orbit_seconds / ORBIT_FRAMES,
-            "psnr_held_out": compared.psnr_db,
-            "psnr_nearest_input": compared.nearest_psnr_db,
+            "psnr_held_out": compared.render.psnr_db,
+            "psnr_nearest_input": compared.nearest.psnr_db,
             "scene": str(destination / "sample.scene"),
             "comparison": str(destination / "held-out.png"),
             "video": str(destination / "orbit.mp4"),

@@ -86,12 +86,11 @@ def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
 def _is_unframed(scene: Scene) -> bool:
     """Whether building it again would frame a scene that was left as it was."""
     from nvs.model.weights import REGISTRY, trained_on_of
-    from nvs.scene.framing import choose
+    from nvs.scene.framing import is_unframed
 
-    if scene.normalisation.kind != "none" or scene.model_id not in REGISTRY:
-        return False
-    framing = choose(scene.input_camera, trained_on_of(scene.model_id))
-    return framing.normalisation is None or framing.normalisation.kind != "none"
+    return scene.model_id in REGISTRY and is_unframed(
+        scene.normalisation, scene.input_camera, trained_on_of(scene.model_id)
+    )
 
 
 def describe_weights(target: str, *, as_json: bool) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def render(
         cameras, usual_fps = read.camera, read.fps
     else:
         cameras, stated_fps = _path(
-            loaded, path or "orbit", dataparser, frames, height, width, elevation, zoom
+            loaded, path or "auto", dataparser, frames, height, width, elevation, zoom
         )
         usual_fps = stated_fps or FPS
     start = time.perf_counter()
@@ -149,31 +149,29 @@ def _path(
 ) -> tuple[Camera, float | None]:
     """The cameras of a path, and its frames a second where it says them."""
     import math
+    from typing import get_args
 
     from nvs.cameras import read_camera_path
     from nvs.errors import ConfigError
-    from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
+    from nvs.scene.paths import PathName, scene_path
 
-    if path == "orbit":
-        radians = None if elevation is None else math.radians(elevation)
-        camera = scene_orbit(
+    if path in get_args(PathName):
+        camera = scene_path(
             scene,
             frames,
             height=height,
             width=width,
-            elevation_radians=radians,
+            path=path,
+            elevation_radians=None if elevation is None else math.radians(elevation),
             zoom=zoom,
         )
-    elif path == "spiral":
-        camera = scene_spiral(scene, frames, height=height, width=width)
-    elif path == "walk":
-        camera = scene_walk(scene, frames, height=height, width=width)
     elif Path(path).is_file():
         read = read_camera_path(path, height=height, width=width, dataparser=dataparser)
         return read.camera, read.fps
     else:
         raise ConfigError(
             f"--path is {path!r}",
-            remedy="Use orbit, spiral, walk, or the name of a JSON file that exists.",
+            remedy="Use auto, orbit, spiral, walk, or the name of a JSON file that "
+            "exists.",
         )
     return camera, None

@@ -11,6 +11,7 @@ from nvs.terminal.extras import needs_extra
 
 with needs_extra("client"):
     from nvs.api.cameras import LookAt, PosedCamera, PosedCameraFov
+    from nvs.api.framing import Closeness, Concern, Expectation, HeldOut
     from nvs.api.jobs import Job
     from nvs.api.scenes import (
         CamerasReport,
@@ -53,9 +54,13 @@ __all__ = [
     "CamerasReport",
     "Capacity",
     "Client",
+    "Closeness",
+    "Concern",
+    "Expectation",
     "Failure",
     "FieldProblem",
     "Finding",
+    "HeldOut",
     "ImageFile",
     "Input",
     "Job",

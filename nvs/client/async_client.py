@@ -11,6 +11,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any, Self, TypeVar
 
+from nvs.api.framing import Expectation
 from nvs.api.jobs import Job, JobPage
 from nvs.api.scenes import (
     CamerasReport,
@@ -141,9 +142,17 @@ class AsyncClient:
         name: str | None = None,
         tags: Sequence[str] | None = None,
         expires_at: datetime | EllipsisType | None = ...,
+        up: Sequence[float] | None = None,
     ) -> Scene:
-        """Change what is given; `expires_at=None` keeps the scene for ever."""
-        changes = _given(name=name, tags=None if tags is None else list(tags))
+        """Change what is given; `expires_at=None` keeps the scene for ever.
+
+        `up` is what is up in the world of a built scene, until it is built again.
+        """
+        changes = _given(
+            name=name,
+            tags=None if tags is None else list(tags),
+            up=None if up is None else list(up),
+        )
         if not isinstance(expires_at, EllipsisType):
             changes["expires_at"] = _time(expires_at)
         return await self._transport.ask(
@@ -234,10 +243,30 @@ class AsyncClient:
         path = scene_path(scene_id, "cameras")
         return await self._transport.ask(CamerasReport, "GET", path)
 
-    async def validation(self, scene_id: str) -> Validation:
-        """What is wrong with the uploaded capture."""
+    async def validation(
+        self, scene_id: str, *, weights: str | None = None
+    ) -> Validation:
+        """What is wrong with the uploaded capture for a model, the default one."""
         path = scene_path(scene_id, "validation")
-        return await self._transport.ask(Validation, "GET", path)
+        return await self._transport.ask(
+            Validation, "GET", path, params=_given(weights=weights)
+        )
+
+    async def expectation(
+        self,
+        scene_id: str,
+        *,
+        weights: str | None = None,
+        size: Size | None = None,
+        views: Views | None = None,
+        framing: str = "auto",
+        up: Sequence[float] | None = None,
+        holdout: int | None = None,
+    ) -> Expectation:
+        """How a build would frame the capture and what to expect; see `build`."""
+        body = _build(weights, size, views, framing, up, holdout)
+        path = scene_path(scene_id, "expectation")
+        return await self._transport.ask(Expectation, "POST", path, json=body)
 
     async def build(
         self,
@@ -247,6 +276,8 @@ class AsyncClient:
         size: Size | None = None,
         views: Views | None = None,
         framing: str = "auto",
+        up: Sequence[float] | None = None,
+        holdout: int | None = None,
         wait: bool = True,
         on_progress: OnJob | None = None,
     ) -> Job:
@@ -258,22 +289,22 @@ class AsyncClient:
             size: Longer side or (height, width) in pixels; the model's own if absent.
             views: Indices of frames, or {"count", "method", "seed"}; all if absent.
             framing: auto, none, mean_camera or object.
+            up: Up axis of the capture's world; found from the cameras if absent.
+            holdout: Keep every n-th view out and say how close the build comes to it.
             wait: Whether to return only when it is finished.
             on_progress: Called on every change while waiting.
 
         Raises:
             JobFailedError: If it was waited for and failed or was cancelled.
         """
-        if isinstance(views, Sequence):
-            views = {"indices": list(views)}
-        body = _given(weights=weights, size=size, views=views, framing=framing)
+        body = _build(weights, size, views, framing, up, holdout)
         address = scene_path(scene_id, "build")
         return await self._start(address, body, wait, on_progress)
 
     async def render_video(
         self,
         scene_id: str,
-        trajectory: Mapping[str, Any],
+        trajectory: Mapping[str, Any] | None = None,
         *,
         height: int,
         width: int,
@@ -286,7 +317,8 @@ class AsyncClient:
         Args:
             scene_id: A built scene.
             trajectory: Such as {"kind": "orbit", "num_frames": 60}, or
-                {"camera_path": …} with the content of a camera-path file.
+                {"camera_path": …} with the content of a camera-path file; the service's
+                own, which follows the capture, if absent.
             height: Height in pixels.
             width: Width in pixels.
             fps: Pictures a second; the service's default if absent.
@@ -296,7 +328,12 @@ class AsyncClient:
         Raises:
             JobFailedError: If it was waited for and failed or was cancelled.
         """
-        body = _given(trajectory=dict(trajectory), height=height, width=width, fps=fps)
+        body = _given(
+            trajectory=trajectory and dict(trajectory),
+            height=height,
+            width=width,
+            fps=fps,
+        )
         address = scene_path(scene_id, "videos")
         return await self._start(address, body, wait, on_progress)
 
@@ -351,6 +388,17 @@ class AsyncClient:
         """Send a scene file that `nvs build` made; it can be rendered at once."""
         address, kind = scene_path(scene_id, "file"), "application/octet-stream"
         return await self._put_file(Scene, address, path, kind, on_progress)
+
+    async def download_held_out(
+        self, scene_id: str, path: Path | str, *, on_progress: Progress | None = None
+    ) -> int:
+        """Fetch the picture (png) of the views that were held out; returns its bytes.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        address = scene_path(scene_id, "held-out")
+        return await self._fetch_file(address, path, on_progress)
 
     async def inputs(self, scene_id: str) -> tuple[Input, ...]:
         """The input views of a built scene, cameras in the user's world."""
@@ -471,6 +519,25 @@ class AsyncClient:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _build(
+    weights: str | None,
+    size: Size | None,
+    views: Views | None,
+    framing: str,
+    up: Sequence[float] | None,
+    holdout: int | None,
+) -> dict[str, Any]:
+    """The body of a request to build."""
+    return _given(
+        weights=weights,
+        size=size,
+        views={"indices": list(views)} if isinstance(views, Sequence) else views,
+        framing=framing,
+        up=None if up is None else list(up),
+        holdout=holdout,
+    )
 
 
 def _time(value: datetime | None) -> str | None:

@@ -200,6 +200,7 @@ class Client(Blocking[AsyncClient]):
     cameras = Blocking._method(AsyncClient.cameras)
     validation = Blocking._method(AsyncClient.validation)
 
+    expectation = Blocking._method(AsyncClient.expectation)
     build = Blocking._method(AsyncClient.build)
     render_video = Blocking._method(AsyncClient.render_video)
     job = Blocking._method(AsyncClient.job)
@@ -210,6 +211,7 @@ class Client(Blocking[AsyncClient]):
 
     download_scene = Blocking._method(AsyncClient.download_scene)
     upload_scene_file = Blocking._method(AsyncClient.upload_scene_file)
+    download_held_out = Blocking._method(AsyncClient.download_held_out)
     inputs = Blocking._method(AsyncClient.inputs)
     render = Blocking._method(AsyncClient.render)
     render_batch = Blocking._method(AsyncClient.render_batch)

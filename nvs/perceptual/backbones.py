@@ -90,6 +90,12 @@ def backbone_state(
     return state, url
 
 
+def is_at_hand(net: Net) -> bool:
+    """Whether a backbone is on this machine, so that nothing need be fetched."""
+    cached = Path(torch.hub.get_dir(), "checkpoints", BACKBONES[net].url.split("/")[-1])
+    return offline_file(net) is not None or cached.is_file()
+
+
 def offline_file(net: Net) -> Path | None:
     """The backbone in the offline package, if that is installed."""
     spec = importlib.util.find_spec(_OFFLINE_MODULE)

@@ -1,7 +1,7 @@
 """Posed views, scenes and the renderer: what every entry point is made of."""
 
 from nvs.scene.datasets import load_views
-from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
+from nvs.scene.paths import scene_orbit, scene_path, scene_spiral, scene_walk
 from nvs.scene.pictures import to_uint8
 from nvs.scene.renderer import Renderer
 from nvs.scene.scene import Scene
@@ -13,6 +13,7 @@ __all__ = [
     "Scene",
     "load_views",
     "scene_orbit",
+    "scene_path",
     "scene_spiral",
     "scene_walk",
     "to_uint8",

@@ -164,6 +164,22 @@ def choose(
     )
 
 
+def is_unframed(
+    normalisation: PoseNormalisation, camera: Camera, trained_on: TrainedOn
+) -> bool:
+    """Whether a scene was left as it was where `auto` frames it: build it again.
+
+    Args:
+        normalisation: Of the scene.
+        camera: Its input cameras, in the user's world.
+        trained_on: What its weights were trained on.
+    """
+    if normalisation.kind != "none":
+        return False
+    framing = choose(camera, trained_on)
+    return framing.normalisation is None or framing.normalisation.kind != "none"
+
+
 def _up(
     camera: Camera, given: Sequence[float] | None, world: Sequence[float] | None
 ) -> tuple[tuple[float, float, float], str]:

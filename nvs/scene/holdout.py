@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
+from torch import Tensor
 
 from nvs.errors import ConfigError
 from nvs.scene.pictures import sheet, to_uint8
-from nvs.scene.quality import mean_psnr_db, nearest_view
+from nvs.scene.quality import Closeness, Measure, nearest_view
 from nvs.scene.renderer import Renderer
 from nvs.scene.scene import Scene
 from nvs.scene.views import PosedViews
@@ -22,29 +24,36 @@ MOST_SHOWN = 8
 class Comparison:
     """Renders of views that were kept out, beside what is there without a network."""
 
+    weights: str
+    """Name of the weights that rendered."""
     num_views: int
     """Views that were kept out."""
-    psnr_db: float
-    """Of the renders against the photographs, mean over views."""
-    nearest_psnr_db: float
+    render: Closeness
+    """Of the renders to the photographs."""
+    nearest: Closeness
     """Of the input photograph whose camera is nearest."""
-    flat_psnr_db: float
+    flat: Closeness
     """Of the mean colour of all inputs."""
+    notes: tuple[str, ...]
+    """What was left out and why, a line each."""
     picture: UInt8[np.ndarray, "height width 3"]
     """Photographs, renders, errors and nearest inputs, a row each."""
 
     @property
     def meaning(self) -> str:
-        """What the numbers say, in a sentence."""
-        if self.psnr_db < self.flat_psnr_db:
+        """What the numbers say of these weights, in a sentence."""
+        gain = self.render.psnr_db - self.nearest.psnr_db
+        if self.render.psnr_db < self.flat.psnr_db:
             return (
-                "worse than one flat colour: these weights or this framing do not suit "
-                "the capture"
+                f"{self.weights} does worse than one flat colour: these weights or "
+                "this framing do not suit the capture"
             )
-        gain = self.psnr_db - self.nearest_psnr_db
         if gain <= 0:
-            return "no better than showing the nearest photograph"
-        return f"{gain:.1f} dB closer than the nearest photograph"
+            return (
+                f"{self.weights} does no better than the nearest photograph: expect "
+                "colours, not details"
+            )
+        return f"{self.weights} comes {gain:.1f} dB closer than the nearest photograph"
 
 
 def split(indices: Sequence[int], every: int) -> tuple[list[int], list[int]]:
@@ -63,7 +72,12 @@ def split(indices: Sequence[int], every: int) -> tuple[list[int], list[int]]:
 
 
 def compare(
-    renderer: Renderer, scene: Scene, inputs: PosedViews, held_out: PosedViews
+    renderer: Renderer,
+    scene: Scene,
+    inputs: PosedViews,
+    held_out: PosedViews,
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Render the views that were kept out of a scene and measure them.
 
@@ -72,9 +86,15 @@ def compare(
         scene: Built from the inputs.
         inputs: Its input views.
         held_out: Other views of the same capture, of the same size.
+        progress: Called with (views rendered, views in all); may raise to cancel.
     """
     truth = held_out.image.permute(0, 2, 3, 1)
-    renders = renderer.render(scene, held_out.camera).cpu()
+    frames: list[Tensor] = []
+    for frame in renderer.render_iter(scene, held_out.camera):
+        frames.append(frame.float().cpu())
+        if progress is not None:
+            progress(len(frames), len(held_out))
+    renders = torch.stack(frames)
     nearest = nearest_view(held_out.camera.center, inputs.camera.center)
     closest = inputs.image[nearest].permute(0, 2, 3, 1)
     flat = inputs.image.mean(dim=(0, 2, 3)).expand_as(truth)
@@ -85,11 +105,14 @@ def compare(
         "absolute error": 1 - error,
         "nearest input": closest,
     }
+    measure = Measure(scene.height, scene.width, renderer.device)
     return Comparison(
+        weights=renderer.model_id,
         num_views=len(held_out),
-        psnr_db=mean_psnr_db(renders, truth),
-        nearest_psnr_db=mean_psnr_db(closest, truth),
-        flat_psnr_db=mean_psnr_db(flat, truth),
+        render=measure(renders, truth),
+        nearest=measure(closest, truth),
+        flat=measure(flat, truth),
+        notes=tuple(measure.notes),
         picture=sheet(
             [(label, list(to_uint8(row[:MOST_SHOWN]))) for label, row in rows.items()]
         ),

@@ -48,8 +48,9 @@ CameraPath = Annotated[
     str | None,
     typer.Option(
         "--path",
-        help="orbit, spiral, walk (through the input cameras), or a JSON file: "
-        "a camera path of ours or of the nerfstudio viewer, or cameras; orbit.",
+        help="auto (an orbit where the inputs surround the object, otherwise a walk), "
+        "orbit, spiral, walk (through the input cameras), or a JSON file: a camera "
+        "path of ours or of the nerfstudio viewer, or cameras; auto.",
     ),
 ]
 Dataparser = Annotated[
@@ -83,6 +84,13 @@ Up = Annotated[
     typer.Option(
         help="Up axis of the capture's world: x, y, z, -x, -y, -z or three numbers, "
         "such as 0,0.1,-1; found from the cameras."
+    ),
+]
+Holdout = Annotated[
+    int | None,
+    typer.Option(
+        help="Keep every n-th view out, such as 8, render it, and say how close it "
+        "comes; `nvs build` writes a picture beside the scene."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

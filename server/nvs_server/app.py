@@ -93,6 +93,7 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
         max_renders=settings.max_render_queue, max_streams=settings.max_streams
     )
     state.inspections = Inspections()
+    state.build_checks = Inspections(settings.max_job_queue)
     state.metrics = Metrics()
     state.metrics.collect(StateCollector(state.admission, state.jobs, backend))
     state.runner = JobRunner(

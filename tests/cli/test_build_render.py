@@ -64,7 +64,7 @@ def test_the_up_axis_can_be_given(nvs, dataset, weights, tmp_path, up: str) -> N
     assert nvs("build", dataset, "-o", path, "--up", "sky").code == 2
 
 
-@pytest.mark.parametrize("path", ["orbit", "spiral", "walk"])
+@pytest.mark.parametrize("path", ["auto", "orbit", "spiral", "walk"])
 def test_video(nvs, scene: Path, weights, tmp_path: Path, path: str) -> None:
     video = tmp_path / "v.mp4"
     done = nvs(

@@ -28,7 +28,7 @@ from nvs.client import (
     ServiceUnreachableError,
     async_client,
 )
-from tests.fakes.backend import SCENE_MAGIC
+from tests.fakes.backend import EXPECTATION, HELD_OUT, SCENE_MAGIC
 from tests.fakes.service import OWNER, UNLIMITED
 
 EVENTS = "GET .*/events"
@@ -109,8 +109,27 @@ def test_times_go_out_with_their_zone(client, service) -> None:
 def test_an_update_sends_what_is_given(client, service, scene_id: str) -> None:
     client.update_scene(scene_id, name="red chair")
     assert service.proxy.requests[-1].json == {"name": "red chair"}
+    client.update_scene(scene_id, up=(0, -1, 0))
+    assert service.proxy.requests[-1].json == {"up": [0, -1, 0]}
     client.update_scene(scene_id, tags=[], expires_at=None)
     assert service.proxy.requests[-1].json == {"tags": [], "expires_at": None}
+
+
+def test_what_to_expect_and_what_came_of_views_kept_out(
+    client, service, tmp_path: Path
+) -> None:
+    scene_id = service.uploaded()
+    wanted = {"framing": "object", "up": (0, -1, 0), "holdout": 2}
+    assert client.expectation(scene_id, **wanted) == EXPECTATION
+    sent = {"framing": "object", "up": [0, -1, 0], "holdout": 2}
+    assert service.proxy.requests[-1].json == sent
+    assert client.validation(scene_id, weights="fake").expectation == EXPECTATION
+    job = client.build(scene_id, **wanted)
+    assert service.proxy.requests_of("POST .*/build")[-1].json == sent
+    assert job.result["held_out"] == HELD_OUT.model_dump(mode="json")
+    assert client.scene(scene_id).held_out == HELD_OUT
+    client.download_held_out(scene_id, tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes() == b"a sheet"
 
 
 def test_the_service_about_itself(call) -> None:

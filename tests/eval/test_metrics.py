@@ -20,14 +20,18 @@ from nvs.perceptual.backbones import (
     offline_file,
     read_offline,
 )
-from nvs.scene.quality import PSNR_CAP_DB, mean_psnr_db, psnr_db
+from nvs.scene.quality import (
+    PSNR_CAP_DB,
+    mean_psnr_db,
+    psnr_db,
+    ssim_gaussian,
+    ssim_uniform,
+)
 from nvs_eval.metrics import (
     COLUMNS,
     Metrics,
     mean_squared_error,
     pooled_psnr_db,
-    ssim_gaussian,
-    ssim_uniform,
 )
 from nvs_eval.summary import bootstrap
 

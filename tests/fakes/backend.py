@@ -11,6 +11,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import numpy as np
 from PIL import Image
 
 from nvs.api.cameras import PosedCamera
+from nvs.api.framing import Closeness, Expectation, HeldOut
+from nvs.api.jobs import BuildRequest
 from nvs.api.renders import PictureOptions
 from nvs.api.scenes import CamerasReport, Finding, Validation
 from nvs.api.stream import Timings
-from nvs.api.system import Model, Poses
+from nvs.api.system import Model
 from nvs.errors import CameraError, DatasetError, SceneFileError
 from nvs.file_kinds import IMAGE_SUFFIXES
 from nvs.images import read_image
@@ -52,6 +55,23 @@ NUM_INPUTS = 2
 """Of scene files, which do not say what they were built from."""
 TIMINGS = Timings(queue_ms=1.0, load_ms=2.5, model_ms=3.0, encode_ms=4.0)
 SCENE_MAGIC = b"fake scene "
+EXPECTATION = Expectation(
+    weights=WEIGHTS,
+    verdict="fine",
+    framing="object",
+    reason="object: as asked",
+    up=(0.0, 0.0, 1.0),
+    concerns=[],
+)
+CLOSE = Closeness(psnr_db=20.0, ssim=0.5, lpips=None)
+HELD_OUT = HeldOut(
+    num_views=1,
+    render=CLOSE,
+    nearest=CLOSE,
+    flat=CLOSE,
+    meaning="fake comes 1.0 dB closer than the nearest photograph",
+    notes=["LPIPS is left out: it is not there"],
+)
 MODEL = Model(
     id=WEIGHTS,
     is_default=True,
@@ -146,6 +166,8 @@ class FakeBackend:
         self.delays_seconds: Sequence[float] = ()
         """Of renders in turn: the answers overtake each other."""
         self.orders: list[Any] = []
+        self.expectation = EXPECTATION
+        self.expected: list[BuildRequest] = []
         self.datasets: list[dict[str, bytes]] = []
         self._held: Counter[str] = Counter()
         self._entered = asyncio.Event()
@@ -243,6 +265,7 @@ class FakeBackend:
             height=self.height,
             width=self.width,
             inputs=self._inputs(order.output, names, with_images=True),
+            held_out=views if order.request.holdout else None,
         )
 
     async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
@@ -250,10 +273,16 @@ class FakeBackend:
         progress("prefill", 0.0)
         await self._enter("build")
         progress("prefill", 1.0)
-        content = order.views.read_bytes() + order.framing.encode()
+        content = order.views.read_bytes() + f"{order.framing}{order.up}".encode()
         digest = hashlib.sha256(content).hexdigest()
         order.output.write_bytes(SCENE_MAGIC + digest.encode())
-        return self._scene_file(order.output, order.weights, int(content.split()[0]))
+        file = self._scene_file(order.output, order.weights, int(content.split()[0]))
+        file = replace(file, expectation=self.expectation, up=order.up or file.up)
+        if order.sheet is None:
+            return file
+        order.sheet.write_bytes(b"a sheet")
+        sheet_sha256 = hashlib.sha256(b"a sheet").hexdigest()
+        return replace(file, held_out=HELD_OUT, sheet_sha256=sheet_sha256)
 
     async def video(self, order: VideoOrder, progress: Progress) -> VideoFile:
         self.orders.append(order)
@@ -322,16 +351,25 @@ class FakeBackend:
             inputs=self._inputs(output, names, with_images=False),
         )
 
-    async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
+    async def expect(
+        self, folder: Path, request: BuildRequest, *, look: bool
+    ) -> Expectation:
+        self.expected.append(request)
+        await self._enter("expect")
+        return self.expectation
+
+    async def validate(self, folder: Path, *, weights: str | None = None) -> Validation:
         await self._enter("validate")
         finding = Finding(
             severity="warning",
             title="blurred",
-            detail=f"a.png is blurred for {poses} weights",
+            detail=f"a.png is blurred for {weights}",
             remedy="Take it again.",
             views=["a.png"],
         )
-        return Validation(verdict="warning", findings=[finding])
+        return Validation(
+            verdict="warning", findings=[finding], expectation=self.expectation
+        )
 
     def _scene_file(self, path: Path, weights: str, num_views: int) -> SceneFile:
         return SceneFile(
@@ -342,6 +380,8 @@ class FakeBackend:
             height=self.height,
             width=self.width,
             num_views=num_views,
+            up=(0.0, 0.0, 1.0),
+            unframed=False,
         )
 
     def _inputs(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sys
+from statistics import fmean
 
+import numpy as np
 import pytest
 import torch
 
 from nvs.errors import ConfigError
+from nvs.perceptual.backbones import is_at_hand
 from nvs.scene import PosedViews, Renderer
-from nvs.scene.holdout import compare, split
-from nvs.scene.quality import mean_psnr_db
+from nvs.scene.holdout import Comparison, compare, split
+from nvs.scene.quality import Closeness, Measure, mean_psnr_db, ssim_gaussian
+from nvs_eval.metrics import Metrics
 
 
 def test_every_nth_view_is_kept_out() -> None:
@@ -29,36 +33,87 @@ def test_numbers_are_those_of_the_images(renderer: Renderer, views: PosedViews) 
     scene = renderer.prefill(inputs)
     compared = compare(renderer, scene, inputs, held_out)
     truth = held_out.image.permute(0, 2, 3, 1)
-    assert compared.num_views == 2
-    assert compared.psnr_db == mean_psnr_db(
-        renderer.render(scene, held_out.camera), truth
-    )
     # Neighbours on the ring of six: the fourth of the fifth, the first of the sixth.
     nearest = inputs.image[[3, 0]].permute(0, 2, 3, 1)
-    assert compared.nearest_psnr_db == mean_psnr_db(nearest, truth)
     flat = torch.full_like(truth, 0) + inputs.image.mean(dim=(0, 2, 3))
-    assert compared.flat_psnr_db == pytest.approx(mean_psnr_db(flat, truth))
+    renders = renderer.render(scene, held_out.camera)
+    assert compared.num_views == 2
+    for close, shown in (
+        (compared.render, renders),
+        (compared.nearest, nearest),
+        (compared.flat, flat),
+    ):
+        assert close.psnr_db == pytest.approx(mean_psnr_db(shown, truth))
+        assert close.ssim == pytest.approx(
+            fmean(map(ssim_gaussian, shown.numpy(), truth.numpy())), abs=1e-6
+        )
+        assert close.lpips is None
+    assert compared.notes == (
+        "LPIPS is left out: pictures of 16 pixels a side are too small. Build at 32 "
+        "pixels a side or more.",
+    )
     assert compared.picture.ndim == 3
+
+
+def test_every_held_out_view_is_told(renderer: Renderer, views: PosedViews) -> None:
+    told: list[tuple[int, int]] = []
+    compare(
+        *(renderer, renderer.prefill(views[:4]), views[:4], views[4:]),
+        progress=lambda *news: told.append(news),
+    )
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_lpips_is_the_evaluators_where_its_backbone_is_there() -> None:
+    if not is_at_hand("vgg"):
+        pytest.skip("the backbone is not on this machine")
+    image, truth = torch.rand(2, 2, 32, 32, 3, generator=torch.Generator())
+    close = Measure(32, 32, torch.device("cpu"))(image, truth)
+    metrics = Metrics(torch.device("cpu"))
+    values = [metrics(*pair) for pair in zip(image.numpy(), truth.numpy(), strict=True)]
+    for ours, theirs in (
+        (close.psnr_db, "psnr"),
+        (close.ssim, "ssim_gaussian"),
+        (close.lpips, "lpips_vgg"),
+    ):
+        assert ours == pytest.approx(fmean(value[theirs] or 0 for value in values))
+
+
+def test_what_is_not_there_is_left_out_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage.metrics", None)
+    monkeypatch.setattr("nvs.perceptual.backbones.is_at_hand", lambda _: False)
+    measure = Measure(32, 32, torch.device("cpu"))
+    close = measure(torch.zeros(1, 32, 32, 3), torch.ones(1, 32, 32, 3))
+    assert (close.psnr_db, close.ssim, close.lpips) == (0, None, None)
+    ssim, lpips = measure.notes
+    assert ssim.startswith("SSIM is left out: this needs the package 'scikit-image'")
+    assert lpips.startswith("LPIPS is left out: the backbone of LPIPS is not on this")
 
 
 @pytest.mark.parametrize(
     ("psnr_db", "nearest", "flat", "meaning"),
     [
-        (9.0, 8.0, 11.0, "worse than one flat colour"),
-        (12.0, 14.0, 11.0, "no better than showing the nearest"),
-        (16.5, 14.0, 11.0, "2.5 dB closer than the nearest photograph"),
+        (9.0, 8.0, 11.0, "does worse than one flat colour"),
+        (12.0, 14.0, 11.0, "does no better than the nearest photograph"),
+        (16.5, 14.0, 11.0, "comes 2.5 dB closer than the nearest photograph"),
     ],
 )
 def test_the_sentence(
-    renderer: Renderer,
-    views: PosedViews,
-    psnr_db: float,
-    nearest: float,
-    flat: float,
-    meaning: str,
+    psnr_db: float, nearest: float, flat: float, meaning: str
 ) -> None:
-    compared = compare(renderer, renderer.prefill(views[:4]), views[:4], views[4:])
-    told = replace(
-        compared, psnr_db=psnr_db, nearest_psnr_db=nearest, flat_psnr_db=flat
+    render, near, one_colour = (
+        Closeness(psnr_db=value, ssim=None, lpips=None)
+        for value in (psnr_db, nearest, flat)
     )
-    assert meaning in told.meaning
+    compared = Comparison(
+        weights="w",
+        num_views=1,
+        render=render,
+        nearest=near,
+        flat=one_colour,
+        notes=(),
+        picture=np.zeros((1, 1, 3), np.uint8),
+    )
+    assert compared.meaning.startswith(f"w {meaning}")

@@ -63,7 +63,7 @@ def fail(page: Page, path: str, times: int, answer: int | str = CUT) -> list[str
         }
         route.fulfill(status=answer, json=document)
 
-    page.route(f"**/v1/scenes/*/{path}", handle)
+    page.route(f"**/v1/scenes/*/{path}*", handle)
     return calls
 
 

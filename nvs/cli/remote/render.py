@@ -125,7 +125,7 @@ def video(
     with connection.connect(server, key_file) as client:
         height, width = _picture_size(client, client.scene(scene), size)
         trajectory = _trajectory(
-            *(path or "orbit", dataparser, frames, elevation, zoom),
+            *(path or "auto", dataparser, frames, elevation, zoom),
             height=height,
             width=width,
         )
@@ -241,7 +241,7 @@ def _trajectory(
 
     if path in FORMS:
         trajectory: dict[str, Any] = {"kind": path, "num_frames": frames}
-        if path == "orbit":
+        if path in ("auto", "orbit"):
             trajectory |= {"elevation_degrees": elevation, "zoom": zoom}
         return trajectory
     if not Path(path).is_file():

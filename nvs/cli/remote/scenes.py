@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -143,24 +143,32 @@ def build(
     size: options.Size = None,
     views: options.Views = None,
     framing: options.Framing = "auto",
+    up: options.Up = None,
+    holdout: options.Holdout = None,
     server: connection.Server = None,
     key_file: connection.KeyFile = None,
     json: options.Json = False,
 ) -> None:
     """Build a scene from its uploaded images; Ctrl-C cancels the build."""
-    wanted = options.parse_size(size)
-    chosen = options.parse_indices(views, "--views")
+    from nvs.cli.build import held_out_values, say_framing, say_held_out
+
+    wanted: dict[str, Any] = {
+        "weights": weights,
+        "size": options.parse_size(size),
+        "views": options.parse_indices(views, "--views"),
+        "framing": framing,
+        "up": options.parse_up(up),
+        "holdout": holdout,
+    }
     with connection.connect(server, key_file) as client:
-        job = client.build(
-            scene,
-            weights=weights,
-            size=wanted,
-            views=chosen,
-            framing=framing,
-            wait=False,
-        )
+        expected = client.expectation(scene, **wanted)
+        say_framing(expected)
+        job = client.build(scene, **wanted, wait=False)
         bars.waited(client, job)
         built = client.scene(scene)
+    held_out = built.held_out
+    if held_out is not None:
+        say_held_out(held_out)
     output.print_result(
         {
             "scene": scene,
@@ -169,7 +177,10 @@ def build(
             "views": built.num_views,
             "height": built.height,
             "width": built.width,
+            "framing": expected.framing,
+            "expect": expected.verdict,
             "file_bytes": built.scene_bytes,
+            **({} if held_out is None else held_out_values(held_out)),
         },
         as_json=json,
         title=f"built {built.name}",

@@ -6,21 +6,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from nvs.api.jobs import BuildRequest, CountedViews, ListedViews
+from nvs.api.framing import Expectation
+from nvs.api.jobs import BuildRequest
 from nvs.api.scenes import CamerasReport, Finding, Validation
-from nvs.api.system import Model, Poses
-from nvs.cameras import Camera
-from nvs.errors import ConfigError, DatasetError, SceneFileError
-from nvs.model.trained_on import default_size
-from nvs.scene import Scene, load_views
+from nvs.api.system import Model
+from nvs.errors import ConfigError, DatasetError, NvsError, SceneFileError
+from nvs.model.trained_on import TrainedOn
+from nvs.scene import PosedViews, Scene, load_views
 from nvs.scene.datasets import read_dataset, readers
-from nvs.scene.frames import Frame
+from nvs.scene.frames import Dataset
+from nvs.scene.framing import is_unframed
 from nvs.scene.pictures import to_uint8
-from nvs.scene.resize import fitting_size
-from nvs_data import selection
-from nvs_data.validate import KINDS
 from nvs_data.validate import validate as find_faults
-from nvs_server.compute import wire
+from nvs_server.compute import expected, wire
 from nvs_server.compute.prepared import write_input, write_views
 from nvs_server.compute.protocol import (
     FastWeightShapes,
@@ -65,8 +63,13 @@ def inspect_cameras(folder: Path) -> CamerasReport:
     )
 
 
-def validate(folder: Path, poses: Poses) -> Validation:
-    """What is wrong with a dataset, missing images first.
+def validate(folder: Path, model: Model, trained_on: TrainedOn) -> Validation:
+    """What is wrong with a dataset, missing images first, and what to expect of it.
+
+    Args:
+        folder: The dataset.
+        model: Whom for.
+        trained_on: What those weights were trained on.
 
     Raises:
         DatasetError, CameraError: If it cannot be read.
@@ -81,7 +84,7 @@ def validate(folder: Path, poses: Poses) -> Validation:
             remedy=finding.remedy,
             views=[names[view] for view in finding.views],
         )
-        for finding in find_faults(dataset, trained_on=KINDS[poses])
+        for finding in find_faults(dataset, trained_on=trained_on)
     ]
     if dataset.missing:
         total = len(dataset.missing) + len(names)
@@ -105,7 +108,23 @@ def validate(folder: Path, poses: Poses) -> Validation:
     ]
     found = {finding.severity for finding in findings}
     verdict = "error" if "error" in found else "warning" if "warning" in found else "ok"
-    return Validation(verdict=verdict, findings=findings)
+    return Validation(
+        verdict=verdict,
+        findings=findings,
+        expectation=_expectation(dataset, model, trained_on),
+    )
+
+
+def _expectation(
+    dataset: Dataset, model: Model, trained_on: TrainedOn
+) -> Expectation | None:
+    """None where views cannot be used, which the findings say."""
+    try:
+        return expected.expectation_of(
+            dataset, BuildRequest(), model, trained_on, look=True
+        )
+    except NvsError:
+        return None
 
 
 def prepare(
@@ -125,29 +144,38 @@ def prepare(
         ConfigError: If the size or the number of views is not possible.
     """
     frames = read_dataset(order.folder).frames
-    chosen = _chosen(frames, order.request)
+    chosen, kept_out = expected.chosen_views(frames, order.request)
     if len(chosen) > model.max_views:
         raise ConfigError(
             f"{len(chosen)} views are chosen, over the limit of {model.max_views}",
             remedy="Choose fewer, such as with a method and a count.",
         )
-    height, width = _size(frames[chosen[0]].camera, order.request.size, model)
+    size = expected.size_of(frames[chosen[0]].camera, order.request.size, model)
+    height, width = size
     if height > model.max_height or width > model.max_width:
         raise ConfigError(
             f"the size {height}×{width} is over the limit of "
             f"{model.max_height}×{model.max_width} pixels",
             remedy="Ask for a smaller size.",
         )
-    views = load_views(
-        order.folder,
-        size=(height, width),
-        patch_size=model.patch_size,
-        views=chosen,
-        progress=lambda done, total: tick(done / total),
-    )
+    total = len(chosen) + len(kept_out)
+
+    def loaded(indices: Sequence[int], before: int) -> PosedViews:
+        return load_views(
+            order.folder,
+            size=size,
+            patch_size=model.patch_size,
+            views=indices,
+            progress=lambda done, _: tick((before + done) / total),
+        )
+
     order.output.mkdir(parents=True, exist_ok=True)
     file = order.output / "views.safetensors"
+    views = loaded(chosen, 0)
     write_views(file, views)
+    held_out = order.output / "held_out.safetensors" if kept_out else None
+    if held_out is not None:
+        write_views(held_out, loaded(kept_out, len(chosen)))
     inputs = tuple(
         write_input(
             order.output,
@@ -160,41 +188,12 @@ def prepare(
         for index in range(len(views))
     )
     return PreparedViews(
-        views=file, weights=model.id, height=height, width=width, inputs=inputs
-    )
-
-
-def _chosen(frames: Sequence[Frame], request: BuildRequest) -> list[int]:
-    match request.views:
-        case None:
-            return list(range(len(frames)))
-        case ListedViews(indices=indices):
-            for index in indices:
-                if index >= len(frames):
-                    raise DatasetError(
-                        f"the dataset has no view {index}",
-                        remedy=f"Choose from 0 to {len(frames) - 1}.",
-                    )
-            return indices
-        case CountedViews() as counted:
-            return selection.choose(
-                frames,
-                method=counted.method,
-                count=counted.count,
-                seed=counted.seed,
-            )
-
-
-def _size(
-    first: Camera, wanted: int | tuple[int, int] | None, model: Model
-) -> tuple[int, int]:
-    """As `nvs build` has it: wanted, else as the weights were trained, else as is."""
-    if wanted is None and model.trained_height and model.trained_width:
-        wanted = default_size((model.trained_height, model.trained_width))
-    if isinstance(wanted, tuple):
-        return fitting_size(wanted, longest_px=None, patch_size=model.patch_size)
-    return fitting_size(
-        (first.height, first.width), longest_px=wanted, patch_size=model.patch_size
+        views=file,
+        weights=model.id,
+        height=height,
+        width=width,
+        inputs=inputs,
+        held_out=held_out,
     )
 
 
@@ -205,6 +204,7 @@ def inspect_scene(
     *,
     models: Sequence[dict[str, Any]],
     shapes: Sequence[dict[str, Any]],
+    trained_on: Sequence[dict[str, Any]],
 ) -> InspectedScene:
     """Check a scene file and write thumbnails of its inputs.
 
@@ -214,6 +214,7 @@ def inspect_scene(
         output: Folder for the thumbnails; made if absent.
         models: JSON of each `Model` that is served.
         shapes: JSON of each one's `FastWeightShapes`.
+        trained_on: JSON of what each was trained on.
 
     Raises:
         SceneFileError: If it is damaged, no served weights built it, or it does not
@@ -247,6 +248,12 @@ def inspect_scene(
         height=scene.height,
         width=scene.width,
         num_views=len(inputs),
+        up=scene.up,
+        unframed=is_unframed(
+            scene.normalisation,
+            scene.input_camera,
+            expected.trained_on(trained_on[place]),
+        ),
     )
     return InspectedScene(file=file, inputs=inputs)
 

@@ -11,6 +11,7 @@ import queue
 import resource
 from pathlib import Path
 
+from nvs.api.jobs import BuildRequest
 from nvs.api.system import Model
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.images import read_image
@@ -63,14 +64,27 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
             Path(request["output"]),
             models=request["models"],
             shapes=request["shapes"],
+            trained_on=request["trained_on"],
         )
-    from nvs_server.compute import inspections
+    from nvs_server.compute import expected, inspections
 
     match request["op"]:
         case "cameras":
             return inspections.inspect_cameras(Path(request["folder"]))
         case "validate":
-            return inspections.validate(Path(request["folder"]), request["poses"])
+            return inspections.validate(
+                Path(request["folder"]),
+                wire.from_json(Model, request["model"]),
+                expected.trained_on(request["trained_on"]),
+            )
+        case "expect":
+            return expected.expect(
+                Path(request["folder"]),
+                wire.from_json(BuildRequest, request["request"]),
+                wire.from_json(Model, request["model"]),
+                expected.trained_on(request["trained_on"]),
+                look=request["look"],
+            )
         case "prepare":
 
             def tick(fraction: float) -> None:

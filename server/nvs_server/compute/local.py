@@ -1,7 +1,7 @@
 """The backend on this machine: a worker a device, and two inspectors.
 
-One inspector checks single uploads, so that none of them waits for the other, which
-reads whole datasets.
+One inspector checks single uploads and cameras before a build, so that none of them
+waits for the other, which reads whole datasets.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nvs.api.framing import Expectation
+from nvs.api.jobs import BuildRequest
 from nvs.api.scenes import CamerasReport, Validation
-from nvs.api.system import Model, Poses
+from nvs.api.system import Model
 from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
 from nvs_server.compute import wire
 from nvs_server.compute.child import OnEvent
@@ -62,6 +64,7 @@ class LocalBackend:
         self._counting: asyncio.Task[None] | None = None
         self._models: list[Model] = []
         self._shapes: list[Message] = []
+        self._trained_on: list[Message] = []
         self._open: Counter[str] = Counter()
         self._is_stopping = False
 
@@ -82,6 +85,7 @@ class LocalBackend:
             raise
         self._models = [wire.from_json(Model, model) for model in hello["models"]]
         self._shapes = hello["shapes"]
+        self._trained_on = hello["trained_on"]
         self._counting = asyncio.create_task(self._disk.keep_counting())
 
     async def stop(self) -> None:
@@ -187,13 +191,31 @@ class LocalBackend:
                 output=str(output),
                 models=[wire.to_json(model) for model in self._models],
                 shapes=self._shapes,
+                trained_on=self._trained_on,
             )
         return wire.from_json(InspectedScene, value)
 
-    async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
+    async def validate(self, folder: Path, *, weights: str | None = None) -> Validation:
         """See `Backend`."""
-        value = await self._read("validate", folder=str(folder), poses=poses)
+        value = await self._read("validate", folder=str(folder), **self._known(weights))
         return wire.from_json(Validation, value)
+
+    async def expect(
+        self, folder: Path, request: BuildRequest, *, look: bool
+    ) -> Expectation:
+        """See `Backend`."""
+        with self._counted("inspection"):
+            value = await self._uploads.ask(
+                "expect",
+                about="the dataset",
+                error=DatasetError,
+                timeout_seconds=DATASET_TIMEOUT_SECONDS,
+                folder=str(folder),
+                request=wire.to_json(request),
+                look=look,
+                **self._known(request.weights),
+            )
+        return wire.from_json(Expectation, value)
 
     async def _read(
         self, op: str, *, on_event: OnEvent | None = None, **values: Any
@@ -231,6 +253,12 @@ class LocalBackend:
             return hashlib.sha256(f"{sha256} {rank}".encode()).digest()
 
         return max(self._ready(), key=score)
+
+    def _known(self, weights: str | None) -> Message:
+        """Weights, and what they were trained on, for an inspector."""
+        model = self._model(weights)
+        trained_on = self._trained_on[self._models.index(model)]
+        return {"model": wire.to_json(model), "trained_on": trained_on}
 
     def _model(self, weights: str | None) -> Model:
         for model in self._models:

@@ -9,15 +9,26 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import UInt8
 
+from nvs.api.framing import HeldOut
 from nvs.api.jobs import JobStage
-from nvs.api.renders import FollowPath, Orbit, Spiral, VideoRequest, Walk
+from nvs.api.renders import (
+    AsCaptured,
+    FollowPath,
+    Orbit,
+    Spiral,
+    VideoRequest,
+    Walk,
+)
 from nvs.cameras import Camera, parse_camera_path
 from nvs.errors import DatasetError, about
 from nvs.files import file_sha256
 from nvs.scene import Scene
-from nvs.scene.paths import scene_orbit, scene_spiral, scene_walk
-from nvs.scene.pictures import to_uint8
+from nvs.scene.framing import is_unframed
+from nvs.scene.holdout import Comparison, compare
+from nvs.scene.paths import scene_path
+from nvs.scene.pictures import to_uint8, write_png
 from nvs.scene.video import write_video
+from nvs_server.compute.expected import expectation
 from nvs_server.compute.models import Served
 from nvs_server.compute.prepared import read_views
 from nvs_server.compute.protocol import BuildOrder, VideoOrder
@@ -49,12 +60,26 @@ def build(model: Served, order: BuildOrder, tick: Tick) -> SceneFile:
             f"there are {len(views)} views, over the limit of {model.info.max_views}",
             remedy="Choose fewer views.",
         )
-    scene = model.renderer.prefill(
+    renderer = model.renderer
+    framing = renderer.frame(views, order.framing, up=order.up)
+    scene = renderer.prefill(
         views,
-        framing=order.framing,
+        framing=framing,
         progress=lambda done, total: tick("prefill", done / total),
     )
+    compared: Comparison | None = None
+    if order.held_out is not None:
+        tick("rendering", 0.0)
+        compared = compare(
+            renderer,
+            scene,
+            views,
+            read_views(order.held_out),
+            progress=lambda done, total: tick("rendering", done / total),
+        )
     tick("storing", 0.0)
+    if compared is not None and order.sheet is not None:
+        write_png(order.sheet, compared.picture)
     # Where weights lie on this machine is nobody else's business.
     replace(scene, weights_hint=None).save(order.output)
     return SceneFile(
@@ -65,6 +90,11 @@ def build(model: Served, order: BuildOrder, tick: Tick) -> SceneFile:
         height=scene.height,
         width=scene.width,
         num_views=len(views),
+        up=scene.up,
+        unframed=is_unframed(scene.normalisation, views.camera, renderer.trained_on),
+        expectation=expectation(framing, views.names, model.info.id),
+        held_out=None if compared is None else HeldOut.model_validate(compared),
+        sheet_sha256=None if order.sheet is None else file_sha256(order.sheet),
     )
 
 
@@ -81,6 +111,8 @@ def video(model: Served, scene: Scene, order: VideoOrder, tick: Tick) -> VideoFi
         CameraError: If the way or the size cannot be rendered.
         OutputError: If the file cannot be written.
     """
+    if order.up is not None:
+        scene = replace(scene, up=order.up)
     camera, fps = _way(scene, order.request)
 
     def frames() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
@@ -110,15 +142,16 @@ def _way(scene: Scene, request: VideoRequest) -> tuple[Camera, float]:
             with about("the camera path"):
                 read = parse_camera_path(path.model_dump(), **size)
             return read.camera, request.fps or read.fps
-        case Orbit(num_frames=num_frames, elevation_degrees=degrees, zoom=zoom):
-            elevation = None if degrees is None else math.radians(degrees)
-            return (
-                scene_orbit(
-                    scene, num_frames, elevation_radians=elevation, zoom=zoom, **size
-                ),
-                fps,
+        case AsCaptured() | Orbit() as turn:
+            degrees = turn.elevation_degrees
+            camera = scene_path(
+                scene,
+                turn.num_frames,
+                **size,
+                path=turn.kind,
+                elevation_radians=None if degrees is None else math.radians(degrees),
+                zoom=turn.zoom,
             )
-        case Spiral(num_frames=num_frames):
-            return scene_spiral(scene, num_frames, **size), fps
-        case Walk(num_frames=num_frames):
-            return scene_walk(scene, num_frames, **size), fps
+        case Spiral() | Walk() as way:
+            camera = scene_path(scene, way.num_frames, **size, path=way.kind)
+    return camera, fps

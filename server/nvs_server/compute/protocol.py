@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from nvs.api.cameras import PosedCamera
-from nvs.api.jobs import BuildRequest, Framing, JobStage
+from nvs.api.framing import Expectation, Framing
+from nvs.api.jobs import BuildRequest, JobStage
 from nvs.api.renders import PictureOptions, VideoRequest
 from nvs.api.scenes import CamerasReport, Input, Validation
 from nvs.api.stream import Timings
-from nvs.api.system import CacheTier, Model, Poses, Tier, Worker
+from nvs.api.system import CacheTier, Model, Tier, Worker
 from nvs_server.storage.records import SceneFile, SceneRef, VideoFile
 
 Progress = Callable[[JobStage, float], None]
@@ -80,7 +81,7 @@ class PrepareOrder:
     output: Path
     """Folder for the results; made if absent."""
     request: BuildRequest
-    """For its weights, size and views."""
+    """For its weights, size, views and those of them that are held out."""
 
 
 class InputView(Input):
@@ -103,6 +104,8 @@ class PreparedViews:
     height: int
     width: int
     inputs: tuple[InputView, ...]
+    held_out: Path | None = None
+    """Views that were kept out, as `views`, if any were."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +119,12 @@ class BuildOrder:
     weights: str
     """Id of the weights: `PreparedViews.weights`."""
     framing: Framing = "auto"
+    up: tuple[float, float, float] | None = None
+    """Up axis of the world, if the user gives it."""
+    held_out: Path | None = None
+    """`PreparedViews.held_out`: rendered and measured."""
+    sheet: Path | None = None
+    """The picture to write of those."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +135,8 @@ class VideoOrder:
     output: Path
     """The mp4 to write."""
     request: VideoRequest
+    up: tuple[float, float, float] | None = None
+    """What is up in the scene's world; as its file says if None."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -284,10 +295,25 @@ class Backend(Protocol):
         """
         ...
 
-    async def validate(self, folder: Path, *, poses: Poses = "object") -> Validation:
-        """What is wrong with a dataset for weights of a kind.
+    async def validate(self, folder: Path, *, weights: str | None = None) -> Validation:
+        """What is wrong with a dataset for weights, the default ones if None.
 
         Raises:
             DatasetError, CameraError: If it cannot even be read.
+        """
+        ...
+
+    async def expect(
+        self, folder: Path, request: BuildRequest, *, look: bool
+    ) -> Expectation:
+        """How a build would frame a dataset, and what to expect of it.
+
+        Args:
+            folder: The dataset.
+            request: The build.
+            look: Whether a few images are decoded, to see what is behind the subject.
+
+        Raises:
+            DatasetError, CameraError, ImageError, ConfigError: Naming what is wrong.
         """
         ...

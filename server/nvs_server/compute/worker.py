@@ -321,6 +321,7 @@ def main() -> int:
         event="ready",
         models=[wire.to_json(model.info) for model in models.values()],
         shapes=[wire.to_json(model.shapes) for model in models.values()],
+        trained_on=[m.renderer.trained_on.to_json() for m in models.values()],
         device=str(device),
         num_devices=torch.cuda.device_count() if device.type == "cuda" else 1,
     )

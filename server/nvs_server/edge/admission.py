@@ -181,9 +181,13 @@ class Inspections:
     """Counts the requests that wait for an inspector or have one at work.
 
     Used on the event loop only. Jobs are no requests: they always wait.
+
+    Args:
+        places: How many at one time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: int = MAX_INSPECTIONS) -> None:
+        self.places = places
         self.num_inside = 0
 
     def check_room(self) -> None:
@@ -192,10 +196,10 @@ class Inspections:
         Raises:
             Problem: `queue-full`, 429, if there is none.
         """
-        if self.num_inside >= MAX_INSPECTIONS:
+        if self.num_inside >= self.places:
             raise Problem(
                 "queue-full",
-                f"{self.num_inside} requests of {MAX_INSPECTIONS} wait for an "
+                f"{self.num_inside} requests of {self.places} wait for an "
                 "inspector or have one at work.",
                 retry_after_seconds=INSPECTION_RETRY_SECONDS,
             )

@@ -33,9 +33,11 @@ def build_key(
     return _digest(["build", FRAMING_RULE, listed, model_digest, parameters])
 
 
-def video_key(scene_sha256: str, parameters: Mapping[str, Any]) -> str:
+def video_key(
+    scene_sha256: str, up: Sequence[float] | None, parameters: Mapping[str, Any]
+) -> str:
     """Equal for videos that would be the same."""
-    return _digest(["video", scene_sha256, parameters])
+    return _digest(["video", scene_sha256, up, parameters])
 
 
 def _digest(value: Any) -> str:

@@ -77,12 +77,19 @@ class Work:
                 output=folder / "built.scene",
                 weights=prepared.weights,
                 framing=request.framing,
+                up=request.up,
+                held_out=prepared.held_out,
+                sheet=None if prepared.held_out is None else folder / "held_out.png",
             )
             file = await self._backend.build(order, report)
             seconds = time.monotonic() - started
             report("storing", 0.0)
             inputs = await run_in_threadpool(store_inputs, prepared.inputs, self._blobs)
             await run_in_threadpool(self._blobs.put_file, order.output, file.sha256)
+            if order.sheet is not None and file.sheet_sha256 is not None:
+                await run_in_threadpool(
+                    self._blobs.put_file, order.sheet, file.sheet_sha256
+                )
         patch_size = await self._patch_size(file.weights)
         tokens = file.num_views * file.height * file.width // patch_size**2
         self._metrics.prefilled(tokens, seconds)
@@ -96,12 +103,15 @@ class Work:
             NvsError, BackendError: As the backend's `video`.
         """
         request = VideoRequest.model_validate(job.parameters)
-        scene = (await self._scene(job)).file
-        if scene is None:
+        scene = await self._scene(job)
+        if scene.file is None:
             raise NotFound("file", f"the scene file of {job.scene_id}")
         with work_folder(self._blobs) as folder:
             order = VideoOrder(
-                scene=scene, output=folder / "video.mp4", request=request
+                scene=scene.file,
+                output=folder / "video.mp4",
+                request=request,
+                up=scene.up,
             )
             video = await self._backend.video(order, report)
             report("storing", 0.0)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.jobs import WeightsId
 from nvs.api.scenes import DatasetReport, Validation
 from nvs.errors import DatasetError
 from nvs.file_kinds import IMAGE_SUFFIXES, is_camera_name, is_image_name
@@ -33,8 +35,8 @@ from nvs_server.routes.dependencies import (
     SettingsDep,
     Writer,
     errors,
-    find_model,
     find_scene,
+    required_model,
 )
 from nvs_server.routes.transfer import check_room, media_type, received
 from nvs_server.settings import Settings
@@ -121,12 +123,14 @@ async def validate(
     blobs: BlobStore,
     backend: BackendDep,
     inspections: InspectionsDep,
+    weights: Annotated[
+        WeightsId | None, Query(description="Id of a model; the default one.")
+    ] = None,
 ) -> Validation:
-    """Check images and cameras as the default model needs them, before a build."""
+    """Check images and cameras as a model needs them, before a build."""
     check_inputs(await find_scene(scenes, caller, scene_id))
     files = await run_in_threadpool(scenes.files, scene_id)
-    model = await find_model(backend, None)
-    poses = model.poses if model else "object"
+    model = await required_model(backend, weights)
     await request.body()
     with (
         inspections.place(),
@@ -134,7 +138,7 @@ async def validate(
         shown_as(folder, "the dataset"),
     ):
         await run_in_threadpool(materialise, files, blobs.local_path, folder)
-        checking = backend.validate(folder, poses=poses)
+        checking = backend.validate(folder, weights=model.id)
         return await run_while_connected(request, checking)
 
 

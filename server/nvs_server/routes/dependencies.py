@@ -14,7 +14,7 @@ from nvs.api.values import ID_PATTERN
 from nvs_server.compute.protocol import Backend
 from nvs_server.edge.admission import Admission, Inspections
 from nvs_server.edge.callers import Principal, requires
-from nvs_server.edge.problems import Problem, documented, not_found
+from nvs_server.edge.problems import Problem, documented, invalid, not_found
 from nvs_server.jobs.runner import JobRunner
 from nvs_server.metrics import Metrics
 from nvs_server.settings import Settings
@@ -49,6 +49,8 @@ BackendDep = Annotated[Backend, _state("backend")]
 AdmissionDep = Annotated[Admission, _state("admission")]
 TicketsDep = Annotated[TicketStore, _state("tickets")]
 InspectionsDep = Annotated[Inspections, _state("inspections")]
+BuildChecks = Annotated[Inspections, _state("build_checks")]
+"""Of builds before they are queued: as many at one time as may be queued."""
 MetricsDep = Annotated[Metrics, _state("metrics")]
 Runner = Annotated[JobRunner, _state("runner")]
 
@@ -134,3 +136,22 @@ async def find_model(backend: Backend, weights: str | None) -> Model | None:
         if model.id == weights or (weights is None and model.is_default):
             return model
     return None
+
+
+async def required_model(backend: Backend, weights: str | None) -> Model:
+    """Served weights by id; the default without one.
+
+    Raises:
+        Problem: `invalid`, 422, if there are none such; `worker-lost`, 503.
+    """
+    model = await find_model(backend, weights)
+    if model is not None:
+        return model
+    if weights is None:
+        raise Problem("worker-lost", "The models are not known yet.")
+    known = ", ".join(model.id for model in await backend.models())
+    raise invalid(
+        "weights",
+        f"this service has no weights {weights!r}",
+        remedy=f"It has: {known}.",
+    )

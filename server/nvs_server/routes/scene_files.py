@@ -218,6 +218,32 @@ async def scene_thumbnail(
     return await _stored(request, blobs, view.thumbnail_sha256, "image/jpeg")
 
 
+@inputs.get(
+    "/{scene_id}/held-out",
+    operation_id="get_held_out",
+    summary="Get the picture of the views that were held out",
+    response_class=Response,
+    responses={200: PNG, 304: NOT_MODIFIED}
+    | errors("not-found", "not-built", "building", "blob-lost"),
+)
+async def held_out(
+    request: Request,
+    scene_id: SceneId,
+    caller: Reader,
+    scenes: Scenes,
+    blobs: BlobStore,
+) -> Response:
+    """Held-out photographs, renders, errors and nearest inputs, a row each."""
+    scene = await find_scene(scenes, caller, scene_id)
+    built_file(scene)
+    if scene.sheet_sha256 is None:
+        raise not_found(
+            "held-out view of this scene",
+            remedy=f'POST /v1/scenes/{scene_id}/build with {{"holdout": 8}}.',
+        )
+    return await _stored(request, blobs, scene.sheet_sha256, "image/png")
+
+
 async def _view(
     scenes: SceneStore, caller: Principal, scene_id: str, index: int
 ) -> InputRecord:

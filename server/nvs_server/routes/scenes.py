@@ -27,6 +27,7 @@ from nvs_server.routes.dependencies import (
     SceneId,
     Scenes,
     Writer,
+    built_file,
     errors,
     find_scene,
 )
@@ -121,14 +122,16 @@ async def get(scene_id: SceneId, caller: Reader, scenes: Scenes) -> SceneRecord:
     summary="Change a scene",
     response_description="The scene as it is now.",
     response_model=Scene,
-    responses=errors(*JSON_BODY, "not-found", "disk-full"),
+    responses=errors(*JSON_BODY, "not-found", "not-built", "building", "disk-full"),
 )
 async def update(
     scene_id: SceneId, body: SceneUpdate, caller: Writer, scenes: Scenes
 ) -> SceneRecord:
-    """Change name, tags or time of deletion; fields that are absent stay."""
-    await find_scene(scenes, caller, scene_id)
+    """Change name, tags, time of deletion or up axis; fields that are absent stay."""
+    scene = await find_scene(scenes, caller, scene_id)
     given = body.model_fields_set
+    if "up" in given:
+        built_file(scene)
     _check_future(body.expires_at)
     return await run_in_threadpool(
         scenes.update,
@@ -137,6 +140,7 @@ async def update(
         name=body.name if "name" in given else None,
         tags=body.tags if "tags" in given else None,
         expires_at=body.expires_at if "expires_at" in given else KEEP,
+        up=body.up if "up" in given else None,
     )
 
 

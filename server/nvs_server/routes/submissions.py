@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.framing import Expectation
 from nvs.api.jobs import BuildRequest, CountedViews, Job, ListedViews
 from nvs.api.renders import VideoRequest
 from nvs.api.system import Model
 from nvs_server.compute.protocol import Backend
-from nvs_server.edge.problems import Problem, invalid
+from nvs_server.edge.connections import run_while_connected
+from nvs_server.edge.problems import invalid
+from nvs_server.jobs.materialise import materialise, work_folder
 from nvs_server.jobs.rebuild import build_key, video_key
 from nvs_server.jobs.runner import JobRunner
+from nvs_server.naming import shown_as
 from nvs_server.routes.datasets import check_inputs
 from nvs_server.routes.dependencies import (
     JSON_BODY,
     BackendDep,
+    BlobStore,
+    BuildChecks,
     IdempotencyKey,
+    InspectionsDep,
     Jobs,
+    Reader,
     RenderCaller,
     Runner,
     SceneId,
@@ -28,11 +37,12 @@ from nvs_server.routes.dependencies import (
     Writer,
     built_file,
     errors,
-    find_model,
     find_scene,
+    required_model,
 )
 from nvs_server.routes.renders import PicturesDep
-from nvs_server.storage.records import JobRecord
+from nvs_server.storage.blobs import Blobs
+from nvs_server.storage.records import FileRecord, JobRecord
 
 DEFAULTS = BuildRequest()
 
@@ -52,35 +62,45 @@ router = APIRouter(prefix="/v1/scenes")
     }
     | errors(
         *JSON_BODY,
-        *("not-found", "inputs-missing", "idempotency-conflict"),
+        *("not-found", "inputs-missing", "idempotency-conflict", "blob-lost"),
         *("quota-exceeded", "queue-full", "worker-lost", "disk-full"),
     ),
 )
 async def build(
+    request: Request,
     response: Response,
     scene_id: SceneId,
     caller: Writer,
     scenes: Scenes,
     jobs: Jobs,
+    blobs: BlobStore,
     backend: BackendDep,
     settings: SettingsDep,
     runner: Runner,
+    checks: BuildChecks,
     body: Annotated[BuildRequest, Body()] = DEFAULTS,
     idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Queue one forward pass over the uploaded views.
 
     The same build is done once: while it waits or runs, and after it is done until
-    images, cameras or the scene file change, this answers its job.
+    images, cameras or the scene file change, this answers its job. Where the framing
+    is `auto` and hopeless there is no job: the answer is 422, with reason and remedy.
     """
     scene = await find_scene(scenes, caller, scene_id)
     check_inputs(scene)
-    model = await _model(backend, body.weights)
+    model = await required_model(backend, body.weights)
     _check_size(body, model)
     _check_views(body, model)
     parameters = body.model_dump(mode="json", exclude_none=True)
     parameters["weights"] = model.id
     files = await run_in_threadpool(scenes.files, scene_id)
+    if body.framing == "auto":
+        with checks.place():
+            expected = await _expected(request, files, blobs, backend, body, look=False)
+        if expected.verdict == "hopeless":
+            concern = expected.concerns[0]
+            raise invalid("framing", concern.problem, remedy=concern.remedy)
     job, is_new = await run_in_threadpool(
         jobs.submit,
         caller.owner,
@@ -94,6 +114,52 @@ async def build(
         limit_bytes=caller.quotas.bytes,
     )
     return _submitted(job, is_new, response, runner)
+
+
+@router.post(
+    "/{scene_id}/expectation",
+    tags=["builds"],
+    operation_id="expect_build",
+    summary="What to expect of a build",
+    response_description="How it would be framed, and what to expect of that.",
+    responses=errors(
+        *JSON_BODY,
+        *("not-found", "inputs-missing", "blob-lost", "queue-full", "worker-lost"),
+    ),
+)
+async def expect(
+    request: Request,
+    scene_id: SceneId,
+    caller: Reader,
+    scenes: Scenes,
+    blobs: BlobStore,
+    backend: BackendDep,
+    inspections: InspectionsDep,
+    body: Annotated[BuildRequest, Body()] = DEFAULTS,
+) -> Expectation:
+    """Say how a build would frame the capture, and what to expect; make nothing."""
+    check_inputs(await find_scene(scenes, caller, scene_id))
+    model = await required_model(backend, body.weights)
+    _check_size(body, model)
+    files = await run_in_threadpool(scenes.files, scene_id)
+    with inspections.place():
+        return await _expected(request, files, blobs, backend, body, look=True)
+
+
+async def _expected(
+    request: Request,
+    files: Sequence[FileRecord],
+    blobs: Blobs,
+    backend: Backend,
+    body: BuildRequest,
+    *,
+    look: bool,
+) -> Expectation:
+    with work_folder(blobs) as folder, shown_as(folder, "the dataset"):
+        await run_in_threadpool(materialise, files, blobs.local_path, folder)
+        return await run_while_connected(
+            request, backend.expect(folder, body, look=look)
+        )
 
 
 @router.post(
@@ -142,7 +208,7 @@ async def video(
         scene_id,
         "video",
         parameters,
-        dedupe_key=video_key(file.sha256, parameters),
+        dedupe_key=video_key(file.sha256, scene.up, parameters),
         idempotency_key=idempotency_key,
         limit_queued=settings.max_job_queue,
         limit_bytes=caller.quotas.bytes,
@@ -160,20 +226,6 @@ def _submitted(
         response.status_code = 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
-
-
-async def _model(backend: Backend, weights: str | None) -> Model:
-    model = await find_model(backend, weights)
-    if model is not None:
-        return model
-    if weights is None:
-        raise Problem("worker-lost", "The models are not known yet.")
-    known = ", ".join(model.id for model in await backend.models())
-    raise invalid(
-        "weights",
-        f"this service has no weights {weights!r}",
-        remedy=f"It has: {known}.",
-    )
 
 
 def _check_size(body: BuildRequest, model: Model) -> None:

@@ -103,6 +103,11 @@ class JobLeases:
                 "height": built.file.height,
                 "width": built.file.width,
                 "num_views": built.file.num_views,
+                **{
+                    name: value.model_dump(mode="json")
+                    for name in ("expectation", "held_out")
+                    if (value := getattr(built.file, name)) is not None
+                },
             }
             if not _is_outdated(session, scene, row):
                 rows.give_scene_file(session, scene, built, row.id)

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Final, Literal
 
 from nvs.api.cameras import PosedCamera
+from nvs.api.framing import Expectation, HeldOut
 from nvs.api.jobs import Job, JobState
 from nvs.api.scenes import Scene
 from nvs.api.system import Quotas, Scope
@@ -75,6 +76,8 @@ class SceneRecord(Scene):
     again its old file stays."""
     model_digest: str | None
     """Digest of the weights that the scene file was made with."""
+    sheet_sha256: str | None = None
+    """The picture of the views that were held out, if any were."""
     built_job_id: str | None
     """The build that made the scene file; None if it was uploaded."""
 
@@ -136,6 +139,16 @@ class SceneFile:
     height: int
     width: int
     num_views: int
+    up: tuple[float, float, float]
+    """Unit vector that is up in its world."""
+    unframed: bool
+    """Whether it was left as it was where `auto` would frame it."""
+    expectation: Expectation | None = None
+    """What was to be expected of the build; None for an uploaded file."""
+    held_out: HeldOut | None = None
+    """What came of the views that were held out, if any were."""
+    sheet_sha256: str | None = None
+    """Their picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,10 @@ def give_scene_file(
     row.height = file.height
     row.width = file.width
     row.num_views = file.num_views
+    row.up = list(file.up)
+    row.unframed = file.unframed
+    row.held_out = file.held_out and file.held_out.model_dump(mode="json")
+    row.sheet_sha256 = file.sheet_sha256
     row.built_job_id = job_id
     row.error = None
     session.execute(delete(InputRow).where(InputRow.scene_id == row.id))
@@ -170,6 +174,7 @@ def forget_scene_file(session: Session, row: SceneRow) -> None:
     row.scene_bytes = 0
     row.weights = row.model_digest = None
     row.height = row.width = row.num_views = None
+    row.up = row.unframed = row.held_out = row.sheet_sha256 = None
     row.built_job_id = None
     session.execute(delete(InputRow).where(InputRow.scene_id == row.id))
 

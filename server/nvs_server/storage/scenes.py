@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -172,8 +173,9 @@ class SceneStore(SceneFiles):
         name: str | None = None,
         tags: Sequence[str] | None = None,
         expires_at: datetime | Keep | None = KEEP,
+        up: Sequence[float] | None = None,
     ) -> SceneRecord:
-        """Change what is given; `expires_at=None` clears it.
+        """Change what is given; `expires_at=None` clears it. `up` is of any length.
 
         Raises:
             NotFound: If there is no such scene of this owner.
@@ -189,6 +191,9 @@ class SceneStore(SceneFiles):
                 row.tag_rows = _tag_rows(tags)
             if expires_at is not KEEP:
                 row.expires_at = expires_at
+            if up is not None:
+                length = math.hypot(*up)
+                row.up = [value / length for value in up]
             row.updated_at = now
             session.flush()
             return SceneRecord.model_validate(row)

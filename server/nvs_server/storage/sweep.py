@@ -79,6 +79,7 @@ def _named_digests(database: Database) -> set[str]:
 def _digests(session: Session) -> Iterator[str]:
     for column in (
         SceneRow.scene_sha256,
+        SceneRow.sheet_sha256,
         FileRow.sha256,
         InputRow.sha256,
         InputRow.thumbnail_sha256,

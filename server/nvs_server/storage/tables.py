@@ -159,6 +159,10 @@ class SceneRow(Failable, Base):
     height: Mapped[int | None]
     width: Mapped[int | None]
     num_views: Mapped[int | None]
+    up: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    unframed: Mapped[bool | None]
+    held_out: Mapped[dict[str, Any] | None]
+    sheet_sha256: Mapped[str | None] = mapped_column(Digest)
     job_id: Mapped[str | None] = mapped_column(Identifier)
     built_job_id: Mapped[str | None] = mapped_column(Identifier)
     tag_rows: Mapped[list[TagRow]] = relationship(

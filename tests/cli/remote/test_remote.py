@@ -99,6 +99,27 @@ def test_build_waits_and_reports(nvs, service) -> None:
     }
 
 
+def test_a_build_says_what_to_expect_and_what_came_of_it(nvs, service) -> None:
+    done = nvs(
+        *("remote", "build", service.uploaded(), "--up=-y", "--holdout", "2"),
+        *("--weights", "fake", "--json"),
+    )
+    assert done.code == 0, done.err
+    for request in service.proxy.requests[:2]:
+        assert request.json == {
+            "weights": "fake",
+            "framing": "auto",
+            "up": [0, -1, 0],
+            "holdout": 2,
+        }
+    assert "nvs: framing object: as asked" in done.err
+    assert "nvs: 1 views kept out: 20.0 dB, SSIM 0.500; fake comes" in done.err
+    assert "nvs: LPIPS is left out" in done.err
+    assert (done.json["framing"], done.json["expect"]) == ("object", "fine")
+    assert (done.json["psnr_held_out"], done.json["ssim_held_out"]) == (20, 0.5)
+    assert "lpips_held_out" not in done.json
+
+
 def test_a_failed_build_is_one_line(nvs, service) -> None:
     error = CameraError("no overlap", remedy="Take more pictures.")
     service.backend.errors["build"] = [error]
@@ -228,7 +249,7 @@ def test_video(nvs, service, tmp_path: Path, scene_id: str) -> None:
     (sent,) = service.proxy.requests_of("POST .*/videos")
     assert sent.json == {
         "trajectory": {
-            "kind": "orbit",
+            "kind": "auto",
             "num_frames": 5,
             "elevation_degrees": 20,
             "zoom": 1.5,

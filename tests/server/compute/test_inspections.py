@@ -166,6 +166,20 @@ def test_progress_grows_to_one(renderer: Renderer, tmp_path: Path) -> None:
     assert len(ticks) == 24
 
 
+def test_views_that_are_held_out_are_apart(
+    prepare: Callable[..., PreparedViews],
+) -> None:
+    prepared = prepare(views=ListedViews(indices=[5, 2, 9]), holdout=2)
+    assert prepared.held_out is not None
+    assert_same(read_views(prepared.views), load_views(SAMPLE, size=16, views=[2]))
+    assert_same(
+        read_views(prepared.held_out), load_views(SAMPLE, size=16, views=[5, 9])
+    )
+    assert [view.name for view in prepared.inputs] == ["renderings/00000002_rgba.png"]
+    with pytest.raises(ConfigError, match="cannot be kept out"):
+        prepare(views=ListedViews(indices=[5]), holdout=2)
+
+
 def test_what_cannot_be_prepared_is_named(
     prepare: Callable[..., PreparedViews], copy: Path
 ) -> None:
@@ -200,12 +214,12 @@ def test_an_unknown_layout_is_named(tmp_path: Path) -> None:
     assert "opencv" in caught.value.remedy
 
 
-def test_findings_name_their_views(copy: Path) -> None:
+def test_findings_name_their_views(copy: Path, renderer: Renderer) -> None:
     cameras = json.loads((copy / "opencv_cameras.json").read_text())
     cameras[2]["w2c"][0][0] += 1
     (copy / "opencv_cameras.json").write_text(json.dumps(cameras))
     (copy / "renderings/00000003_rgba.png").unlink()
-    found = inspections.validate(copy, "object")
+    found = inspections.validate(copy, model(renderer), renderer.trained_on)
     assert found.verdict == "error"
     missing, *findings = found.findings
     assert missing.severity == "warning"
@@ -216,6 +230,7 @@ def test_findings_name_their_views(copy: Path) -> None:
     assert errors[0].title[0].isupper()
     assert errors[0].detail
     assert errors[0].remedy
+    assert found.expectation is None
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +254,7 @@ def inspect(renderer: Renderer, tmp_path: Path) -> Callable[[Scene], Any]:
             tmp_path / "thumbnails",
             models=[wire.to_json(model(renderer))],
             shapes=[wire.to_json(shapes)],
+            trained_on=[renderer.trained_on.to_json()],
         )
 
     return run
@@ -251,6 +267,7 @@ def test_a_scene_file_is_described(
     file = info.file
     assert (file.weights, file.height, file.width) == ("lact_tiny", 16, 16)
     assert (file.sha256, file.num_views) == (DIGEST, 2)
+    assert (file.up, file.unframed) == (scene.up, False)
     assert [view.name for view in info.inputs] == list(scene.input_names)
     assert info.inputs[0].image is None
     with Image.open(info.inputs[1].thumbnail) as thumbnail:

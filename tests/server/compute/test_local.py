@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from nvs.api.renders import FollowPath, Orbit, Spiral, Trajectory, VideoRequest, Walk
+from nvs.api.jobs import BuildRequest, ListedViews
+from nvs.api.renders import (
+    AsCaptured,
+    FollowPath,
+    Orbit,
+    Spiral,
+    Trajectory,
+    VideoRequest,
+    Walk,
+)
 from nvs.assets import SAMPLE
 from nvs.errors import (
     CameraError,
@@ -25,6 +34,7 @@ from nvs.errors import (
 from nvs.files import file_sha256
 from nvs.model import cost
 from nvs.scene import Renderer, Scene, load_views
+from nvs.scene.paths import usual_path
 from nvs.tensor_file import read_tensors
 from nvs_server.compute.protocol import (
     BuildOrder,
@@ -133,6 +143,40 @@ def test_status_counts_images_and_cached_scenes(
     assert (status.num_renders, status.num_jobs) == (0, 0)
 
 
+def test_a_build_says_what_was_expected_and_how_close_it_comes(
+    running: Running, prepared: PreparedViews, tmp_path: Path
+) -> None:
+    order = BuildOrder(
+        views=prepared.views,
+        output=tmp_path / "a.scene",
+        weights=prepared.weights,
+        up=(0.0, 2.0, 0.0),
+        held_out=prepared.views,
+        sheet=tmp_path / "sheet.png",
+    )
+    stages: list[str] = []
+    file = running.run(
+        running.backend.build(order, lambda stage, _: stages.append(stage))
+    )
+    assert list(dict.fromkeys(stages)) == ["prefill", "rendering", "storing"]
+    assert file.up == Scene.load(order.output).up == (0, 1, 0)
+    request = BuildRequest(
+        size=SIZE, views=ListedViews(indices=list(VIEWS)), up=order.up
+    )
+    expected = running.run(running.backend.expect(SAMPLE, request, look=True))
+    assert file.expectation == expected
+    assert file.held_out.num_views == len(VIEWS)
+    assert file.held_out.render.psnr_db > file.held_out.flat.psnr_db
+    assert file.sheet_sha256 == file_sha256(order.sheet)
+
+
+def test_the_verdict_is_about_the_weights_that_are_named(running: Running) -> None:
+    found = running.run(running.backend.validate(SAMPLE, weights="lact_tiny"))
+    assert found.expectation.weights == "lact_tiny"
+    with pytest.raises(ConfigError, match="'other' are not served here"):
+        running.run(running.backend.validate(SAMPLE, weights="other"))
+
+
 def test_models_say_what_is_served(running: Running, renderer: Renderer) -> None:
     (model,) = running.run(running.backend.models())
     assert (model.id, model.is_default, model.poses) == ("lact_tiny", True, "object")
@@ -201,6 +245,24 @@ def test_a_video_has_the_frames_of_its_path(
     assert (video.sha256, video.fps) == (file_sha256(order.output), 12)
     assert stages[0] == ("rendering", 0.0)
     assert stages[-1][0] == "storing"
+
+
+def test_a_video_follows_the_capture_unless_told_otherwise(
+    running: Running, scene: SceneRef, path: Path, tmp_path: Path
+) -> None:
+    sizes: list[int] = []
+    for index, trajectory in enumerate(
+        (
+            AsCaptured(kind="auto", num_frames=3),
+            Orbit(kind="orbit", num_frames=3),
+            Walk(kind="walk", num_frames=3),
+        )
+    ):
+        order = video_order(scene, tmp_path / f"{index}.mp4", trajectory)
+        sizes.append(running.run(running.backend.video(order, ignore)).num_bytes)
+    same = sizes[1] if usual_path(Scene.load(path)) == "orbit" else sizes[2]
+    assert sizes[0] == same
+    assert VideoRequest(height=SIZE, width=SIZE).trajectory.kind == "auto"
 
 
 def test_a_walk_through_the_inputs_and_a_spiral_that_cannot_be(

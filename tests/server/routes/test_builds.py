@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from nvs.api.jobs import CountedViews, Job, ListedViews
+from nvs.api.framing import Concern
+from nvs.api.jobs import BuildRequest, CountedViews, Job, ListedViews
 from nvs.api.scenes import Scene
 from nvs.errors import CameraError
 from nvs_server.compute.protocol import WorkerLost
@@ -19,7 +20,7 @@ from tests.fakes.api import (
     picture,
     refused,
 )
-from tests.fakes.backend import SCENE_MAGIC, input_camera
+from tests.fakes.backend import EXPECTATION, HELD_OUT, SCENE_MAGIC, input_camera
 
 OCTETS = "application/octet-stream"
 
@@ -83,6 +84,93 @@ def test_a_build_without_a_body_takes_the_defaults(api: Api) -> None:
     request = api.backend.orders[2].request
     assert request.size == (40, 48)
     assert request.views == CountedViews(count=2, method="kmeans", seed=0)
+
+
+def test_a_hopeless_capture_is_refused_before_there_is_a_job(api: Api) -> None:
+    scene_id = api.uploaded()
+    concern = Concern(
+        verdict="hopeless",
+        problem="all 2 views are in one place",
+        remedy="Check their translations.",
+        views=[],
+    )
+    api.backend.expectation = EXPECTATION.model_copy(
+        update={"verdict": "hopeless", "framing": None, "concerns": [concern]}
+    )
+    document = refused(api.build(scene_id), 422, "invalid")
+    assert document["detail"] == "framing: all 2 views are in one place"
+    assert document["remedy"] == "Check their translations."
+    assert document["errors"][0]["field"] == "framing"
+    assert api.call("GET", "/v1/jobs").json()["items"] == []
+    assert api.scene(scene_id)["state"] == "uploading"
+    for framing in ("none", "mean_camera", "object"):
+        answer = api.build(scene_id, json={"framing": framing})
+        assert answer.status_code == 202
+        assert api.ended(answer.json()["id"])["state"] == "succeeded"
+    assert api.backend.calls["expect"] == 1
+
+
+def test_what_to_expect_of_a_build_is_said_without_one(api: Api) -> None:
+    path = f"/v1/scenes/{api.make()}/expectation"
+    refused(api.call("POST", path), 409, "inputs-missing")
+    scene_id = api.uploaded()
+    path = f"/v1/scenes/{scene_id}/expectation"
+    assert api.call("POST", path).json() == EXPECTATION.model_dump(mode="json")
+    body = {"framing": "object", "up": [0, -1, 0.5], "holdout": 2}
+    assert api.call("POST", path, json=body).status_code == 200
+    (default, asked) = api.backend.expected
+    assert default == BuildRequest()
+    assert asked == BuildRequest(framing="object", up=(0, -1, 0.5), holdout=2)
+    assert api.scene(scene_id)["state"] == "uploading"
+    unknown = api.call("POST", path, json={"weights": "other"})
+    assert refused(unknown, 422, "invalid")["errors"][0]["field"] == "weights"
+
+
+def test_up_and_holdout_are_of_the_build_and_told_with_the_scene(api: Api) -> None:
+    scene_id = api.built()
+    plain = api.scene(scene_id)
+    assert (plain["up"], plain["unframed"], plain["held_out"]) == (
+        [0, 0, 1],
+        False,
+        None,
+    )
+    sheet = f"/v1/scenes/{scene_id}/held-out"
+    document = refused(api.call("GET", sheet), 404, "not-found")
+    assert "holdout" in document["remedy"]
+    asked = {"up": [0, -1, 0], "holdout": 2}
+    job = api.build(scene_id, json=asked).json()
+    assert job["parameters"] == {"weights": "fake", "framing": "auto"} | asked
+    ended = api.ended(job["id"])
+    assert ended["result"]["expectation"] == EXPECTATION.model_dump(mode="json")
+    assert ended["result"]["held_out"] == HELD_OUT.model_dump(mode="json")
+    scene = api.scene(scene_id)
+    assert scene["up"] == [0, -1, 0]
+    assert scene["held_out"] == ended["result"]["held_out"]
+    picture = api.call("GET", sheet)
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content == b"a sheet"
+    again = api.build(scene_id, json=asked)
+    assert (again.status_code, again.json()["id"]) == (200, job["id"])
+    for one in asked:
+        other = asked | {one: None}
+        assert api.build(scene_id, json=other).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("up", [0, 0, 0]),
+        ("up", [0, 1]),
+        ("up", "y"),
+        ("up", [0, 1, "2"]),
+        ("holdout", 1),
+        ("holdout", 2.5),
+        ("holdout", "8"),
+    ],
+)
+def test_up_and_holdout_are_checked(api: Api, field: str, value: Any) -> None:
+    document = refused(api.build(api.uploaded(), json={field: value}), 422, "invalid")
+    assert document["errors"][0]["field"].startswith(field)
 
 
 def test_what_a_record_keeps_for_itself_is_sent_nowhere(api: Api) -> None:

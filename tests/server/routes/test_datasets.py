@@ -9,6 +9,7 @@ import pytest
 from nvs.errors import DatasetError
 from nvs_server.compute.protocol import WorkerLost
 from tests.fakes.api import Api, opencv, picture, refused, zip_of
+from tests.fakes.backend import EXPECTATION
 
 ZIP = "application/zip"
 
@@ -242,7 +243,10 @@ def test_validation(api: Api) -> None:
     report: Any = api.call("GET", path).json()
     assert report["verdict"] == "warning"
     (finding,) = report["findings"]
-    assert finding["detail"] == "a.png is blurred for object weights"
+    assert finding["detail"] == "a.png is blurred for fake"
+    assert report["expectation"] == EXPECTATION.model_dump(mode="json")
+    unknown = api.call("GET", path, params={"weights": "other"})
+    assert refused(unknown, 422, "invalid")["errors"][0]["field"] == "weights"
     assert finding["views"] == ["a.png"]
     error = DatasetError("no two views agree", remedy="Look at them.")
     api.backend.errors["validate"].append(error)

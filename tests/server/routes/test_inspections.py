@@ -24,6 +24,7 @@ DATASET = zip_of(
 Case = tuple[str, str, str, bytes, str]
 CASES: dict[str, Case] = {
     "validation": ("GET", "validation", "", b"", "validate"),
+    "expectation": ("POST", "expectation", "", b"", "expect"),
     "get cameras": ("GET", "cameras", "", b"", "inspect_cameras"),
     "put cameras": ("PUT", "cameras", ZIP, CAMERAS, "inspect_cameras"),
     "dataset": ("PUT", "dataset", ZIP, DATASET, "inspect_image"),
@@ -96,7 +97,7 @@ def test_the_work_ends_when_the_client_leaves(api: Api, case: Case) -> None:
 def test_a_full_line_is_refused(
     api: Api, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "MAX_INSPECTIONS", 1)
+    monkeypatch.setattr(api.state.inspections, "places", 1)
     method, tail, kind, body, _ = case
     scene_id = api.uploaded()
     path = f"/v1/scenes/{scene_id}/{tail}"
@@ -117,7 +118,7 @@ def test_a_full_line_is_refused(
 def test_a_full_line_is_refused_before_the_body_comes(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "MAX_INSPECTIONS", 0)
+    monkeypatch.setattr(api.state.inspections, "places", 0)
     for name in ("put cameras", "dataset", "file"):
         case = CASES[name]
         path = f"/v1/scenes/{api.make()}/{case[1]}"

@@ -39,6 +39,27 @@ def test_a_scene_is_made_found_changed_and_deleted(api: Api) -> None:
     assert document["detail"] == f"There is no scene '{scene['id']}' of yours."
 
 
+def test_the_up_axis_of_a_built_scene_is_kept_and_turns_its_orbits(api: Api) -> None:
+    path = f"/v1/scenes/{api.make()}"
+    refused(api.call("PATCH", path, json={"up": [0, 1, 0]}), 409, "not-built")
+    scene_id = api.built()
+    path = f"/v1/scenes/{scene_id}"
+    order = {"height": 64, "width": 64}
+
+    def video() -> tuple[float, ...]:
+        job = api.call("POST", f"{path}/videos", json=order).json()
+        assert api.ended(job["id"])["state"] == "succeeded"
+        return api.backend.orders[-1].up
+
+    assert video() == (0, 0, 1)
+    changed = api.call("PATCH", path, json={"up": [0, -2, 0]}).json()
+    assert changed["up"] == api.scene(scene_id)["up"] == [0, -1, 0]
+    assert video() == (0, -1, 0)
+    job = api.build(scene_id, json={"size": 64}).json()
+    assert api.ended(job["id"])["state"] == "succeeded"
+    assert api.scene(scene_id)["up"] == [0, 0, 1]
+
+
 def test_a_scene_that_is_asked_for_twice(api: Api) -> None:
     key = {"Idempotency-Key": "k1"}
     first, again = (
@@ -97,6 +118,7 @@ def test_wrong_queries(api: Api, query: dict[str, Any], text: str) -> None:
         ("POST", {"name": "a", "expires_at": PAST}, "expires_at: 2001-01-01"),
         ("PATCH", {"expires_at": PAST}, "expires_at: 2001-01-01"),
         ("PATCH", {"name": None}, "name: input should be a valid string"),
+        ("PATCH", {"up": [0, 0, 0]}, "up: the up axis is [0.0, 0.0, 0.0]"),
         ("PATCH", {"state": "ready"}, "state: extra inputs are not permitted"),
     ],
 )

@@ -165,6 +165,8 @@ def built(name: str = "scene", num_bytes: int = 1000) -> BuiltScene:
         model_digest=digest("model"),
         height=256,
         width=384,
+        up=(0.0, 0.0, 1.0),
+        unframed=False,
         num_views=2,
     )
     return BuiltScene(

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, MetaData, Table, inspect, text
 
 from nvs.errors import ConfigError
 from nvs_server.storage import migrations
@@ -42,7 +43,7 @@ def test_migrating_at_once_and_again_changes_nothing(empty_url: str) -> None:
         database.dispose()
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_older_tables_are_brought_up_with_what_they_hold(
     empty_url: str, revision: str
 ) -> None:
@@ -52,15 +53,63 @@ def test_older_tables_are_brought_up_with_what_they_hold(
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-    scenes = SceneStore(database)
-    made = scenes.create(OWNER, "chair", ["red"])
+        older_scene(connection, "a" * 26, {"weights": "w", "framing": "object"})
+        older_scene(connection, "b" * 26, {"weights": "w", "framing": "auto"})
     database.migrate()
-    assert scenes.get(OWNER, made.id) == made
+    scenes = SceneStore(database)
+    framed, unsaid = (scenes.get(OWNER, one * 26) for one in "ab")
+    assert framed is not None
+    assert unsaid is not None
+    for scene in (framed, unsaid):
+        assert (scene.name, scene.tags, scene.state) == ("chair", ["red"], "ready")
+        assert (scene.up, scene.held_out) == (None, None)
+    assert (framed.unframed, unsaid.unframed) == (False, None)
     assert scenes.create(OWNER, "table", idempotency_key="k").name == "table"
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
     database.dispose()
+
+
+def older_scene(connection: Connection, scene_id: str, parameters: Any) -> None:
+    """A built scene, as tables of any revision have it."""
+
+    def insert(into: str, **values: Any) -> None:
+        table = Table(into, MetaData(), autoload_with=connection)
+        connection.execute(table.insert().values(**values))
+
+    now = datetime.now(UTC)
+    times = {"created_at": now, "updated_at": now}
+    insert(
+        "scenes",
+        id=scene_id,
+        owner=OWNER,
+        name="chair",
+        state="ready",
+        num_images=1,
+        num_camera_files=1,
+        input_bytes=1,
+        scene_sha256="0" * 64,
+        scene_bytes=1,
+        built_job_id=scene_id,
+        **times,
+    )
+    insert("scene_tags", scene_id=scene_id, tag="red", position=0)
+    insert(
+        "jobs",
+        id=scene_id,
+        owner=OWNER,
+        scene_id=scene_id,
+        kind="build",
+        state="succeeded",
+        revision=1,
+        stage="storing",
+        progress=1.0,
+        attempts=1,
+        parameters=parameters,
+        result_bytes=0,
+        **times,
+    )
 
 
 def test_newer_tables_are_refused(empty_url: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def test_only_old_blobs_that_no_row_names_go(
         put_old(store, f"scene input {view.index}")
         put_old(store, f"scene thumbnail {view.index}")
     put_old(store, "scene")
-    scenes.set_built(scene_id, built())
+    scene = built()
+    file = replace(scene.file, sheet_sha256=put_old(store, "sheet"))
+    scenes.set_built(scene_id, replace(scene, file=file))
     job, _ = jobs.submit(OWNER, scene_id, "video", {}, dedupe_key="v")
     jobs.claim("w", 60)
     sha256 = put_old(store, "video")
@@ -76,9 +79,9 @@ def test_only_old_blobs_that_no_row_names_go(
     assert report.missing_blobs == ()
     assert not store.exists(orphan)
     assert store.exists(young)
-    assert len(list(store.iterate())) == 8
+    assert len(list(store.iterate())) == 9
     scenes.delete(OWNER, scene_id)
-    assert sweep(database, store, grace_seconds=GRACE_SECONDS).deleted_blobs == 7
+    assert sweep(database, store, grace_seconds=GRACE_SECONDS).deleted_blobs == 8
     assert [blob.sha256 for blob in store.iterate()] == [young]
 
 

@@ -85,6 +85,7 @@ export const scene = (id) => json("GET", path("scenes", id));
 export const createScene = (name) => json("POST", "/v1/scenes", { json: { name } });
 export const renameScene = (id, name) =>
   json("PATCH", path("scenes", id), { json: { name } });
+export const keepUp = (id, up) => json("PATCH", path("scenes", id), { json: { up } });
 export const deleteScene = (id) => request("DELETE", path("scenes", id));
 export const thumbnail = (id, signal) =>
   blob("GET", path("scenes", id, "thumbnail"), { signal });
@@ -107,9 +108,11 @@ export const putCameras = (id, text) =>
     body: text,
     headers: { "Content-Type": "application/json" },
   });
-export const validation = (id, signal) =>
-  json("GET", path("scenes", id, "validation"), { signal });
+export const validation = (id, weights, signal) =>
+  json("GET", `${path("scenes", id, "validation")}?weights=${part(weights)}`, { signal });
 
+export const expectation = (id, options, signal) =>
+  json("POST", path("scenes", id, "expectation"), { json: options, signal });
 export const build = (id, options) =>
   json("POST", path("scenes", id, "build"), { json: options });
 export const job = (id) => json("GET", path("jobs", id));
@@ -124,6 +127,9 @@ export const inputImage = (id, index) =>
   blob("GET", path("scenes", id, "inputs", index));
 export const inputThumbnail = (id, index, signal) =>
   blob("GET", path("scenes", id, "inputs", index, "thumbnail"), { signal });
+
+export const heldOut = (id, signal) =>
+  blob("GET", path("scenes", id, "held-out"), { signal });
 
 export const renderPath = (id) => path("scenes", id, "render");
 export const render = (id, order) => blob("POST", renderPath(id), { json: order });

@@ -64,6 +64,7 @@ export function timelineControls(on) {
   const source = select(
     [
       ["path", "this path"],
+      ["auto", "the capture, its own way"],
       ["orbit", "an orbit"],
       ["walk", "a walk along the inputs"],
       ["spiral", "a spiral"],

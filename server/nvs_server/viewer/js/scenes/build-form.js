@@ -1,7 +1,9 @@
-// What to build with: weights, size, number of views.
+// What to build with: weights, framing, size, number of views; and what to expect of it.
 
+import { AXES, axisText } from "../cameras/axes.js";
 import { button, el, field, select } from "../lib/dom.js";
 import { count } from "../lib/format.js";
+import { expectationLine } from "./expectation.js";
 
 const SIZES = [64, 96, 128, 192, 256, 384, 512, 768, 960, 1024, 1536, 2048];
 const METHODS = {
@@ -11,19 +13,31 @@ const METHODS = {
   random: "at random",
 };
 const FRAMINGS = {
-  auto: "as the weights expect",
+  auto: "as the cameras and the weights say",
   object: "an object at the centre",
   mean_camera: "a scene around the mean camera",
   none: "as they are",
 };
+const HOLDOUTS = { "": "none", 4: "every 4th", 8: "every 8th", 16: "every 16th" };
 
-/** A form; `onBuild(options)` gets the body of the build request. */
-export function buildForm({ models, numImages, onBuild, label = "Build the scene" }) {
+/** A form; `onBuild(options)` gets the body of the build request, `onWeights(id)` the
+ * weights when others are chosen. */
+export function buildForm({
+  sceneId,
+  models,
+  numImages,
+  onBuild,
+  onWeights = () => {},
+  label = "Build the scene",
+}) {
   const weights = select(
     models.map((model) => [model.id, modelText(model)]),
     {
       value: (models.find((model) => model.is_default) ?? models[0]).id,
-      onchange: () => adapt(),
+      onchange: () => {
+        adapt();
+        onWeights(weights.value);
+      },
     },
   );
   const about = el("span", { class: "field-hint" });
@@ -37,6 +51,16 @@ export function buildForm({ models, numImages, onBuild, label = "Build the scene
   const viewsText = el("output", { class: "tabular" });
   const method = select(Object.entries(METHODS), { value: "kmeans" });
   const framing = select(Object.entries(FRAMINGS), { value: "auto" });
+  const up = select(
+    [["", "as found"], ...Object.keys(AXES).map((name) => [name, name])],
+    { value: "" },
+  );
+  const holdout = select(Object.entries(HOLDOUTS), { value: "" });
+  const submit = button(label, { type: "submit", class: "primary" });
+  const expected = expectationLine(sceneId, (told) => {
+    submit.disabled = told?.verdict === "hopeless" && framing.value === "auto";
+    if (told) up.options[0].textContent = `as found: ${axisText(told.up)}`;
+  });
   const current = () => models.find((model) => model.id === weights.value);
   const showViews = () => {
     const num = Number(views.value);
@@ -62,42 +86,53 @@ export function buildForm({ models, numImages, onBuild, label = "Build the scene
     showViews();
   }
 
+  function chosen() {
+    const num = Number(views.value);
+    return {
+      weights: weights.value,
+      ...(size.value && { size: Number(size.value) }),
+      ...(num < numImages && { views: { count: num, method: method.value } }),
+      ...(framing.value !== "auto" && { framing: framing.value }),
+      ...(up.value && { up: AXES[up.value] }),
+      ...(holdout.value && { holdout: Number(holdout.value) }),
+    };
+  }
+
   const form = el(
     "form",
     {
       class: "build-form",
       onsubmit: (event) => {
         event.preventDefault();
-        const num = Number(views.value);
-        onBuild({
-          weights: weights.value,
-          ...(size.value && { size: Number(size.value) }),
-          ...(num < numImages && { views: { count: num, method: method.value } }),
-          ...(framing.value !== "auto" && { framing: framing.value }),
-        });
+        onBuild(chosen());
       },
+      onchange: () => expected.ask(chosen()),
     },
     field("Weights", weights, about),
+    field("Framing of the cameras", framing),
+    field("Up axis of the capture", up),
+    expected.element,
     field("Picture size", size, "Larger pictures take longer to build and to render."),
     field(
       "Views",
       el("span", { class: "range-line" }, views, viewsText),
       "The photographs that the network is given.",
     ),
+    field(
+      "Views kept out",
+      holdout,
+      "Rendered and measured afterwards: how good it is for this capture.",
+    ),
     el(
       "details",
       { class: "more" },
       el("summary", {}, "More choices"),
       field("Which views", method),
-      field("Framing of the cameras", framing),
     ),
-    el(
-      "div",
-      { class: "form-actions" },
-      button(label, { type: "submit", class: "primary" }),
-    ),
+    el("div", { class: "form-actions" }, submit),
   );
   adapt();
+  expected.ask(chosen());
   return form;
 }
 

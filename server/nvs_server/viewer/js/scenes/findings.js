@@ -5,10 +5,12 @@ import { count } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 
 const SHOWN_VIEWS = 6;
+/** What the line on the build to come says too, of the framing that is chosen. */
+const SAID_THERE = new Set(["Outside training", "Framing"]);
 
 /** The verdict, the report on cameras, and every finding. */
 export function findingsList(validation, cameras) {
-  const { verdict, findings } = validation;
+  const findings = validation.findings.filter(({ title }) => !SAID_THERE.has(title));
   const worst = findings.some(({ severity }) => severity === "error")
     ? "error"
     : findings.some(({ severity }) => severity === "warning")
@@ -21,7 +23,7 @@ export function findingsList(validation, cameras) {
       "p",
       { class: `verdict verdict-${worst}` },
       icon(worst === "good" ? "check" : "warning"),
-      el("strong", {}, verdict),
+      el("strong", {}, worst === "good" ? "ok" : worst),
       cameras && el("span", { class: "muted" }, camerasText(cameras)),
     ),
     findings.length > 0 && el("ul", {}, findings.map(finding)),

@@ -12,6 +12,7 @@ import { lazyImage } from "../lib/lazy-image.js";
 import { menu } from "../lib/menus.js";
 import { guarded, notify } from "../lib/notices.js";
 import { sceneAddress } from "../walk/links.js";
+import { isUnframed, UNFRAMED } from "./unframed.js";
 
 const POLL_MS = 1500;
 const STATES = {
@@ -24,13 +25,14 @@ const STATES = {
 
 /** {element, update}: `update(scene)` shows a scene, and keeps what is the same;
  * `actions` are {changed(), resume(scene)}. */
-export function sceneCard(actions) {
+export function sceneCard(actions, models) {
   const picture = el("div", { class: "card-picture" });
   const link = el("a", { class: "card-link" });
   const menuPlace = el("div");
   const badge = el("span");
   const time = el("time");
   const size = el("p", { class: "card-size muted tabular" });
+  const unframed = el("p", { class: "card-error" }, UNFRAMED);
   const failure = el("div");
   const build = el("div");
   const element = el(
@@ -43,6 +45,7 @@ export function sceneCard(actions) {
       el("div", { class: "card-title" }, el("h3", {}, link), menuPlace),
       el("p", { class: "card-meta muted tabular" }, badge, time),
       size,
+      unframed,
       failure,
       build,
     ),
@@ -58,6 +61,7 @@ export function sceneCard(actions) {
     time.dateTime = created;
     time.textContent = age(created);
     size.textContent = sizeText(scene);
+    unframed.hidden = !isUnframed(scene, models);
     const shows = scene.num_images > 0 || state === "ready";
     renew(picture, shows && updated, () => pictureOf(scene));
     renew(failure, JSON.stringify(scene.error), () => scene.error && failureOf(scene));

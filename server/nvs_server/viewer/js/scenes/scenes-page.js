@@ -25,6 +25,7 @@ export async function scenesPage(root, { models }) {
     if (files.length) await openPanel(scene).take(files);
   };
   const list = sceneList({
+    models,
     resume: (scene, isComplete) => {
       if (isComplete) openPanel(scene).resume();
       else chooseFolder(scene);

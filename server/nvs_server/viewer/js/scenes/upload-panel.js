@@ -5,6 +5,7 @@ import * as api from "../lib/api.js";
 import { patiently } from "../lib/backoff.js";
 import { button, el, fill } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
+import { guarded } from "../lib/notices.js";
 import { buildForm } from "./build-form.js";
 import { buildProgress } from "./build-progress.js";
 import { recognise } from "./capture.js";
@@ -165,13 +166,23 @@ export class UploadPanel extends EventTarget {
   async #check(cameras) {
     this.#step("check", el("p", { class: "muted" }, "Checking the capture …"));
     this.dispatchEvent(new Event("change"));
-    const validation = await this.#patiently(() =>
-      api.validation(this.scene.id, this.#abort.signal),
-    );
+    const { signal } = this.#abort;
+    const found = async (weights) =>
+      findingsList(await api.validation(this.scene.id, weights, signal), cameras);
+    const place = el("div", { class: "findings-place" });
+    let latest = (this.models.find((model) => model.is_default) ?? this.models[0]).id;
+    const onWeights = guarded(async (weights) => {
+      latest = weights;
+      const list = await found(weights);
+      if (latest === weights) fill(place, list);
+    });
+    fill(place, await this.#patiently(() => found(latest)));
     this.#step(
       "choose",
-      findingsList(validation, cameras),
+      place,
       buildForm({
+        onWeights,
+        sceneId: this.scene.id,
         models: this.models,
         numImages: cameras?.num_frames ?? this.scene.num_images,
         onBuild: (options) =>

@@ -2,17 +2,9 @@
 
 import { button, el, field, inlineField, select } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
+import { AXES, axisName, axisText, isSameAxis } from "../cameras/axes.js";
 import { levelled } from "../cameras/navigation.js";
-import { unit } from "../cameras/vectors.js";
 
-const AXES = {
-  x: [1, 0, 0],
-  "−x": [-1, 0, 0],
-  y: [0, 1, 0],
-  "−y": [0, -1, 0],
-  z: [0, 0, 1],
-  "−z": [0, 0, -1],
-};
 const FACTORS = [0.5, 1, 1.5, 2, 3, 4];
 
 /**
@@ -38,7 +30,7 @@ export function fullSizes(scene, model) {
 
 /**
  * The section; `actions` are {setMode(mode), home(), setFull(size), setSpeed(factor),
- * showFrustums(bool)}; `hasOverlay` is false without WebGL.
+ * keepUp(axis), showFrustums(bool)}; `hasOverlay` is false without WebGL.
  */
 export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
   const modes = ["orbit", "fly"].map((name) =>
@@ -66,7 +58,10 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
   });
   const upOf = (name) => (name === "auto" ? view.survey.up : AXES[name]);
   const up = select(
-    [["auto", "from the inputs"], ...Object.keys(AXES).map((name) => [name, name])],
+    [
+      ["auto", `as found: ${axisText(view.survey.up)}`],
+      ...Object.keys(AXES).map((name) => [name, name]),
+    ],
     {
       value: axisOf(view),
       onchange: () => {
@@ -75,6 +70,15 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
       },
     },
   );
+  const keepUp = button("Keep", {
+    class: "small",
+    title: "Keep this up axis with the scene, for its orbits and for others",
+    onclick: async () => {
+      await actions.keepUp(view.up);
+      up.options[0].textContent = `as found: ${axisText(view.survey.up)}`;
+      follow();
+    },
+  });
   const full = select(
     sizes.map((size, index) => [index, sizeText(size)]),
     {
@@ -89,6 +93,7 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
   });
   const follow = () => {
     if (!isSameAxis(upOf(up.value), view.up)) up.value = axisOf(view);
+    keepUp.hidden = isSameAxis(view.up, view.survey.up);
     fov.value = view.fovDegrees;
     fovText.textContent = `${view.fovDegrees.toFixed(1)}°`;
   };
@@ -118,7 +123,7 @@ export function cameraPanel({ view, sizes, mode, hasOverlay, actions }) {
     el(
       "div",
       { class: "rows" },
-      inlineField("Up axis", up),
+      el("div", { class: "mode-line" }, inlineField("Up axis", up), keepUp),
       inlineField("Picture at rest", full),
     ),
     hasOverlay && el("label", { class: "check" }, frustums, "Show the input cameras"),
@@ -137,11 +142,5 @@ function sizeText({ height, width, factor, isLarge }) {
 }
 
 function axisOf({ up, survey }) {
-  if (isSameAxis(up, survey.up)) return "auto";
-  return Object.keys(AXES).find((name) => isSameAxis(AXES[name], up)) ?? "auto";
-}
-
-function isSameAxis(a, b) {
-  const axis = unit(b);
-  return unit(a).every((value, i) => Math.abs(value - axis[i]) < 1e-6);
+  return isSameAxis(up, survey.up) ? "auto" : (axisName(up) ?? "auto");
 }

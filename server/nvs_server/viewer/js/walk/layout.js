@@ -34,6 +34,7 @@ export function layOut(walk) {
       { class: "side", "aria-label": "Panels" },
       walk.camera.element,
       walk.inputList.element,
+      walk.heldOut,
       metersPanel(walk.meters),
     ),
   );

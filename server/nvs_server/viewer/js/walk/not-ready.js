@@ -82,6 +82,7 @@ function chosen(place, scene, models) {
         content:
           canBuild &&
           buildForm({
+            sceneId: scene.id,
             models,
             numImages: scene.num_images,
             onBuild,

@@ -7,6 +7,8 @@ import { missingCard, untilReady } from "./not-ready.js";
 import { untilAnswered } from "../until-answered.js";
 import { followRebuild } from "./rebuild.js";
 import { Walk } from "./walk.js";
+import { notify } from "../lib/notices.js";
+import { isUnframed, UNFRAMED } from "../scenes/unframed.js";
 
 /** Fills the page. */
 export async function walkPage(root, { me, models, sceneId }) {
@@ -26,5 +28,6 @@ export async function walkPage(root, { me, models, sceneId }) {
   fill(root);
   const model = models.find(({ id }) => id === scene.weights) ?? models[0];
   await new Walk({ root, me, scene, model, inputs }).start();
+  if (isUnframed(scene, models)) notify(UNFRAMED);
   if (scene.state === "building") await followRebuild(scene);
 }

@@ -10,6 +10,7 @@ import { cameraPanel, fullSizes } from "./camera-panel.js";
 import { Compare } from "./compare.js";
 import { Connection } from "./connection.js";
 import { firstView } from "./first-view.js";
+import { heldOutPanel } from "./held-out-panel.js";
 import { inputsPanel } from "./inputs-panel.js";
 import { layOut } from "./layout.js";
 import { cameraOfFragment, fragmentOf } from "./links.js";
@@ -30,7 +31,7 @@ export class Walk {
       pose: camera.world_from_camera,
       lens: lensOfCamera(camera, height, width),
     }));
-    Object.assign(this, firstView({ scene, model, inputViews: this.inputViews }));
+    Object.assign(this, firstView({ scene, inputViews: this.inputViews }));
     this.sizes = fullSizes(scene, model);
     this.full = this.sizes.find(({ factor }) => factor === 1);
   }
@@ -154,6 +155,11 @@ export class Walk {
         setSpeed: (factor) => {
           this.motion.keys.speed = factor;
         },
+        keepUp: guarded(async (up) => {
+          this.scene = await api.keepUp(scene.id, up);
+          view.survey.up = this.scene.up;
+          view.up = this.scene.up;
+        }),
         setFull: (size) => {
           this.full = size;
           this.pacer.setFull(this.size, this.model.patch_size);
@@ -170,6 +176,7 @@ export class Walk {
       onPick: (index) => this.jump(index),
       onCompare: () => this.toggleCompare(),
     });
+    this.heldOut = scene.held_out && heldOutPanel(scene);
     this.compare = new Compare({ sceneId: scene.id });
     this.compare.addEventListener("step", ({ detail }) => this.step(detail));
     this.compare.addEventListener("close", () =>
