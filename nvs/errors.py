@@ -108,6 +108,16 @@ class TrainingError(NvsError):
     """A training run that cannot go on, such as a loss that is no longer finite."""
 
 
+class RankError(NvsError):
+    """A rank of several that was lost, or that needs more than its device has."""
+
+
+class StoppedError(NvsError):
+    """A rank that stops because another failed, which says why."""
+
+    exit_code = 3
+
+
 class InterruptedWorkError(NvsError):
     """Ctrl-C or a signal, where what was done so far is kept."""
 

@@ -60,7 +60,17 @@ def prefill_flops(
     per_token += _attention_per_token(config, n) * config.num_blocks
     per_token += _read_and_mlp_per_token(config) * (config.num_blocks - 1)
     per_token += 2 * NUM_CHANNELS * config.patch_size**2 * dim
-    return num_views * n * per_token + config.num_blocks * _step(config)
+    return num_views * n * per_token + prefill_step_flops(config)
+
+
+def prefill_step_flops(config: ModelConfig) -> int:
+    """Those of a prefill's operations that do not depend on the views."""
+    return config.num_blocks * _step(config)
+
+
+def prefill_sum_bytes(config: ModelConfig) -> int:
+    """What devices that share the views of a scene add up: all gradients, float32."""
+    return 4 * num_fast_parameters(config)
 
 
 def render_flops(config: ModelConfig, *, height: int, width: int) -> int:

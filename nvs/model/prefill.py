@@ -5,6 +5,9 @@ over its groups: one that attends and sums the gradient, and after the one step 
 that reads, transforms and hands over to the next block. Memory is the residual stream
 of all views plus the activations of one group. A network with positions also keeps the
 point of every token, from which a group's rotations are made when they are needed.
+
+Devices that share the views of a scene each do this with their own views, and add up
+their gradients before the step (Alg. 3).
 """
 
 from __future__ import annotations
@@ -26,6 +29,12 @@ Embedded: TypeAlias = tuple[
     Float[Tensor, "batch group token dim"], Float[Tensor, "batch group token 3"] | None
 ]
 Progress = Callable[[int, int], None]
+Total = Callable[[FastWeights], FastWeights]
+
+
+def of_this_device(gradient: FastWeights) -> FastWeights:
+    """The whole gradient where one device has all views."""
+    return gradient
 
 
 @torch.no_grad()
@@ -35,6 +44,7 @@ def prefill_in_groups(
     *,
     num_views: int,
     group_size: int,
+    total: Total = of_this_device,
     progress: Progress | None = None,
 ) -> Iterator[FastWeights]:
     """Fast weights of one block after another.
@@ -43,8 +53,10 @@ def prefill_in_groups(
         network: The network; its parameters' device does the work.
         embed_group: Returns the embedded tokens of a slice of the views and what
             `network.points` says of them.
-        num_views: Number of input views.
+        num_views: Number of input views on this device.
         group_size: Views processed at once; changes the result by rounding only.
+        total: Makes a block's gradient over the views of this device that over all
+            views; called once a block.
         progress: Called with (groups done, groups in all) after each group's pass.
 
     Yields:
@@ -54,14 +66,14 @@ def prefill_in_groups(
         slice(start, min(start + group_size, num_views))
         for start in range(0, num_views, group_size)
     ]
-    total = len(groups) * 2 * len(network.layers)
+    num_passes = len(groups) * 2 * len(network.layers)
     done = 0
 
     def count() -> None:
         nonlocal done
         done += 1
         if progress is not None:
-            progress(done, total)
+            progress(done, num_passes)
 
     stream: Tensor | None = None
     points: list[Tensor | None] = []
@@ -81,19 +93,15 @@ def prefill_in_groups(
 
     for index, block in enumerate(network.layers):
         initial = block.lact.initial_weights(stream.shape[0])
-        total_gradient: FastWeights | None = None
+        gradient: FastWeights | None = None
         for number, group in enumerate(groups):
             attended = block.attend(stream[:, group])
             stream[:, group] = attended
             part = block.write(attended, initial, turns(number))
-            total_gradient = (
-                part
-                if total_gradient is None
-                else fast_weight.add(total_gradient, part)
-            )
+            gradient = part if gradient is None else fast_weight.add(gradient, part)
             count()
-        assert total_gradient is not None, "there is at least one group"
-        weights = block.lact.step(initial, total_gradient)
+        assert gradient is not None, "there is at least one group"
+        weights = block.lact.step(initial, total(gradient))
         yield weights
         if index + 1 == len(network.layers):
             break

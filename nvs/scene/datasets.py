@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nvs.errors import DatasetError
 from nvs.file_kinds import VIDEO_SUFFIXES, is_image_name
+from nvs.parallel.group import Group
 from nvs.scene.frames import Dataset, Reader
 from nvs.scene.image_files import shortened
 from nvs.scene.opencv_layout import OpenCVReader
@@ -117,6 +118,7 @@ def load_views(
     views: Sequence[int] | None = None,
     format: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    group: Group | None = None,
 ) -> PosedViews:
     """Posed views of a dataset, resized to one size.
 
@@ -129,8 +131,10 @@ def load_views(
         views: Indices of the frames to load; all if absent.
         format: Name of a layout, instead of recognising it.
         progress: Called with (views read, views in all); may raise to cancel.
+        group: Ranks that share the views: each decodes and returns its own.
 
     Raises:
+        ConfigError: If there are more ranks than views.
         DatasetError, CameraError, ImageError: Naming the file or view and the remedy.
     """
     dataset = read_dataset(path, format=format)
@@ -152,4 +156,5 @@ def load_views(
         patch_size=patch_size,
         world_up=dataset.world_up,
         progress=progress,
+        group=group,
     )

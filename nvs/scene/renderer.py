@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -20,11 +21,14 @@ from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
 from nvs.model.trained_on import Poses, TrainedOn
 from nvs.model.weights import Weights, load_weights
+from nvs.parallel.group import Group
 from nvs.process import keep_freed_memory
 from nvs.scene.framing import Framing, choose
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
-from nvs.scene.views import PosedViews
+from nvs.scene.views import PosedViews, border_white, mostly_white
+
+Made = TypeVar("Made")
 
 DEFAULT_BUDGET_BYTES = 2**30
 THUMBNAIL_PX = 96
@@ -33,7 +37,7 @@ RENDER_BATCH = 16
 
 
 class Renderer:
-    """A network ready to build and render scenes on one device.
+    """A network ready to build and render scenes on one device, or on its part of them.
 
     On a CPU its process keeps freed memory (`nvs.process`).
 
@@ -50,6 +54,8 @@ class Renderer:
         budget_bytes: Memory for the activations of one group, beside the weights and
             the residual stream; without one, 1 GiB on the CPU and half of the free
             memory of a CUDA device.
+        group: Ranks that build a scene together, each from its own views: `frame` and
+            `prefill` are then called by all of them. Its device is the renderer's.
 
     Raises:
         ConfigError: If the device or the precision does not exist here.
@@ -65,8 +71,10 @@ class Renderer:
         device: str | None = None,
         precision: str | None = None,
         budget_bytes: int | None = None,
+        group: Group | None = None,
     ) -> None:
-        self.device = pick_device(device)
+        self.group = group or Group.alone(pick_device(device))
+        self.device = self.group.device
         if self.device.type == "cpu":
             keep_freed_memory()
         self.precision = Precision.named(precision, self.device)
@@ -93,6 +101,7 @@ class Renderer:
         device: str | None = None,
         precision: str | None = None,
         budget_bytes: int | None = None,
+        group: Group | None = None,
     ) -> Renderer:
         """A renderer of weights, of a name or path of them, or of the default ones.
 
@@ -111,6 +120,7 @@ class Renderer:
             device=device,
             precision=precision,
             budget_bytes=budget_bytes,
+            group=group,
         )
 
     @property
@@ -128,7 +138,7 @@ class Renderer:
         """How views are brought to where the model expects them, and what to expect.
 
         Args:
-            views: The inputs.
+            views: The inputs, of this rank.
             framing: See `nvs.scene.framing.choose`, as for `up`.
             up: Up axis in the user's world; found from the views if absent.
 
@@ -136,13 +146,14 @@ class Renderer:
             ConfigError: If the framing is unknown.
             CameraError: If the up axis has no direction.
         """
+        everyone = self.group.share((views.camera.to("cpu"), border_white(views.image)))
         return choose(
-            views.camera,
+            Camera.cat([camera for camera, _ in everyone]),
             self.trained_on,
             framing=framing,
             up=up,
             world_up=views.world_up,
-            white_background=views.has_white_background,
+            white_background=mostly_white(torch.cat([white for _, white in everyone])),
         )
 
     def group_size(self, height: int, width: int) -> int:
@@ -164,17 +175,23 @@ class Renderer:
         """Build a scene.
 
         Args:
-            views: The inputs; height and width must be multiples of the patch.
+            views: The inputs, of this rank; height and width must be multiples of the
+                patch.
             framing: What `frame` gave, or its argument; not used if `normalisation` is
                 given.
             normalisation: From the user's world to the model's, if already known.
             dtype: Precision in which the scene keeps its fast weights.
             group_size: Views at once; follows from the memory budget if absent.
-            progress: Called with (groups done, groups in all); may raise to cancel.
+            progress: Called with (groups done, groups in all), as far as the slowest
+                rank is; may raise to cancel, which stops all ranks that `joined`.
+
+        Returns:
+            The scene of all views, the same on every rank.
 
         Raises:
             CameraError, ConfigError: If the views do not fit the network, or their
                 cameras cannot be framed.
+            StoppedError, RankError: If another rank fails or is lost.
         """
         height, width = views.camera.height, views.camera.width
         self._check_size(height, width)
@@ -183,10 +200,13 @@ class Renderer:
         if normalisation is None:
             normalisation = framing.required()
         camera = normalisation.apply(views.camera)
-
+        everyone = self.group.share(
+            (views.camera.to("cpu"), views.names, _thumbnails(views.image))
+        )
+        input_camera = Camera.cat([one for one, _, _ in everyone])
         pivot = torch.zeros(3)
         if self.poses == "scene":
-            pivot = scene_pivot(camera).float().cpu()
+            pivot = scene_pivot(normalisation.apply(input_camera)).float()
 
         def embed(group: slice) -> Embedded:
             posed = posed_rays(camera[group].to(self.device, torch.float32))
@@ -200,7 +220,8 @@ class Renderer:
                 embed,
                 num_views=len(views),
                 group_size=group_size or self.group_size(height, width),
-                progress=progress,
+                total=self.group.sum,
+                progress=self.group.slowest(progress),
             )
             fast_weights = tuple(
                 tuple(weight[0].to(dtype) for weight in block) for block in blocks
@@ -210,9 +231,9 @@ class Renderer:
             normalisation=normalisation,
             pivot=pivot,
             up=framing.up,
-            input_camera=views.camera.to("cpu"),
-            input_names=views.names,
-            thumbnail=_thumbnails(views.image),
+            input_camera=input_camera,
+            input_names=tuple(name for _, names, _ in everyone for name in names),
+            thumbnail=torch.cat([thumbnail for _, _, thumbnail in everyone]),
             model_id=self.model_id,
             model_digest=self.model_digest,
             weights_hint=self.weights_hint,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nvs.cameras import Camera
 from nvs.errors import DatasetError, ImageError, about
+from nvs.parallel.group import Group
 from nvs.scene.frames import Frame
 from nvs.scene.notebook import THUMBNAIL_PX, card
 from nvs.scene.pictures import shrunk, to_uint8
@@ -32,6 +33,11 @@ def border_white(
     darkest = image.amin(dim=1)
     ring = [darkest[:, 0], darkest[:, -1], darkest[:, :, 0], darkest[:, :, -1]]
     return (torch.cat(ring, dim=1) > WHITE).float().mean(dim=1)
+
+
+def mostly_white(shares: Float[Tensor, "view"]) -> bool:
+    """Whether most images show white all around, by what `border_white` gave."""
+    return float(shares.quantile(0.5)) > MOSTLY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -138,6 +144,7 @@ class PosedViews:
         patch_size: int,
         world_up: tuple[float, float, float] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        group: Group | None = None,
     ) -> PosedViews:
         """Posed views of frames, decoded and resized one after another.
 
@@ -149,10 +156,12 @@ class PosedViews:
             patch_size: Side of the network's patch in pixels.
             world_up: The direction that is up in their world, if it is known.
             progress: Called with (views read, views in all); may raise to cancel.
+            group: Ranks that share the views: each decodes and returns its own.
 
         Raises:
             CameraError, ImageError: Naming the frame and the remedy.
-            ConfigError: If the size is smaller than one patch.
+            ConfigError: If the size is smaller than one patch, or if there are more
+                ranks than views.
         """
         for frame in frames:
             frame.camera.check([frame.name])
@@ -163,6 +172,9 @@ class PosedViews:
             )
         else:
             height, width = fitting_size(size, longest_px=None, patch_size=patch_size)
+        if group is not None:
+            own = group.part(len(frames), "views")
+            frames = frames[own.start : own.stop]
         image = torch.empty(0)
         cameras: list[Camera] = []
         for index, frame in enumerate(frames):
@@ -222,7 +234,7 @@ class PosedViews:
     @property
     def has_white_background(self) -> bool:
         """Whether most images show white all around."""
-        return float(border_white(self.image).quantile(0.5)) > MOSTLY
+        return mostly_white(border_white(self.image))
 
     def to(self, device: torch.device | str) -> PosedViews:
         """Move images and cameras."""
