@@ -10,6 +10,7 @@ and their part where a command runs.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Annotated
@@ -19,7 +20,8 @@ import typer
 from nvs import __version__
 from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.cli.remote import app as remote_app
-from nvs.errors import MissingExtraError, NvsError
+from nvs.errors import MissingExtraError, NvsError, StoppedError
+from nvs.parallel.launch import end_process, num_ranks
 from nvs.process import let_threads_sleep
 from nvs.terminal import output
 
@@ -95,15 +97,27 @@ add_commands(app)
 
 
 def main() -> None:
-    """Run the command line; what a user can cause ends in one line and exit code 2."""
+    """Run the command line; what a user can cause ends in one line and exit code 2.
+
+    One of several ranks ends at once: see `end_process`. If another failed first,
+    that one has said why.
+    """
     let_threads_sleep()
     try:
         with output.said_once("nvs.data"):
             app()
     except NvsError as error:
-        sys.stderr.write(f"nvs: {error}\n")
+        if not isinstance(error, StoppedError):
+            sys.stderr.write(f"nvs: {error}\n")
+        end_process(error.exit_code)
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             sys.stderr.write("nvs: interrupted; nothing half-written was left\n")
+        end_process(stop.code if isinstance(stop.code, int) else int(bool(stop.code)))
+        raise
+    except BaseException:
+        if num_ranks() > 1:
+            traceback.print_exc()
+            end_process(1)
         raise

@@ -38,6 +38,12 @@ def train(
         typer.Option("--resume", help="Go on from the last checkpoint in its folder."),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    context_parallel: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Processes of torchrun that share the views of each scene."
+        ),
+    ] = 1,
     nice: Annotated[
         int,
         typer.Option(min=0, max=19, help="Give way to other work: 19 most of all."),
@@ -76,7 +82,6 @@ def train(
     from nvs.errors import InterruptedWorkError
     from nvs.scene.precision import pick_device
     from nvs.train import session
-    from nvs.train.distributed import end_process
     from nvs.train.heldout import HeldOutSet
     from nvs.train.presets import parse_overrides
     from nvs.train.schedule import parse_duration
@@ -99,6 +104,7 @@ def train(
         values=values,
         resume=resume,
         device=pick_device(device),
+        context_parallel=context_parallel,
         init=init,
         export=export,
         shard_bytes=None if shard_mib is None else shard_mib * 2**20,
@@ -109,4 +115,3 @@ def train(
             f"stopped at step {trainer.step}; {out} holds everything up to there",
             remedy="Go on with --resume.",
         )
-    end_process()

@@ -138,7 +138,7 @@ class LaCTLayer(nn.Module):
     def _project(
         self, x: Float[Tensor, "batch token dim"], *, first: int, count: int
     ) -> Float[Tensor, "count batch head token head_dim"]:
-        dim = self.config.dim
+        dim = self.output.in_features  # of the heads that this layer has
         weight = self.qkv.weight[first * dim : (first + count) * dim]
         return rearrange(
             F.silu(F.linear(x, weight)),

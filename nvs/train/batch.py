@@ -107,6 +107,17 @@ class Batch(Tensors):
             intrinsics=torch.cat([self.intrinsics, self.intrinsics[:, :count]], dim=1),
         )
 
+    def of_views(self, inputs: range, targets: range) -> Batch:
+        """The batch with some of its input views and some of its targets."""
+        views = [*inputs, *(self.num_inputs + target for target in targets)]
+        return replace(
+            self,
+            image=self.image[:, views],
+            world_from_camera=self.world_from_camera[:, views],
+            intrinsics=self.intrinsics[:, views],
+            num_inputs=len(inputs),
+        )
+
     def split(self, num_scenes: int) -> list[Batch]:
         """Batches of that many scenes each, the last maybe of fewer."""
         return [

@@ -113,7 +113,7 @@ def bench_training(
         raise ConfigError(
             f"data is {config.data}", remedy="Give one source: one is measured."
         )
-    device, world = processes.device, processes.world
+    device, world = processes.device, processes.everyone.size
     num_scenes = config.scenes_per_group
     stage = Stage(
         height=size,
@@ -132,7 +132,7 @@ def bench_training(
     with peak_memory(device) as memory:
         for number in range(NUM_SETTLING + repeats):
             order = Order(
-                seed=number * world + processes.rank,
+                seed=number * world + processes.everyone.rank,
                 num_scenes=num_scenes,
                 num_inputs=num_inputs,
                 num_targets=num_targets,

@@ -75,13 +75,25 @@ class Mixture:
         return orders
 
 
-def check_dealing(config: TrainConfig, world: int) -> None:
+def check_dealing(config: TrainConfig, processes: Processes) -> None:
     """Refuse a run that one of its stages could not share out among the devices.
+
+    Scenes are dealt to those that hold other scenes, the inputs and the targets of a
+    scene to those that share it.
 
     Raises:
         ConfigError: Naming the stage.
     """
+    world, sharing = processes.scenes.size, processes.views.size
     for index, stage in enumerate(config.stages):
+        fewest = min(min(counts) for counts in stage.view_counts)
+        if fewest < sharing:
+            raise ConfigError(
+                f"stages[{index}]: {fewest} views cannot be dealt to {sharing} devices "
+                "that share a scene",
+                remedy="Choose stages[].inputs and targets of that number or more, or "
+                "a smaller --context-parallel.",
+            )
         num_groups = stage.batch // config.scenes_per_group
         if num_groups % world:
             raise ConfigError(
@@ -213,7 +225,8 @@ def batches(
     Raises:
         NvsError: What a source raises, also from a worker process.
     """
-    device, rank, world = processes.device, processes.rank, processes.world
+    device = processes.device
+    rank, world = processes.scenes.rank, processes.scenes.size
     num_workers = runtime.num_workers(config, processes)
     ordered: list[list[tuple[int, Order]]] = []
 

@@ -1,82 +1,78 @@
-"""Processes of `torchrun`, one a device, or the one process of a plain run."""
+"""The processes that train together: which scenes each has, and who shares them."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-import torch.distributed as dist
 
+from nvs.parallel.group import Group, joined
 from nvs.scene.precision import bfloat16_gain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Processes:
-    """This process among those that train together."""
+    """This process among those that train together, in rows and columns.
 
-    rank: int = 0
-    """Number of this process."""
-    world: int = 1
-    """Number of processes."""
-    device: torch.device
-    """What this process trains on."""
+    Those of a row share the views of the same scenes (context parallel), those of a
+    column have other scenes (data parallel).
+    """
+
+    everyone: Group
+    """All of them, which step together."""
+    scenes: Group
+    """Those to which scenes are dealt: a column."""
+    views: Group
+    """Those to which the views of a scene are dealt: a row."""
     bfloat16_gain: float = 0.0
     """How many times as fast as in float32 a product is in bfloat16, as the first
     process found it: all must compute alike. 0 has `auto` take float32."""
 
+    @staticmethod
+    def alone(device: torch.device, *, bfloat16_gain: float = 0.0) -> Processes:
+        """One process."""
+        return Processes.of(Group.alone(device), bfloat16_gain=bfloat16_gain)
+
+    @staticmethod
+    def of(
+        everyone: Group, *, context_parallel: int = 1, bfloat16_gain: float = 0.0
+    ) -> Processes:
+        """Processes of which some share each scene.
+
+        Raises:
+            ConfigError: If they cannot be split into groups of that many.
+        """
+        scenes, views = everyone.mesh(context_parallel)
+        return Processes(
+            everyone=everyone, scenes=scenes, views=views, bfloat16_gain=bfloat16_gain
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """What this process trains on."""
+        return self.everyone.device
+
     @property
     def is_first(self) -> bool:
         """Whether this process writes files and reports."""
-        return self.rank == 0
-
-    def mean(self, values: Sequence[float]) -> list[float]:
-        """Means over all processes."""
-        if self.world == 1:
-            return list(values)
-        tensor = torch.tensor(values, dtype=torch.float64).to(self.device)
-        dist.all_reduce(tensor)
-        return (tensor / self.world).tolist()
-
-    def of_first(self, values: Sequence[float]) -> list[float]:
-        """What the first process has, on every process."""
-        if self.world == 1:
-            return list(values)
-        tensor = torch.tensor(values, dtype=torch.float64).to(self.device)
-        dist.broadcast(tensor, src=0)
-        return tensor.tolist()
-
-
-def end_process() -> None:
-    """End this process at once, where several trained.
-
-    Gloo lets go of tensors in threads of its own after a call has returned, and needs
-    the interpreter for it: one that ends under them aborts the process.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+        return self.everyone.is_first
 
 
 @contextmanager
-def processes(device: torch.device) -> Generator[Processes]:
-    """Join the group that `torchrun` describes in the environment, if there is one."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield Processes(device=device, bfloat16_gain=bfloat16_gain(device).products)
-        return
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        group = Processes(rank=dist.get_rank(), world=world, device=device)
-        (gain,) = group.of_first([bfloat16_gain(device).products])
-        yield replace(group, bfloat16_gain=gain)
-    finally:
-        dist.destroy_process_group()
+def processes(device: torch.device, context_parallel: int = 1) -> Generator[Processes]:
+    """Join the processes that `torchrun` describes in the environment, if there are.
+
+    Args:
+        device: What to train on; under `torchrun`, only its type counts.
+        context_parallel: How many share the views of each scene.
+
+    Raises:
+        ConfigError: If they cannot be split into groups of that many.
+    """
+    with joined(device) as everyone:
+        gain = everyone.of_first(bfloat16_gain(everyone.device).products)
+        yield Processes.of(
+            everyone, context_parallel=context_parallel, bfloat16_gain=gain
+        )

@@ -90,7 +90,9 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.clip_norm
         ).item()
-        total, squared_error, lpips = self.processes.mean([total, squared_error, lpips])
+        total, squared_error, lpips = self.processes.everyone.mean(
+            [total, squared_error, lpips]
+        )
         if not math.isfinite(total):
             raise TrainingError(
                 f"the loss is {total} at step {step}",
@@ -119,17 +121,33 @@ class Learner:
 
         One group of scenes after another, so that memory is that of one group.
         """
+        batch, weight = self._own_views(batch)
         groups = batch.split(self.config.scenes_per_group)
+        weight /= len(groups)
         sums = [0.0, 0.0, 0.0]
         for number, group in enumerate(groups):
             with runtime.last_exchanges(self.forward, number + 1 == len(groups)):
                 loss = self.loss(group, lpips_weight)
-                (loss.total / len(groups)).backward()
+                (loss.total * weight).backward()
             lpips = math.nan if loss.lpips is None else loss.lpips.item()
             parts = (loss.total.item(), loss.squared_error.item(), lpips)
-            sums = [a + b / len(groups) for a, b in zip(sums, parts, strict=True)]
+            sums = [a + b * weight for a, b in zip(sums, parts, strict=True)]
         total, squared_error, lpips = sums
         return total, squared_error, lpips
+
+    def _own_views(self, batch: Batch) -> tuple[Batch, float]:
+        """What this process renders of a batch, and what its loss then counts.
+
+        The losses of those that share a scene add up to its mean, and the mean over
+        all processes is taken of what each has.
+        """
+        sharing = self.processes.views
+        if sharing.size == 1:
+            return batch, 1.0
+        num_targets = batch.image.shape[1] - batch.num_inputs
+        targets = sharing.part(num_targets, "target views")
+        own = batch.of_views(sharing.part(batch.num_inputs, "input views"), targets)
+        return own, sharing.size * len(targets) / num_targets
 
     def loss(self, batch: Batch, lpips_weight: float = 0.0) -> Loss:
         """The loss of the weights as they are."""

@@ -60,7 +60,7 @@ class Trainer:
         started: float | None = None,
         quiet: bool = False,
     ) -> None:
-        check_dealing(config, processes.world)
+        check_dealing(config, processes)
         trained_on(config, mixture)  # refuses sources that do not mix
         self.config = config
         self.folder = folder
@@ -163,7 +163,7 @@ class Trainer:
             "steps": self.step,
             "seconds": round(self.clock.now(), 1),
             "machine": runtime.machine(self.processes.device),
-            "devices": self.processes.world,
+            "devices": self.processes.everyone.size,
         }
 
     def _next(self, stream: Iterator[Batch]) -> Batch:
@@ -186,9 +186,9 @@ class Trainer:
         return metrics
 
     def _is_over(self, stop: threading.Event) -> bool:
-        elapsed, reserve = self.processes.of_first(self.clock.read())
+        elapsed, reserve = self.processes.everyone.of_first(self.clock.read())
         self.clock.set(elapsed, reserve)
-        (stopped,) = self.processes.mean([float(stop.is_set())])
+        (stopped,) = self.processes.everyone.mean([float(stop.is_set())])
         is_over = self.clock.is_over(self.step)
         if stopped:
             self.report.say(f"step {self.step}  asked to stop")
@@ -263,7 +263,7 @@ class Trainer:
     def _num_tokens(self, batch: Batch) -> int:
         scenes, views, _, height, width = batch.image.shape
         tokens_a_view = height * width // self.config.model.patch_size**2
-        return scenes * views * tokens_a_view * self.processes.world
+        return scenes * views * tokens_a_view * self.processes.scenes.size
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from nvs.model.newton_schulz import orthogonalise
+from nvs.parallel.group import Group
 
 
 class Muon(torch.optim.Muon):
@@ -29,8 +29,7 @@ class Muon(torch.optim.Muon):
         lr: Learning rate, times √(rows / columns) where there are more rows.
         weight_decay: Decoupled decay, a share of `lr`.
         orthogonalise_dtype: Precision of the Newton–Schulz iteration.
-        rank: Number of this process.
-        world: Number of processes that step together.
+        together: The ranks that step together; this one alone if absent.
     """
 
     def __init__(
@@ -40,12 +39,11 @@ class Muon(torch.optim.Muon):
         lr: float,
         weight_decay: float,
         orthogonalise_dtype: torch.dtype,
-        rank: int = 0,
-        world: int = 1,
+        together: Group | None = None,
     ) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay)
         self.orthogonalise_dtype = orthogonalise_dtype
-        self.rank, self.world = rank, world
+        self.together = together or Group.alone(torch.device("cpu"))
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -69,13 +67,13 @@ class Muon(torch.optim.Muon):
 
     def _orthogonalised(self, directions: list[Tensor], num_steps: int) -> list[Tensor]:
         """All of them, each made by one process."""
-        owner = deal([d.shape for d in directions], self.world)
+        owner = deal([d.shape for d in directions], self.together.size)
         made: list[Tensor] = [
             torch.empty_like(d, dtype=self.orthogonalise_dtype) for d in directions
         ]
         by_shape: dict[torch.Size, list[int]] = defaultdict(list)
         for index, direction in enumerate(directions):
-            if owner[index] == self.rank:
+            if owner[index] == self.together.rank:
                 by_shape[direction.shape].append(index)
         for indices in by_shape.values():
             together = orthogonalise(
@@ -85,19 +83,19 @@ class Muon(torch.optim.Muon):
             )
             for index, one in zip(indices, together, strict=True):
                 made[index].copy_(one)
-        if self.world > 1:
+        if self.together.size > 1:
             self._exchange(made, owner)
         return made
 
     def _exchange(self, made: list[Tensor], owner: list[int]) -> None:
         """Send every process's share to the others, in one message each."""
-        for rank in range(self.world):
+        for rank in range(self.together.size):
             share = [one for one, of in zip(made, owner, strict=True) if of == rank]
             if not share:
                 continue
             bucket = torch.cat([one.flatten() for one in share])
             # Bytes, since not every back end sends bfloat16.
-            dist.broadcast(bucket.view(torch.uint8), src=rank)
+            self.together.broadcast(bucket.view(torch.uint8), source=rank)
             parts = bucket.split([one.numel() for one in share])
             for one, part in zip(share, parts, strict=True):
                 one.copy_(part.view_as(one))

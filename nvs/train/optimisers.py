@@ -68,8 +68,7 @@ class Optimisers:
                     orthogonalise_dtype=runtime.dtype(
                         config.newton_schulz_dtype, processes
                     ),
-                    rank=processes.rank,
-                    world=processes.world,
+                    together=processes.everyone,
                 )
                 for parameters, peak in zip(
                     (hidden, patch), self.peaks[1:], strict=True

@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from nvs.model import LaCTNetwork
+from nvs.parallel.split import split_tokens
 from nvs.scene.precision import DTYPES, faster_dtype
 from nvs.train.config import Precision, TrainConfig
 from nvs.train.distributed import Processes
@@ -52,7 +53,13 @@ def build_network(config: TrainConfig) -> LaCTNetwork:
 def prepare(
     network: LaCTNetwork, config: TrainConfig, processes: Processes
 ) -> nn.Module:
-    """The network as it is called in training; its weights and names stay the same."""
+    """The network as it is called in training; its weights and names stay the same.
+
+    Where processes share the views of a scene, the sum of their losses, each as large
+    as its part of the targets, is what is differentiated.
+    """
+    if processes.views.size > 1:
+        split_tokens(network, processes.views)
     compiles = compiler(config, processes.device) is not None
     if compiles:
         keep_compiled()
@@ -61,9 +68,10 @@ def prepare(
         forward = block.forward
         if compiles:
             forward = torch.compile(forward)
-        bytes_a_channel = BYTES_A_CHANNEL[compiles]
-        block.forward = _recomputing(forward, config, processes.device, bytes_a_channel)
-    if processes.world == 1:
+        block.forward = _recomputing(
+            forward, config, processes, bytes_a_channel=BYTES_A_CHANNEL[compiles]
+        )
+    if processes.everyone.size == 1:
         return network
     return DistributedDataParallel(
         network,
@@ -82,14 +90,20 @@ def last_exchanges(forward: nn.Module, is_last: bool) -> AbstractContextManager[
 def _recomputing(
     forward: Callable[..., Any],
     config: TrainConfig,
-    device: torch.device,
+    processes: Processes,
+    *,
     bytes_a_channel: int,
 ) -> Callable[..., Any]:
-    """A block that keeps its activations, or where they are too many its input only."""
+    """A block that keeps its activations, or where they are too many its input only.
+
+    Processes that share a scene decide by the configuration alone: each must compute
+    a block, and send what it does, as often as the others.
+    """
+    limited = processes.device.type == "cpu" and processes.views.size == 1
 
     def run(x: Tensor, *rest: Any) -> Any:
         num_bytes = x.numel() * config.model.num_blocks * bytes_a_channel
-        too_many = device.type == "cpu" and num_bytes > MOST_ACTIVATION_BYTES
+        too_many = limited and num_bytes > MOST_ACTIVATION_BYTES
         if torch.is_grad_enabled() and (config.activation_checkpointing or too_many):
             return checkpoint(forward, x, *rest, use_reentrant=False)
         return forward(x, *rest)
@@ -169,7 +183,7 @@ def num_workers(config: TrainConfig, processes: Processes) -> int:
     """Processes that make data ahead for this one."""
     if config.workers is not None:
         return config.workers
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes.world))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes.everyone.size))
     computing = torch.get_num_threads() if processes.device.type == "cpu" else 1
     return int(num_cores() - computing * here >= here)
 
@@ -193,7 +207,10 @@ def describe(config: TrainConfig, processes: Processes) -> str:
     elif config.compile:
         needed = "g++" if device.type == "cpu" else "gcc"
         words.append(f"not compiled: no compiler found, install {needed}")
-    words.append(f"{processes.world} processes" if processes.world > 1 else "1 process")
+    world, sharing = processes.everyone.size, processes.views.size
+    words.append(f"{world} processes" if world > 1 else "1 process")
+    if sharing > 1:
+        words.append(f"{sharing} of them to a scene")
     return ", ".join(words)
 
 

@@ -38,6 +38,7 @@ def train(
     values: Mapping[str, Any] | None = None,
     resume: bool = False,
     device: torch.device | None = None,
+    context_parallel: int = 1,
     init: Path | str | None = None,
     export: Path | None = None,
     shard_bytes: int | None = None,
@@ -53,6 +54,7 @@ def train(
         values: Other configuration values, over those of the preset or checkpoint.
         resume: Go on from the last checkpoint in `out`, if there is one.
         device: What to train on; under `torchrun`, only its type counts.
+        context_parallel: How many processes share the views of each scene.
         init: Weights to begin with: a registered name, a file, or a folder that
             `export` wrote.
         export: Folder for the trained weights (their running mean, in bfloat16); not
@@ -93,7 +95,7 @@ def train(
         begun_with = load_checkpoint(get_weights(str(init)), config.model)
         initial = begun_with.state
         config = dataclasses.replace(config, initial_digest=begun_with.digest)
-    with processes(device or torch.device("cpu")) as group:
+    with processes(device or torch.device("cpu"), context_parallel) as group:
         _check_same_step(group, out, resumed)
         if group.is_first:
             remove_leftovers(out, ".checkpoint-")
@@ -187,12 +189,12 @@ def _last_state(out: Path, *, resume: bool) -> TrainState | None:
 
 def _check_same_step(group: Processes, out: Path, resumed: TrainState | None) -> None:
     step = resumed.step if resumed else 0
-    (step_of_first,) = group.of_first([float(step)])
-    (num_others,) = group.mean([float(step != step_of_first)])
+    step_of_first = group.everyone.of_first(step)
+    (num_others,) = group.everyone.mean([float(step != step_of_first)])
     if num_others:
         raise CheckpointError(
             f"the processes do not find the same checkpoint in {out}: the first is at "
-            f"step {step_of_first:.0f}, process {group.rank} at {step}",
+            f"step {step_of_first}, process {group.everyone.rank} at {step}",
             remedy="Put the run's folder on a file system that all machines share.",
         )
 

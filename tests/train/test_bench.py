@@ -18,7 +18,7 @@ from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
 from nvs.train.sources import load
 
-ALONE = Processes(device=torch.device("cpu"))
+ALONE = Processes.alone(torch.device("cpu"))
 SIZES = {"num_inputs": 3, "num_targets": 2}
 
 

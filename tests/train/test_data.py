@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from nvs.errors import ConfigError, DatasetError, ImageError
+from nvs.parallel.group import Group
 from nvs.train.batch import (
     NUM_TRAINING_SEEDS,
     Batch,
@@ -35,7 +36,7 @@ def stream(config: TrainConfig, mixture: Mixture, start: int, num: int) -> list[
         mixture,
         start=start,
         progress=lambda step: step / 10,
-        processes=Processes(device=torch.device("cpu")),
+        processes=Processes.alone(torch.device("cpu")),
     )
     return list(itertools.islice(made, num))
 
@@ -69,7 +70,7 @@ def test_a_worker_that_is_let_go_while_it_sends_ends_in_order(
 ) -> None:
     size = {"height": 64, "width": 64, "batch": 8, "inputs": [4], "targets": [4]}
     config = make_config(workers=1, stages=[size])
-    cpu = Processes(device=torch.device("cpu"))
+    cpu = Processes.alone(torch.device("cpu"))
     for _ in range(3):
         others = set(torch.multiprocessing.active_children())
         made = batches(config, painted, start=0, progress=float, processes=cpu)
@@ -145,15 +146,24 @@ def test_devices_together_take_the_same_scenes_as_one(
         )
 
 
+def among(num_scenes: int, *, sharing: int = 1) -> Processes:
+    cpu = torch.device("cpu")
+    return Processes(
+        everyone=Group(device=cpu, size=num_scenes * sharing),
+        scenes=Group(device=cpu, size=num_scenes),
+        views=Group(device=cpu, size=sharing),
+    )
+
+
 def test_groups_that_cannot_be_dealt_evenly_are_refused(
     make_config: MakeConfig,
 ) -> None:
     config = make_config(stages=[STAGE], scenes_per_group=2)
-    check_dealing(config, world=2)
+    check_dealing(config, among(2))
     with pytest.raises(
         ConfigError, match=r"stages\[0\]: 4 groups of 2 scenes cannot be dealt evenly"
     ):
-        check_dealing(config, world=3)
+        check_dealing(config, among(3))
 
 
 def test_weights_decide_how_often_a_source_is_drawn(

@@ -16,18 +16,27 @@ from nvs.train import session
 from nvs.train.config import TrainConfig
 from nvs.train.runtime import build_network
 
+STAGE = {"height": 16, "width": 16, "batch": 2, "inputs": [2, 3], "targets": [2, 3]}
+
 
 @pytest.mark.parametrize(
-    "optimiser", ["muon", pytest.param("adamw", marks=pytest.mark.slow)]
+    ("optimiser", "context_parallel"),
+    [("muon", 1), ("muon", 2), pytest.param("adamw", 1, marks=pytest.mark.slow)],
 )
 def test_two_processes_equal_one_and_can_go_on_as_one(
-    make_config: Callable[..., TrainConfig], tmp_path: Path, optimiser: str
+    make_config: Callable[..., TrainConfig],
+    tmp_path: Path,
+    optimiser: str,
+    context_parallel: int,
 ) -> None:
-    config = make_config(steps=3, optimiser=optimiser, checkpoint_every=1)
+    config = make_config(
+        steps=3, optimiser=optimiser, checkpoint_every=1, stages=[STAGE]
+    )
     values = config.to_json()
     del values["preset"]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = ["-m", "nvs.cli", "train", "--out", str(tmp_path / "two")]
+    command += ["--context-parallel", str(context_parallel)]
     for key, value in (values | {"steps": 2}).items():
         command += ["--set", f"{key}={json.dumps(value)}"]
     done = subprocess.run(

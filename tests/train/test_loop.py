@@ -35,7 +35,7 @@ FIXED = [{"height": 16, "width": 16, "batch": 2, "inputs": [3], "targets": [2]}]
 def trainer_of(
     config: TrainConfig, folder: Path, mixture: Mixture, **options: Any
 ) -> Trainer:
-    processes = Processes(device=CPU)
+    processes = Processes.alone(CPU)
     return Trainer(
         config, folder, mixture=mixture, processes=processes, quiet=True, **options
     )
@@ -114,7 +114,7 @@ def test_a_session_resumes_from_its_folder(
 def test_it_learns(make_config: MakeConfig, painted: Mixture) -> None:
     config = make_config(stages=FIXED, warmup_steps=5, ema_decay=0.9)
     batch = one_batch(config, painted)
-    learner = Learner(config, Processes(device=CPU))
+    learner = Learner(config, Processes.alone(CPU))
     psnr = [learner.train_step(batch, t, t / 80)["psnr_db"] for t in range(80)]
     assert psnr[0] < 17
     assert psnr[-1] > psnr[0] + 12
@@ -132,7 +132,7 @@ def test_tiny_overfits_one_scene() -> None:
     values = {"steps": 350, "stages": [stage], "lpips_weight": 0}
     config = preset("tiny", values | {"warmup_steps": 20})
     batch = one_batch(config, parse_mixture(config.data, framing="none"))
-    learner = Learner(config, Processes(device=CPU))
+    learner = Learner(config, Processes.alone(CPU))
     psnr = [learner.train_step(batch, t, t / 350)["psnr_db"] for t in range(350)]
     assert psnr[-1] > 30
 
@@ -166,7 +166,7 @@ def test_recomputed_activations_change_no_gradient(
     gradients: list[dict[str, torch.Tensor]] = []
     for recompute in (False, True):
         config = make_config(stages=FIXED, activation_checkpointing=recompute)
-        learner = Learner(config, Processes(device=CPU))
+        learner = Learner(config, Processes.alone(CPU))
         learner.loss(one_batch(config, painted)).total.backward()
         gradients.append(
             {
@@ -192,7 +192,7 @@ def test_groups_of_scenes_one_by_one_are_the_batch_at_once(
         config = make_config(stages=stages, scenes_per_group=2)
         batch = one_batch(config, painted)
         learner = Learner(
-            dataclasses.replace(config, scenes_per_group=scenes), Processes(device=CPU)
+            dataclasses.replace(config, scenes_per_group=scenes), Processes.alone(CPU)
         )
         losses.append(learner.train_step(batch, 0, 0.0)["loss"])
         ends.append(learner.network.state_dict())
@@ -206,7 +206,7 @@ def test_bfloat16_stays_near_float32(make_config: MakeConfig, painted: Mixture) 
     losses, gradients = [], []
     for precision in ("float32", "bfloat16"):
         config = make_config(stages=FIXED, precision=precision)
-        learner = Learner(config, Processes(device=CPU))
+        learner = Learner(config, Processes.alone(CPU))
         loss = learner.loss(one_batch(config, painted)).total
         loss.backward()
         losses.append(loss.item())
@@ -270,7 +270,7 @@ def test_outliers_are_left_out_and_too_many_stop_the_run(
 ) -> None:
     config = make_config(skip_norm=1e-9, skip_after=2)
     batch = one_batch(config, painted)
-    learner = Learner(config, Processes(device=CPU))
+    learner = Learner(config, Processes.alone(CPU))
     for step in range(2):
         learner.train_step(batch, step, 0.1)
     before = {n: t.clone() for n, t in learner.network.state_dict().items()}
@@ -281,7 +281,7 @@ def test_outliers_are_left_out_and_too_many_stop_the_run(
         assert torch.equal(tensor, before[name])
     state = trainer_of(config, tmp_path, painted).state()
     state = replace(state, num_skipped=49, num_skipped_in_row=49)
-    resumed = Learner(config, Processes(device=CPU), resumed=state)
+    resumed = Learner(config, Processes.alone(CPU), resumed=state)
     for each in (learner, resumed):
         with pytest.raises(TrainingError, match="50 steps in a row were left out"):
             each.train_step(batch, 51, 0.1)

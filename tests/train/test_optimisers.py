@@ -13,7 +13,7 @@ from nvs.train.distributed import Processes
 from nvs.train.optimisers import Optimisers
 from nvs.train.runtime import build_network
 
-ALONE = Processes(device=torch.device("cpu"))
+ALONE = Processes.alone(torch.device("cpu"))
 MakeConfig = Callable[..., TrainConfig]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nvs.parallel.group import Group
 from nvs.scene import precision
 from nvs.train import runtime
 from nvs.train.config import TrainConfig
@@ -20,7 +21,7 @@ from nvs.train.distributed import Processes
 
 MakeConfig = Callable[..., TrainConfig]
 CPU = torch.device("cpu")
-ALONE = Processes(device=CPU)
+ALONE = Processes.alone(CPU)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ ALONE = Processes(device=CPU)
 def test_auto_takes_bfloat16_where_it_is_measured_to_be_faster(
     make_config: MakeConfig, gain: float, dtype: torch.dtype
 ) -> None:
-    alone = Processes(device=CPU, bfloat16_gain=gain)
+    alone = Processes.alone(CPU, bfloat16_gain=gain)
     assert runtime.dtype("auto", alone) == dtype
     config = make_config(precision="auto")
     words = runtime.describe(config, alone)
@@ -56,7 +57,7 @@ def test_without_a_compiler_the_run_is_eager_and_says_so(
     monkeypatch.delenv("CXX", raising=False)
     assert runtime.compiler(config, CPU) is None
     assert "no compiler found, install g++" in runtime.describe(
-        config, Processes(device=CPU)
+        config, Processes.alone(CPU)
     )
     monkeypatch.setenv("CXX", "ccache g++")
     assert runtime.compiler(config, CPU) is None
@@ -65,7 +66,7 @@ def test_without_a_compiler_the_run_is_eager_and_says_so(
     monkeypatch.delenv("CXX")
     network = runtime.build_network(config)
     posed, image = torch.rand(1, 2, 9, 16, 16), torch.rand(1, 2, 3, 16, 16)
-    prepared = runtime.prepare(network, config, Processes(device=CPU))
+    prepared = runtime.prepare(network, config, Processes.alone(CPU))
     assert prepared(posed, image, posed).shape == (1, 2, 3, 16, 16)
 
 
@@ -73,11 +74,11 @@ def test_data_is_made_ahead_where_a_core_is_free(
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    two = Processes(device=CPU, rank=1, world=2)
+    two = Processes.of(Group(device=CPU, rank=1, size=2))
     for cores, alone, together in ((1, 0, 0), (2, 1, 0), (3, 1, 0), (4, 1, 1)):
         monkeypatch.setattr(runtime, "num_cores", lambda cores=cores: cores)
         config = make_config(workers=None)
-        assert runtime.num_workers(config, Processes(device=CPU)) == alone
+        assert runtime.num_workers(config, Processes.alone(CPU)) == alone
         assert runtime.num_workers(config, two) == together
         assert runtime.num_workers(make_config(workers=3), two) == 3
 
@@ -90,7 +91,7 @@ import torch
 from nvs.train import runtime
 from nvs.train.distributed import Processes
 from nvs.train.presets import preset
-alone = Processes(device=torch.device("cpu"))
+alone = Processes.alone(torch.device("cpu"))
 values = {
     "steps": 1, "precision": "float32", "newton_schulz_dtype": "float32",
     "lpips_weight": 0,

@@ -1,0 +1,93 @@
+"""What of a network each rank computes: some of the tokens, or some of the heads.
+
+Applied from outside to a network that stays as it is. Where it trains, the losses of
+the ranks add up to one; the gradient of a weight that all ranks have is then the sum of
+theirs, and that of a weight that is split is whole where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nvs.errors import ConfigError
+from nvs.model import LaCTNetwork
+from nvs.model.fast_weight import FastWeights
+from nvs.model.lact import LaCTLayer
+from nvs.parallel.group import Group
+
+
+def split_tokens(network: LaCTNetwork, group: Group) -> None:
+    """Have each rank's tokens update the fast weights of all (Alg. 3).
+
+    Every rank then runs the network on its own views; what these add to the gradient of
+    the fast weights is summed over the ranks before each step.
+    """
+    for block in network.layers:
+        block.lact.write = _summed(block.lact.write, group)
+
+
+def _summed(
+    write: Callable[..., FastWeights], group: Group
+) -> Callable[..., FastWeights]:
+    return lambda *tokens: group.sum(write(*tokens))
+
+
+def split_heads(network: LaCTNetwork, group: Group) -> None:
+    """Keep this rank's heads of every LaCT layer; all ranks have all tokens (Alg. 4).
+
+    Projections keep the columns of those heads, the output its rows; what the ranks
+    then give for a token is summed, once a layer. The fast weights of a rank are those
+    of its heads: their gradient and step need no exchange.
+
+    Raises:
+        ConfigError: If there are fewer heads than ranks.
+    """
+    num_heads = network.config.num_fast_heads
+    if num_heads < group.size:
+        raise ConfigError(
+            f"a network with {num_heads} fast head{'s' * (num_heads > 1)} cannot be "
+            f"split by heads over {group.size} ranks",
+            remedy="Deal its views instead: nvs build --devices, or nvs train "
+            "--context-parallel.",
+        )
+    heads = group.part(num_heads, "heads")
+    for block in network.layers:
+        _keep_heads(block.lact, heads)
+        block.lact.read = _added(block.lact.read, group)
+
+
+def _added(read: Callable[..., Tensor], group: Group) -> Callable[..., Tensor]:
+    return lambda *tokens: group.sum((read(*tokens),))[0]
+
+
+def _keep_heads(lact: LaCTLayer, heads: range) -> None:
+    """Cut a layer down to some of its heads."""
+    own = slice(heads.start, heads.stop)
+    num_heads, head_dim = lact.config.num_fast_heads, lact.config.fast_head_dim
+
+    def of_heads(weight: Tensor, *split: int) -> Tensor:
+        """A weight whose first dimension is (what, head, channel)."""
+        return weight.unflatten(0, split)[:, own].flatten(0, 2)
+
+    _set(lact.qkv, of_heads(lact.qkv.weight, 3, num_heads, head_dim))
+    rates, num_matrices = lact.learning_rate, len(lact.initial)
+    bias = of_heads(rates.bias, num_matrices, num_heads, 1)
+    _set(rates, of_heads(rates.weight, num_matrices, num_heads, 1), bias)
+    if lact.config.update_rule == "momentum":
+        decay = lact.momentum_decay
+        _set(decay, decay.weight[own], decay.bias[own])
+    _set(lact.output, of_heads(lact.output.weight.T, 1, num_heads, head_dim).T)
+    lact.initial = nn.ParameterList(
+        nn.Parameter(weight.detach()[own].clone()) for weight in lact.initial
+    )
+
+
+@torch.no_grad()
+def _set(linear: nn.Linear, weight: Tensor, bias: Tensor | None = None) -> None:
+    linear.weight = nn.Parameter(weight.contiguous().clone())
+    if bias is not None:
+        linear.bias = nn.Parameter(bias.contiguous().clone())
+    linear.out_features, linear.in_features = weight.shape
