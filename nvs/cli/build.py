@@ -11,6 +11,7 @@ from nvs.terminal import options, output
 
 if TYPE_CHECKING:
     from nvs.api.framing import Expectation, HeldOut
+    from nvs.parallel.group import Group
     from nvs.scene import PosedViews, Renderer
     from nvs.scene.framing import Framing
     from nvs.scene.holdout import Comparison
@@ -32,6 +33,7 @@ def build(
         str, typer.Option(help="Precision of the scene file: bfloat16 or float32.")
     ] = "bfloat16",
     device: options.Device = None,
+    devices: options.Devices = None,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
     json: options.Json = False,
@@ -40,11 +42,13 @@ def build(
     import time
 
     from nvs.errors import ConfigError, OutputError
+    from nvs.parallel import launch
+    from nvs.parallel.group import joined
     from nvs.scene import Renderer, load_views
     from nvs.scene.datasets import read_dataset
     from nvs.scene.holdout import compare, split
     from nvs.scene.pictures import write_png
-    from nvs.scene.precision import DTYPES
+    from nvs.scene.precision import DTYPES, pick_device
 
     if keep not in DTYPES:
         raise ConfigError(f"--keep is {keep!r}", remedy=f"Use {' or '.join(DTYPES)}.")
@@ -52,77 +56,87 @@ def build(
         raise OutputError(
             f"{scene} is a folder", remedy="Name a file, such as chair.scene."
         )
-    chosen = options.parse_indices(views, "--views")
-    renderer = Renderer.from_weights(
-        weights,
-        device=device,
-        precision=precision,
-        budget_bytes=options.budget_bytes(memory_gib),
-    )
-    wanted = options.parse_size(size)
+    if launch.started(devices):
+        return
+    with joined(pick_device(launch.own_device(device, devices))) as group:
+        chosen = options.parse_indices(views, "--views")
+        with group.first_before_others():
+            renderer = Renderer.from_weights(
+                weights,
+                precision=precision,
+                budget_bytes=options.budget_bytes(memory_gib),
+                group=group,
+            )
+        wanted = options.parse_size(size)
 
-    def loaded(views: list[int] | None) -> PosedViews:
-        return load_views(
-            images,
-            size=wanted or renderer.trained_on.default_size,
-            patch_size=renderer.config.patch_size,
-            views=views,
-            format=format,
-        )
+        def loaded(views: list[int] | None, among: Group | None = None) -> PosedViews:
+            return load_views(
+                images,
+                size=wanted or renderer.trained_on.default_size,
+                patch_size=renderer.config.patch_size,
+                views=views,
+                format=format,
+                group=among,
+            )
 
-    kept_out: list[int] = []
-    if holdout is not None:
-        if chosen is None:
-            chosen = list(range(len(read_dataset(images, format=format).frames)))
-        chosen, kept_out = split(chosen, holdout)
-    posed = loaded(chosen)
-    if wanted is None:
-        _say_size(renderer)
-    large = renderer.trained_on.size_concern(
-        renderer.model_id, posed.camera.height, posed.camera.width
-    )
-    if large:
-        output.say(f"nvs: {large}")
-    framed = renderer.frame(posed, framing, up=options.parse_up(up))
-    say_framing(framed)
-    start = time.perf_counter()
-    with output.progress(f"prefill {len(posed)} views", unit="groups") as update:
-        result = renderer.prefill(
-            posed,
-            framing=framed,
-            dtype=DTYPES[keep],
-            progress=update,
+        kept_out: list[int] = []
+        if holdout is not None:
+            if chosen is None:
+                chosen = list(range(len(read_dataset(images, format=format).frames)))
+            chosen, kept_out = split(chosen, holdout)
+        posed = loaded(chosen, group)
+        num_views = sum(group.share(len(posed)))
+        framed = renderer.frame(posed, framing, up=options.parse_up(up))
+        start = time.perf_counter()
+        if not group.is_first:
+            renderer.prefill(posed, framing=framed)
+            return
+        if wanted is None:
+            _say_size(renderer)
+        large = renderer.trained_on.size_concern(
+            renderer.model_id, posed.camera.height, posed.camera.width
         )
-    seconds = time.perf_counter() - start
-    digest = result.save(scene)
-    quality: dict[str, Any] = {}
-    if kept_out:
-        compared = compare(renderer, result, posed, loaded(kept_out))
-        picture = scene.with_suffix(".holdout.png")
-        write_png(picture, compared.picture)
-        say_held_out(compared)
-        quality = {**held_out_values(compared), "comparison": str(picture)}
-    tokens = len(posed) * (result.height * result.width)
-    output.print_result(
-        {
-            "scene": str(scene),
-            "digest": digest,
-            "weights": renderer.model_id,
-            "views": len(posed),
-            "height": result.height,
-            "width": result.width,
-            "framing": result.normalisation.kind,
-            "expect": framed.verdict,
-            "device": str(renderer.device),
-            "precision": renderer.precision.name,
-            "prefill_seconds": seconds,
-            "tokens_per_second": tokens / renderer.config.patch_size**2 / seconds,
-            "file_bytes": scene.stat().st_size,
-            **quality,
-        },
-        as_json=json,
-        title=f"built {scene}",
-    )
+        if large:
+            output.say(f"nvs: {large}")
+        say_framing(framed)
+        with output.progress(f"prefill {num_views} views", unit="groups") as update:
+            result = renderer.prefill(
+                posed,
+                framing=framed,
+                dtype=DTYPES[keep],
+                progress=update,
+            )
+        seconds = time.perf_counter() - start
+        digest = result.save(scene)
+        quality: dict[str, Any] = {}
+        if kept_out:
+            inputs = posed if group.size == 1 else loaded(chosen)
+            compared = compare(renderer, result, inputs, loaded(kept_out))
+            picture = scene.with_suffix(".holdout.png")
+            write_png(picture, compared.picture)
+            say_held_out(compared)
+            quality = {**held_out_values(compared), "comparison": str(picture)}
+        tokens = num_views * (result.height * result.width)
+        output.print_result(
+            {
+                "scene": str(scene),
+                "digest": digest,
+                "weights": renderer.model_id,
+                "views": num_views,
+                "height": result.height,
+                "width": result.width,
+                "framing": result.normalisation.kind,
+                "expect": framed.verdict,
+                "device": devices or str(renderer.device),
+                "precision": renderer.precision.name,
+                "prefill_seconds": seconds,
+                "tokens_per_second": tokens / renderer.config.patch_size**2 / seconds,
+                "file_bytes": scene.stat().st_size,
+                **quality,
+            },
+            as_json=json,
+            title=f"built {scene}",
+        )
 
 
 def say_framing(framing: Framing | Expectation) -> None:

@@ -40,6 +40,7 @@ def render(
     zoom: options.Zoom = 1.0,
     weights: options.Weights = None,
     device: options.Device = None,
+    devices: options.Devices = None,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
     json: options.Json = False,
@@ -53,9 +54,12 @@ def render(
     from nvs.cameras import parse_camera_path, read_camera_path
     from nvs.cameras.camera_path import FPS
     from nvs.errors import ConfigError
+    from nvs.parallel import launch
+    from nvs.parallel.group import joined
     from nvs.scene import Renderer, Scene
     from nvs.scene.paths import scene_input
     from nvs.scene.pictures import to_uint8
+    from nvs.scene.precision import pick_device
     from nvs.scene.resize import fitting_size
     from nvs.scene.scene import built_with
     from nvs.scene.video import check_output, write_output
@@ -67,66 +71,78 @@ def render(
         )
     check_output(destination)
     _check_positive({"--frames": frames, "--fps": fps, "--zoom": zoom})
-    loaded = Scene.load(scene)
-    renderer = Renderer.from_weights(
-        weights or built_with(loaded),
-        device=device,
-        precision=precision,
-        budget_bytes=options.budget_bytes(memory_gib),
-    )
-    source, wanted = (loaded.height, loaded.width), options.parse_size(size)
-    if isinstance(wanted, tuple):
-        source, wanted = wanted, None
-    height, width = fitting_size(
-        source, longest_px=wanted, patch_size=renderer.config.patch_size
-    )
-    large = renderer.trained_on.size_concern(renderer.model_id, height, width)
-    if large:
-        output.say(f"nvs: {large}")
-    usual_fps = FPS
-    if eye is not None:
-        place = {
-            "eye": options.parse_vector(eye, "--eye"),
-            "target": options.parse_vector(target, "--target"),
-            "up": list(options.parse_up(up) or loaded.up),
-            "vertical_fov_degrees": fov,
-        }
-        cameras = parse_camera_path(place, height, width).camera
-    elif input is not None:
-        cameras = scene_input(loaded, input, height=height, width=width)
-    elif camera is not None:
-        read = read_camera_path(camera, height, width, dataparser=dataparser)
-        cameras, usual_fps = read.camera, read.fps
-    else:
-        cameras, stated_fps = _path(
-            loaded, path or "auto", dataparser, frames, height, width, elevation, zoom
+    if launch.started(devices):
+        return
+    with joined(pick_device(launch.own_device(device, devices))) as group:
+        loaded = Scene.load(scene)
+        with group.first_before_others():
+            renderer = Renderer.from_weights(
+                weights or built_with(loaded),
+                precision=precision,
+                budget_bytes=options.budget_bytes(memory_gib),
+                group=group,
+            )
+        source, wanted = (loaded.height, loaded.width), options.parse_size(size)
+        if isinstance(wanted, tuple):
+            source, wanted = wanted, None
+        height, width = fitting_size(
+            source, longest_px=wanted, patch_size=renderer.config.patch_size
         )
-        usual_fps = stated_fps or FPS
-    start = time.perf_counter()
-    images = output.tracked(
-        renderer.render_iter(loaded, cameras),
-        "render",
-        total=len(cameras),
-        unit="frames",
-    )
-    count = write_output(
-        destination, (to_uint8(image) for image in images), fps=fps or usual_fps
-    )
-    seconds = time.perf_counter() - start
-    output.print_result(
-        {
-            "output": str(destination),
-            "frames": count,
-            "height": height,
-            "width": width,
-            "device": str(renderer.device),
-            "precision": renderer.precision.name,
-            "seconds": seconds,
-            "milliseconds_per_frame": 1000 * seconds / count,
-        },
-        as_json=json,
-        title=f"rendered {destination}",
-    )
+        large = renderer.trained_on.size_concern(renderer.model_id, height, width)
+        if large and group.is_first:
+            output.say(f"nvs: {large}")
+        usual_fps = FPS
+        if eye is not None:
+            place = {
+                "eye": options.parse_vector(eye, "--eye"),
+                "target": options.parse_vector(target, "--target"),
+                "up": list(options.parse_up(up) or loaded.up),
+                "vertical_fov_degrees": fov,
+            }
+            cameras = parse_camera_path(place, height, width).camera
+        elif input is not None:
+            cameras = scene_input(loaded, input, height=height, width=width)
+        elif camera is not None:
+            read = read_camera_path(camera, height, width, dataparser=dataparser)
+            cameras, usual_fps = read.camera, read.fps
+        else:
+            cameras, stated_fps = _path(
+                loaded,
+                path or "auto",
+                dataparser,
+                frames,
+                height,
+                width,
+                elevation,
+                zoom,
+            )
+            usual_fps = stated_fps or FPS
+        start = time.perf_counter()
+        images = renderer.render_dealt(loaded, cameras, to_uint8)
+        if not group.is_first:
+            for _ in images:  # it yields none, and renders those of this rank
+                pass
+            return
+        count = write_output(
+            destination,
+            output.tracked(images, "render", total=len(cameras), unit="frames"),
+            fps=fps or usual_fps,
+        )
+        seconds = time.perf_counter() - start
+        output.print_result(
+            {
+                "output": str(destination),
+                "frames": count,
+                "height": height,
+                "width": width,
+                "device": devices or str(renderer.device),
+                "precision": renderer.precision.name,
+                "seconds": seconds,
+                "milliseconds_per_frame": 1000 * seconds / count,
+            },
+            as_json=json,
+            title=f"rendered {destination}",
+        )
 
 
 def _check_positive(given: dict[str, float | None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -270,6 +270,28 @@ class Renderer:
             with self.precision.autocast(self.device):
                 image = self.network.render(blocks, posed_rays(group), pivot)
             yield from rearrange(image[0], "v c h w -> v h w c")
+
+    def render_dealt(
+        self, scene: Scene, camera: Camera, made_of: Callable[[Tensor], Made]
+    ) -> Iterator[Made]:
+        """Like `render_iter`, by all ranks together: the first yields all in order.
+
+        Args:
+            scene: The scene, on every rank.
+            camera: All cameras, on every rank.
+            made_of: Makes what is sent to the first rank of an image, where it was
+                rendered.
+        """
+        ranks = self.group.size
+        most = min(RENDER_BATCH, self.group_size(camera.height, camera.width))
+        size = min(most, -(-len(camera) // ranks))
+        scene = scene.to(self.device, self.precision.compute)
+        for start in range(0, len(camera), size * ranks):
+            first = start + size * self.group.rank
+            own = camera[first : first + size]
+            images = list(self.render_iter(scene, own)) if len(own) else []
+            for rendered in self.group.gather([made_of(image) for image in images]):
+                yield from rendered
 
     def _check_scene(self, scene: Scene) -> None:
         if scene.model_digest != self.model_digest:

@@ -18,6 +18,13 @@ Weights = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, …; CUDA where there is some.")
 ]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        help="Several devices instead: 4 (CUDA), cuda:0,cuda:1, or cpu:2 for two "
+        "processes on the CPU. Starts one process for each."
+    ),
+]
 PrecisionName = Annotated[
     str | None,
     typer.Option(

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from nvs.errors import ConfigError, DatasetError, OutputError
+from nvs.parallel.group import Group
 from nvs.scene import Renderer, load_views
 from nvs.scene.quality import psnr_db
 from nvs_eval.metrics import COLUMNS, mean_squared_error
 from nvs_eval.protocols.gso import TARGETS, read_inputs
 from nvs_eval.runs import RunSettings, load_rows, load_timings, run
-from nvs_eval.runs.run import Shard, _run
+from nvs_eval.runs.run import _run
 from nvs_eval.runs.scene_run import SceneRun
 
 pytestmark = pytest.mark.usefixtures("no_lpips")
@@ -154,15 +155,17 @@ def test_two_ranks_find_what_one_finds(
     settings: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(settings)
-    monkeypatch.setattr(Shard, "wait", lambda self: None)
+    monkeypatch.setattr(Group, "wait", lambda self: None)
     shared = replace(settings, out=str(tmp_path / "shared"))
     seen: list[str] = []
-    _run(shared, Shard(rank=0, world=2), seen.append)
-    second = _run(shared, Shard(rank=1, world=2), seen.append)
+    _run(shared, Group(device=torch.device("cpu"), rank=0, size=2), seen.append)
+    second = _run(
+        shared, Group(device=torch.device("cpu"), rank=1, size=2), seen.append
+    )
     assert second.rows == []
     labels = [line for line in seen if line.startswith("scene ")]
     assert len(labels) == 3, "each scene is evaluated by one rank"
-    _run(shared, Shard(rank=0, world=2), seen.append)
+    _run(shared, Group(device=torch.device("cpu"), rank=0, size=2), seen.append)
     assert (tmp_path / "shared" / "results.jsonl").read_bytes() == (
         Path(settings.out) / "results.jsonl"
     ).read_bytes()

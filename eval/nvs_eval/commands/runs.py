@@ -70,6 +70,7 @@ def gso(
     lpips_alex: LpipsFile = None,
     require_lpips: RequireLpips = False,
     device: options.Device = None,
+    devices: options.Devices = None,
     precision: options.PrecisionName = None,
     json: options.Json = False,
 ) -> None:
@@ -104,6 +105,7 @@ def dl3dv(
     lpips_alex: LpipsFile = None,
     require_lpips: RequireLpips = False,
     device: options.Device = None,
+    devices: options.Devices = None,
     precision: options.PrecisionName = None,
     json: options.Json = False,
 ) -> None:
@@ -114,10 +116,14 @@ def dl3dv(
 def _run(protocol: str, given: dict[str, Any]) -> None:
     """Run a protocol with the settings of a file and of options, which come first."""
     from nvs.errors import ConfigError
+    from nvs.parallel import launch
     from nvs_eval.runs import RunSettings, run
     from nvs_eval.runs.settings import read_settings
 
+    if launch.started(given["devices"]):
+        return
     values = {key: _plain(value) for key, value in given.items()}
+    values["device"] = launch.own_device(values["device"], values.pop("devices"))
     config, as_json = values.pop("config"), values.pop("json")
     methods: str | None = values["methods"]
     values["methods"] = None if methods is None else methods.split(",")
@@ -133,7 +139,7 @@ def _run(protocol: str, given: dict[str, Any]) -> None:
         )
     checked = RunSettings.from_values(settings)
     record = run(checked, report=lambda line: output.say(f"nvs: {line}"))
-    if record.rows or record.failures:  # only the first process of torchrun has them
+    if record.rows or record.failures:  # only the first rank has them
         show(record, Path(checked.out), as_json=as_json)
 
 

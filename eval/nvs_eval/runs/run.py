@@ -1,19 +1,15 @@
-"""A run from its settings to its files, by one process or by several of `torchrun`."""
+"""A run from its settings to its files, by one process or by several ranks."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import torch
-import torch.distributed as dist
-
 from nvs.errors import DatasetError
+from nvs.parallel.group import Group, joined
 from nvs.scene.precision import pick_device
 from nvs_eval.methods import make_methods
 from nvs_eval.metrics import Metrics
@@ -30,43 +26,7 @@ from nvs_eval.runs.scene_run import SceneRun
 from nvs_eval.runs.settings import RunSettings
 
 PATIENCE = timedelta(days=7)
-"""How long a process that is done waits for the others."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shard:
-    """This process among those of a run."""
-
-    rank: int = 0
-    """Number of this process."""
-    world: int = 1
-    """Number of processes."""
-
-    def wait(self) -> None:
-        """Return when every process has come here."""
-        if self.world > 1:
-            dist.barrier()
-
-    def device(self, name: str | None) -> str | None:
-        """The device of this process: with several, one GPU each."""
-        if self.world > 1 and (name or "cuda").startswith("cuda"):
-            if torch.cuda.is_available():
-                return f"cuda:{os.environ['LOCAL_RANK']}"
-        return name
-
-
-@contextmanager
-def shard() -> Generator[Shard]:
-    """Join the group that `torchrun` describes in the environment, if there is one."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield Shard()
-        return
-    dist.init_process_group("gloo", timeout=PATIENCE)
-    try:
-        yield Shard(rank=dist.get_rank(), world=world)
-    finally:
-        dist.destroy_process_group()
+"""How long a rank that is done waits for the others."""
 
 
 def run(
@@ -74,8 +34,8 @@ def run(
 ) -> SceneRecord:
     """Evaluate; go on where an earlier run with the same settings stopped.
 
-    Scenes that failed are tried again. Under `torchrun`, each process takes every n-th
-    scene, and the files come out the same.
+    Scenes that failed are tried again. Of several ranks, each takes every n-th scene,
+    and the files come out the same.
 
     Args:
         settings: What to evaluate.
@@ -89,29 +49,27 @@ def run(
             cannot start.
         DatasetError: If not a single scene could be evaluated.
     """
-    with shard() as part:
-        return _run(settings, part, report)
+    with joined(pick_device(settings.device), patience=PATIENCE) as group:
+        return _run(settings, group, report)
 
 
 def _run(
-    settings: RunSettings, part: Shard, report: Callable[[str], None]
+    settings: RunSettings, group: Group, report: Callable[[str], None]
 ) -> SceneRecord:
     out = Path(settings.out)
     protocol = settings.make_protocol()
     scene_list = None if settings.scenes is None else Path(settings.scenes)
     scenes = find_scenes([Path(p) for p in settings.data], scene_list)
     _check_file_names(scenes)
-    name = part.device(settings.device)
-    device = pick_device(name)
     methods = make_methods(
         settings.methods,
         weights=settings.weights or [None],
-        device=name,
+        device=str(group.device),
         precision=settings.precision,
         seed=settings.seed,
     )
     metrics = Metrics(
-        device,
+        group.device,
         lpips_files={"vgg": settings.lpips_vgg, "alex": settings.lpips_alex},
         require_lpips=settings.require_lpips,
     )
@@ -132,9 +90,9 @@ def _run(
         decides=decides,
         settings=asdict(settings),
         constants={"protocol": protocol.name, "seed": settings.seed},
-        write=part.rank == 0,
+        write=group.is_first,
     )
-    part.wait()
+    group.wait()
     work = SceneRun(
         out=out,
         protocol=protocol,
@@ -146,9 +104,9 @@ def _run(
         constants=constants,
         report=report,
     )
-    _evaluate(work, scenes[part.rank :: part.world])
-    part.wait()
-    return _finish(out, scenes, constants["run"], part)
+    _evaluate(work, scenes[group.rank :: group.size])
+    group.wait()
+    return _finish(out, scenes, constants["run"], group)
 
 
 def _check_file_names(scenes: Sequence[SceneFolder]) -> None:
@@ -178,10 +136,10 @@ def _evaluate(work: SceneRun, scenes: Sequence[SceneFolder]) -> None:
 
 
 def _finish(
-    out: Path, scenes: Sequence[SceneFolder], identity: str, part: Shard
+    out: Path, scenes: Sequence[SceneFolder], identity: str, group: Group
 ) -> SceneRecord:
     whole = SceneRecord(identity=identity)
-    if part.rank == 0:
+    if group.is_first:
         whole = merge(out, [safe_name(scene.name) for scene in scenes], identity)
         if not whole.rows:
             first = whole.failures[0]["error"] if whole.failures else "no scenes"
