@@ -28,6 +28,13 @@ def bench(
     size: options.Size = "256x256",
     repeats: Annotated[int, typer.Option(help="Timed prefills.")] = 3,
     device: options.Device = None,
+    ranks: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure instead how several devices build a scene, named as for "
+            "--devices: 4, cuda:0,cuda:1 or cpu:2."
+        ),
+    ] = None,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
     profile: Annotated[
@@ -42,8 +49,12 @@ def bench(
     from nvs.errors import ConfigError
     from nvs.model.checkpoint import random_checkpoint
     from nvs.model.weights import load_weights
+    from nvs.parallel import launch
+    from nvs.parallel.group import joined
     from nvs.scene import Renderer
     from nvs.scene.bench import bench as measure
+    from nvs.scene.bench_ranks import bench_ranks
+    from nvs.scene.precision import pick_device
     from nvs.scene.profile import profile as parts
 
     if views < 1 or repeats < 1:
@@ -51,27 +62,39 @@ def bench(
             f"--views is {views}, --repeats is {repeats}",
             remedy="Both must be at least 1.",
         )
-    if preset is not None:
-        checkpoint = random_checkpoint(preset_config(preset))
-        name = f"{preset} (random weights)"
-    else:
-        loaded = load_weights(weights)
-        checkpoint, name = loaded.checkpoint, loaded.name
-    renderer = Renderer(
-        checkpoint,
-        model_id=name,
-        device=device,
-        precision=precision,
-        budget_bytes=options.budget_bytes(memory_gib),
-    )
+    if profile and ranks is not None:
+        raise ConfigError(
+            f"--profile is given beside --ranks {ranks}", remedy="Give one of them."
+        )
+    if launch.started(ranks):
+        return
     parsed = options.parse_size(size)
     height, width = parsed if isinstance(parsed, tuple) else (parsed, parsed)
     shape = {"num_views": views, "height": height or 256, "width": width or 256}
-    if profile:
-        _print_parts(parts(renderer, **shape), as_json=json)
-        return
-    result = measure(renderer, **shape, repeats=repeats)
-    output.print_result(result, as_json=json, title="nvs bench")
+    with joined(pick_device(launch.own_device(device, ranks))) as group:
+        if preset is not None:
+            checkpoint = random_checkpoint(preset_config(preset))
+            name = f"{preset} (random weights)"
+        else:
+            with group.first_before_others():
+                loaded = load_weights(weights)
+            checkpoint, name = loaded.checkpoint, loaded.name
+        renderer = Renderer(
+            checkpoint,
+            model_id=name,
+            device=str(group.device),
+            precision=precision,
+            budget_bytes=options.budget_bytes(memory_gib),
+        )
+        if profile:
+            _print_parts(parts(renderer, **shape), as_json=json)
+            return
+        if group.size == 1:
+            result = measure(renderer, **shape, repeats=repeats)
+        else:
+            result = bench_ranks(renderer, group, **shape, repeats=repeats)
+        if group.is_first:
+            output.print_result(result, as_json=json, title="nvs bench")
 
 
 def _print_parts(measured: dict[str, Any], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -122,6 +123,12 @@ class Renderer:
             budget_bytes=budget_bytes,
             group=group,
         )
+
+    def among(self, group: Group) -> Renderer:
+        """This renderer, with the same network, as one of a group's ranks."""
+        other = copy.copy(self)
+        other.group = group
+        return other
 
     @property
     def poses(self) -> Poses:

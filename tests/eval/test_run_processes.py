@@ -1,4 +1,4 @@
-"""Runs as processes: one that is killed, and two of torchrun."""
+"""Runs as processes: one that is killed, and two ranks."""
 
 from __future__ import annotations
 
@@ -45,29 +45,28 @@ def test_a_killed_process_resumes_to_the_same_table(
 
 
 @pytest.mark.slow
-def test_torchrun_finds_what_one_process_finds(
+def test_two_ranks_find_what_one_process_finds(
     settings: RunSettings, tmp_path: Path
 ) -> None:
     arguments = ["eval", "gso", *settings.data, "--weights", settings.weights[0]]
-    arguments += ["--views", "4,8", "--size", "32", "--device", "cpu"]
-    arguments += [*NO_LPIPS, "--out"]
+    arguments += ["--views", "4,8", "--size", "32", *NO_LPIPS]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    nvs = ["-m", "nvs.cli", *arguments]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     launch = {
-        "one": [sys.executable, "-m", "nvs.cli"],
-        "two": [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", "-m", "nvs.cli"),
-        ],
+        "one": [*nvs, "--device", "cpu"],
+        "torchrun": [*torchrun, *nvs, "--device", "cpu"],
+        "devices": [*nvs, "--devices", "cpu:2"],
     }
     for name, command in launch.items():
         done = subprocess.run(
-            [*command, *arguments, tmp_path / name],
+            [sys.executable, *command, "--out", tmp_path / name],
             env=environment,
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-    assert (tmp_path / "one" / "results.jsonl").read_bytes() == (
-        tmp_path / "two" / "results.jsonl"
-    ).read_bytes()
+    one, *others = (tmp_path / name / "results.jsonl" for name in launch)
+    for other in others:
+        assert other.read_bytes() == one.read_bytes()

@@ -1,0 +1,110 @@
+"""How fast several ranks build a scene, compute and communication measured apart."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from nvs.model import cost
+from nvs.parallel.group import Group
+from nvs.parallel.timing import PrefillTime, shared_time
+from nvs.scene.bench import device_name, random_views
+from nvs.scene.renderer import Renderer
+
+
+def bench_ranks(
+    renderer: Renderer,
+    group: Group,
+    *,
+    num_views: int,
+    height: int,
+    width: int,
+    repeats: int,
+) -> dict[str, Any]:
+    """Measure a prefill by one rank and by all, and what the model says of it.
+
+    Called by all ranks. One rank's prefill is made by the first while the others wait;
+    steps and sums are timed by themselves, on gradients of the same shapes.
+
+    Args:
+        renderer: A renderer of this rank alone.
+        group: The ranks.
+        num_views: Input views.
+        height: Their height in pixels.
+        width: Their width in pixels.
+        repeats: How often each is timed, after once that does not count; medians.
+
+    Raises:
+        ConfigError: If there are more ranks than views.
+    """
+    config, device = renderer.config, renderer.device
+    views = random_views(num_views, height=height, width=width)
+    own = group.part(num_views, "views")
+    together = renderer.among(group)
+    gradients = [
+        tuple(torch.randn_like(w)[None].float() for w in block.lact.initial)
+        for block in renderer.network.layers
+    ]
+
+    def steps() -> None:
+        with renderer.precision.autocast(device), torch.no_grad():
+            for block, gradient in zip(renderer.network.layers, gradients, strict=True):
+                block.lact.step(block.lact.initial_weights(1), gradient)
+
+    def alone() -> None:
+        if group.is_first:
+            renderer.prefill(views)
+
+    def seconds(work: Callable[[], object]) -> float:
+        times: list[float] = []
+        for _ in range(repeats + 1):
+            group.wait()
+            start = time.perf_counter()
+            work()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            group.wait()
+            times.append(time.perf_counter() - start)
+        return statistics.median(times[1:])
+
+    one = seconds(alone)
+    all_ranks = seconds(lambda: together.prefill(views[own.start : own.stop]))
+    step = seconds(steps)
+    sums = seconds(lambda: [group.sum(gradient) for gradient in gradients])
+    predicted = shared_time(
+        PrefillTime(views=one - step, steps=step, sums=0.0),
+        num_views=num_views,
+        ranks=group.size,
+        sums=sums,
+    )
+    num_bytes = cost.prefill_sum_bytes(config)
+    sent = 2 * (group.size - 1) / group.size * num_bytes
+    return {
+        "device": device_name(device),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "precision": renderer.precision.name,
+        "model": renderer.model_id,
+        "ranks": group.size,
+        "num_views": num_views,
+        "height": height,
+        "width": width,
+        "repeats": repeats,
+        "one_rank_seconds": one,
+        "all_ranks_seconds": all_ranks,
+        "speed_up": one / all_ranks,
+        "efficiency": one / all_ranks / group.size,
+        "step_seconds": step,
+        "step_share": step / all_ranks,
+        "sum_seconds": sums,
+        "sum_share": sums / all_ranks,
+        "summed_bytes": num_bytes,
+        "sent_bytes_per_rank": round(sent),
+        "sent_bytes_per_second": sent / sums,
+        "predicted_seconds": predicted.total,
+        "predicted_over_measured": predicted.total / all_ranks,
+    }
