@@ -20,8 +20,8 @@ import typer
 from nvs import __version__
 from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.cli.remote import app as remote_app
-from nvs.errors import MissingExtraError, NvsError, StoppedError
-from nvs.parallel.launch import end_process, num_ranks
+from nvs.errors import MissingExtraError, NvsError, RankError, StoppedError
+from nvs.parallel.launch import end_process, num_ranks, rank_name
 from nvs.process import let_threads_sleep
 from nvs.terminal import output
 
@@ -108,11 +108,12 @@ def main() -> None:
             app()
     except NvsError as error:
         if not isinstance(error, StoppedError):
-            sys.stderr.write(f"nvs: {error}\n")
+            who = "" if isinstance(error, RankError) else rank_name()
+            sys.stderr.write(f"nvs: {who}{error}\n")
         end_process(error.exit_code)
         sys.exit(error.exit_code)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
+        if stop.code == INTERRUPTED and num_ranks() == 1:
             sys.stderr.write("nvs: interrupted; nothing half-written was left\n")
         end_process(stop.code if isinstance(stop.code, int) else int(bool(stop.code)))
         raise

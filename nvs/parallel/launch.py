@@ -21,6 +21,12 @@ def num_ranks() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def rank_name() -> str:
+    """Which rank this process is, before what it says; nothing if it is alone."""
+    count = num_ranks()
+    return f"rank {os.environ['RANK']} of {count}: " if count > 1 else ""
+
+
 def parse_devices(text: str) -> list[str]:
     """A device a rank: `4` CUDA devices, `cpu:2` ranks on the CPU, `cuda:0,cuda:1`.
 
@@ -93,7 +99,9 @@ def started(devices: str | None) -> bool:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    for name in logging.root.manager.loggerDict:  # each has a level of its own
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if "cpu" in names:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // len(names))))
