@@ -82,9 +82,9 @@ def bench(
         renderer = Renderer(
             checkpoint,
             model_id=name,
-            device=str(group.device),
             precision=precision,
             budget_bytes=options.budget_bytes(memory_gib),
+            group=group,
         )
         if profile:
             _print_parts(parts(renderer, **shape), as_json=json)
@@ -92,7 +92,7 @@ def bench(
         if group.size == 1:
             result = measure(renderer, **shape, repeats=repeats)
         else:
-            result = bench_ranks(renderer, group, **shape, repeats=repeats)
+            result = bench_ranks(renderer, **shape, repeats=repeats)
         if group.is_first:
             output.print_result(result, as_json=json, title="nvs bench")
 

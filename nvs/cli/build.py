@@ -42,6 +42,7 @@ def build(
     import time
 
     from nvs.errors import ConfigError, OutputError
+    from nvs.model.weights import load_weights
     from nvs.parallel import launch
     from nvs.parallel.group import joined
     from nvs.scene import Renderer, load_views
@@ -61,12 +62,13 @@ def build(
     with joined(pick_device(launch.own_device(device, devices))) as group:
         chosen = options.parse_indices(views, "--views")
         with group.first_before_others():
-            renderer = Renderer.from_weights(
-                weights,
-                precision=precision,
-                budget_bytes=options.budget_bytes(memory_gib),
-                group=group,
-            )
+            named = load_weights(weights)
+        renderer = Renderer.from_weights(
+            named,
+            precision=precision,
+            budget_bytes=options.budget_bytes(memory_gib),
+            group=group,
+        )
         wanted = options.parse_size(size)
 
         def loaded(views: list[int] | None, among: Group | None = None) -> PosedViews:

@@ -54,6 +54,7 @@ def render(
     from nvs.cameras import parse_camera_path, read_camera_path
     from nvs.cameras.camera_path import FPS
     from nvs.errors import ConfigError
+    from nvs.model.weights import load_weights
     from nvs.parallel import launch
     from nvs.parallel.group import joined
     from nvs.scene import Renderer, Scene
@@ -76,12 +77,13 @@ def render(
     with joined(pick_device(launch.own_device(device, devices))) as group:
         loaded = Scene.load(scene)
         with group.first_before_others():
-            renderer = Renderer.from_weights(
-                weights or built_with(loaded),
-                precision=precision,
-                budget_bytes=options.budget_bytes(memory_gib),
-                group=group,
-            )
+            named = load_weights(weights) if weights else built_with(loaded)
+        renderer = Renderer.from_weights(
+            named,
+            precision=precision,
+            budget_bytes=options.budget_bytes(memory_gib),
+            group=group,
+        )
         source, wanted = (loaded.height, loaded.width), options.parse_size(size)
         if isinstance(wanted, tuple):
             source, wanted = wanted, None

@@ -18,7 +18,6 @@ from nvs.scene.renderer import Renderer
 
 def bench_ranks(
     renderer: Renderer,
-    group: Group,
     *,
     num_views: int,
     height: int,
@@ -31,8 +30,7 @@ def bench_ranks(
     steps and sums are timed by themselves, on gradients of the same shapes.
 
     Args:
-        renderer: A renderer of this rank alone.
-        group: The ranks.
+        renderer: One of a group's ranks.
         num_views: Input views.
         height: Their height in pixels.
         width: Their width in pixels.
@@ -41,10 +39,10 @@ def bench_ranks(
     Raises:
         ConfigError: If there are more ranks than views.
     """
-    config, device = renderer.config, renderer.device
+    config, device, group = renderer.config, renderer.device, renderer.group
     views = random_views(num_views, height=height, width=width)
     own = group.part(num_views, "views")
-    together = renderer.among(group)
+    by_itself = renderer.among(Group.alone(device))
     gradients = [
         tuple(torch.randn_like(w)[None].float() for w in block.lact.initial)
         for block in renderer.network.layers
@@ -57,7 +55,7 @@ def bench_ranks(
 
     def alone() -> None:
         if group.is_first:
-            renderer.prefill(views)
+            by_itself.prefill(views)
 
     def seconds(work: Callable[[], object]) -> float:
         times: list[float] = []
@@ -72,7 +70,7 @@ def bench_ranks(
         return statistics.median(times[1:])
 
     one = seconds(alone)
-    all_ranks = seconds(lambda: together.prefill(views[own.start : own.stop]))
+    all_ranks = seconds(lambda: renderer.prefill(views[own.start : own.stop]))
     step = seconds(steps)
     sums = seconds(lambda: [group.sum(gradient) for gradient in gradients])
     predicted = shared_time(

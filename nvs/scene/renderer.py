@@ -55,8 +55,9 @@ class Renderer:
         budget_bytes: Memory for the activations of one group, beside the weights and
             the residual stream; without one, 1 GiB on the CPU and half of the free
             memory of a CUDA device.
-        group: Ranks that build a scene together, each from its own views: `frame` and
-            `prefill` are then called by all of them. Its device is the renderer's.
+        group: Ranks that build a scene together, each from its own views: they make
+            their renderers, `frame` and `prefill` together, in the precision of the
+            first. Its device is the renderer's.
 
     Raises:
         ConfigError: If the device or the precision does not exist here.
@@ -78,7 +79,7 @@ class Renderer:
         self.device = self.group.device
         if self.device.type == "cpu":
             keep_freed_memory()
-        self.precision = Precision.named(precision, self.device)
+        self.precision = self.group.of_first(Precision.named(precision, self.device))
         self.network = checkpoint.network().to(self.device).requires_grad_(False)
         self.precision.prepare(self.network)
         self.config = checkpoint.config

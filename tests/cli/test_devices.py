@@ -22,7 +22,7 @@ from nvs.parallel import launch
 from nvs.scene import Scene
 
 SAMPLE = Path(__file__).resolve().parents[2] / "nvs" / "assets" / "sample"
-SMALL = ["--size", "32", "--json"]
+SMALL = ["--size", "32", "--precision", "float32", "--json"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 

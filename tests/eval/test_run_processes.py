@@ -49,7 +49,7 @@ def test_two_ranks_find_what_one_process_finds(
     settings: RunSettings, tmp_path: Path
 ) -> None:
     arguments = ["eval", "gso", *settings.data, "--weights", settings.weights[0]]
-    arguments += ["--views", "4,8", "--size", "32", *NO_LPIPS]
+    arguments += ["--views", "4,8", "--size", "32", "--precision", "float32", *NO_LPIPS]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     nvs = ["-m", "nvs.cli", *arguments]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

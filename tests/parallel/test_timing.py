@@ -63,8 +63,8 @@ def test_faster_links_are_never_slower() -> None:
 def measured(group: Group) -> dict[str, Any]:
     shape = {"dim": 32, "num_blocks": 3, "attention_head_dim": 16, "fast_head_dim": 32}
     checkpoint = random_checkpoint(ModelConfig(**shape))
-    renderer = Renderer(checkpoint, model_id="r", device="cpu", precision="float32")
-    return bench_ranks(renderer, group, num_views=4, height=32, width=32, repeats=1)
+    renderer = Renderer(checkpoint, model_id="r", precision="float32", group=group)
+    return bench_ranks(renderer, num_views=4, height=32, width=32, repeats=1)
 
 
 def test_a_measurement_is_consistent() -> None:

@@ -61,13 +61,14 @@ def _run(
     scene_list = None if settings.scenes is None else Path(settings.scenes)
     scenes = find_scenes([Path(p) for p in settings.data], scene_list)
     _check_file_names(scenes)
-    methods = make_methods(
-        settings.methods,
-        weights=settings.weights or [None],
-        device=str(group.device),
-        precision=settings.precision,
-        seed=settings.seed,
-    )
+    with group.first_before_others():
+        methods = make_methods(
+            settings.methods,
+            weights=settings.weights or [None],
+            device=str(group.device),
+            precision=settings.precision,
+            seed=settings.seed,
+        )
     metrics = Metrics(
         group.device,
         lpips_files={"vgg": settings.lpips_vgg, "alex": settings.lpips_alex},
