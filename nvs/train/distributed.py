@@ -65,7 +65,7 @@ def processes(device: torch.device, context_parallel: int = 1) -> Generator[Proc
     """Join the processes that `torchrun` describes in the environment, if there are.
 
     Args:
-        device: What to train on; under `torchrun`, only its type counts.
+        device: What to train on; under `torchrun`, `cuda` is each process's own.
         context_parallel: How many share the views of each scene.
 
     Raises:

@@ -53,7 +53,7 @@ def train(
         preset_name: A named run; `tiny`, or that of the checkpoint, if absent.
         values: Other configuration values, over those of the preset or checkpoint.
         resume: Go on from the last checkpoint in `out`, if there is one.
-        device: What to train on; under `torchrun`, only its type counts.
+        device: What to train on; under `torchrun`, `cuda` is each process's own.
         context_parallel: How many processes share the views of each scene.
         init: Weights to begin with: a registered name, a file, or a folder that
             `export` wrote.
