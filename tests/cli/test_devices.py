@@ -144,6 +144,7 @@ def test_more_ranks_than_views_are_refused_in_one_line(tmp_path: Path) -> None:
     assert "of 2: 1 views cannot be dealt to 2 ranks. Use at most 1, so " in line
 
 
+@pytest.mark.slow
 def test_an_unreadable_view_ends_all_with_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     shutil.copytree(SAMPLE, folder)
@@ -175,7 +176,7 @@ def ranks_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux")
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_killed_rank_ends_the_command(tmp_path: Path, rank: int) -> None:
     arguments = ["build", SAMPLE, "--size", "256", "-o", tmp_path / "a.scene"]
     with subprocess.Popen(
