@@ -181,14 +181,15 @@ def run_steps(
     for step in steps:
         key = step.key(key)
         made = step.makes[1]
-        before = known.get(step.name)
-        is_same = before is not None and before["key"] == key
-        if is_same and before["result"] is not None and made.exists():
+        before: dict[str, Any] = known.get(step.name, {})
+        is_same = before.get("key") == key
+        result = before.get("result")
+        if is_same and result is not None and made.exists():
             output.say(f"nvs: {step.name}: as before, {made}")
             done[step.name] = before
             reused.append(step.name)
             continue
-        if not (is_same and before["result"] is None):
+        if not is_same or result is not None:  # else it was interrupted, and goes on
             _remove(made)
         known = {}  # what follows is to be done again
         done[step.name] = {"key": key, "result": None}
