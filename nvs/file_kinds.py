@@ -12,7 +12,6 @@ from pathlib import Path
 COMMON_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Of images that any program reads."""
 IMAGE_SUFFIXES = (*COMMON_SUFFIXES, ".avif", ".heic", ".heif", ".hif")
-VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts")
 OTHER_SUFFIXES = (
     *(".gif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".tga", ".svg"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef"),
@@ -33,6 +32,18 @@ _MAGIC = (
     ("image/heic", re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)),
 )
 IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
+VIDEO_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+    ".avi": "video/x-msvideo",
+    ".3gp": "video/3gpp",
+    ".mts": "video/mp2t",
+}
+"""Media types of videos by the suffix of their names."""
+VIDEO_SUFFIXES = tuple(VIDEO_TYPES)
 
 
 def is_image_name(name: str) -> bool:

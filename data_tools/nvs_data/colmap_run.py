@@ -18,7 +18,7 @@ from PIL import Image
 
 from nvs.errors import MissingExtraError
 
-Stage = Literal["features", "matching", "mapping"]
+Stage = Literal["decode", "features", "matching", "mapping"]
 
 MIN_MODEL_SIZE = 3
 """Photographs in the smallest model worth keeping: fewer fix no path at all."""
@@ -32,7 +32,7 @@ class Progress:
     """How far posing is."""
 
     stage: Stage
-    """Finding features, matching pairs of photographs, or placing photographs."""
+    """Reading photographs, finding features, matching pairs or placing photographs."""
     done: int
     """Photographs or pairs done."""
     total: int
@@ -123,10 +123,10 @@ class ColmapRun:
         listing.unlink(missing_ok=True)
         self._report("matching", len(pairs), len(pairs))
 
-    def map(self) -> Any | None:
-        """Place photographs and points; the largest model, or None without any.
+    def map(self) -> list[Any]:
+        """Place photographs and points; the models that do not overlap, largest first.
 
-        The model is written to `sparse/0` of the folder when it is complete.
+        The largest is written to `sparse/0` of the folder when it is complete.
         """
         colmap = self.colmap
         options = colmap.IncrementalPipelineOptions()
@@ -152,15 +152,16 @@ class ColmapRun:
             next_image_callback=advance,
         )
         shutil.rmtree(attempts)
-        model = max(models.values(), key=lambda m: m.num_reg_images(), default=None)
-        if model is None or model.num_reg_images() < MIN_MODEL_SIZE:
-            return None
+        found = [m for m in models.values() if m.num_reg_images() >= MIN_MODEL_SIZE]
+        found.sort(key=lambda model: model.num_reg_images(), reverse=True)
+        if not found:
+            return found
         sparse = self.folder / "sparse"
         shutil.rmtree(sparse, ignore_errors=True)
         (self.folder / "sparse.part" / "0").mkdir(parents=True, exist_ok=True)
-        model.write_binary(str(self.folder / "sparse.part" / "0"))
+        found[0].write_binary(str(self.folder / "sparse.part" / "0"))
         (self.folder / "sparse.part").rename(sparse)
-        return model
+        return found
 
     @contextmanager
     def database(self) -> Generator[Any, None, None]:

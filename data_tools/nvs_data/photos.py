@@ -6,7 +6,7 @@ import re
 import shutil
 import struct
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, count
 from pathlib import Path
@@ -88,7 +88,7 @@ def list_photos(folder: Path) -> list[Path]:
             "; ".join([f"{folder} holds no photographs", *summary(unused)]),
             remedy=f"Put files there that end in {', '.join(IMAGE_SUFFIXES)}.",
         )
-    return sorted(photos, key=lambda file: (_natural(file.name), file.name))
+    return sorted(photos, key=lambda file: (natural(file.name), file.name))
 
 
 def unused_pictures(folder: Path, *, out: Path | None = None) -> Iterator[LeftOut]:
@@ -128,7 +128,11 @@ def summary(left_out: Sequence[LeftOut]) -> list[str]:
     return lines
 
 
-def prepare_photos(photos: Sequence[Path], folder: Path) -> PreparedPhotos:
+def prepare_photos(
+    photos: Sequence[Path],
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda _, __: None,
+) -> PreparedPhotos:
     """Copy photographs into a folder, as COLMAP can read them.
 
     Upright JPEG and PNG of 8 bits are copied byte for byte. Others are written upright
@@ -136,6 +140,11 @@ def prepare_photos(photos: Sequence[Path], folder: Path) -> PreparedPhotos:
     What is neither letter nor digit in names becomes `_`, and a number tells those
     apart that would be called the same. What is already there is left, so that this
     can be resumed; photographs that cannot be read are left out.
+
+    Args:
+        photos: The photographs.
+        folder: Where to; made if absent.
+        progress: Called with (photographs done, photographs in all) before each.
 
     Raises:
         DatasetError: If the folder is that of the photographs, and one of them would
@@ -147,7 +156,8 @@ def prepare_photos(photos: Sequence[Path], folder: Path) -> PreparedPhotos:
     left_out: list[LeftOut] = []
     gravity: dict[str, Vector] = {}
     taken: set[str] = set()
-    for photo in photos:
+    for done, photo in enumerate(photos):
+        progress(done, len(photos))
         try:
             with opened_image(photo) as image:
                 name = _free_name(photo.stem, _suffix(photo, image), taken)
@@ -239,7 +249,7 @@ def upright_exif(content: bytes) -> bytes:
     return bytes(changed)
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """A sorting key in which 9.jpg comes before 10.jpg."""
     parts = re.split(r"(\d+)", name)
     return [(1, int(p), "") if p.isdecimal() else (0, 0, p.lower()) for p in parts]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -134,7 +134,11 @@ def pose(
     _check_arguments(matching, camera_model, max_image_px, num_threads)
     colmap = import_pycolmap()
     photos, out = Path(photos), Path(out)
-    prepared = prepare_photos(list_photos(photos), out / "images")
+    prepared = prepare_photos(
+        list_photos(photos),
+        out / "images",
+        lambda done, total: progress(Progress(stage="decode", done=done, total=total)),
+    )
     names = list(prepared.names)
     left_out = (*prepared.left_out, *unused_pictures(photos, out=out))
     if len(names) < MIN_MODEL_SIZE:
@@ -160,15 +164,15 @@ def pose(
     with quiet(colmap):
         run.find_features(camera_model=camera_model, max_image_px=max_image_px)
         run.match(photo_pairs(names, matching))
-        model = run.map()
-        report = _report(run, model, prepared.gravity)
+        models = run.map()
+        report = _report(run, models, prepared.gravity)
     report = replace(report, left_out=left_out, renamed=prepared.renamed)
     _write_json(out / "posing.json", settings, report)
     return report
 
 
 def _report(
-    run: ColmapRun, model: Any | None, gravity: Mapping[str, Vector]
+    run: ColmapRun, models: Sequence[Any], gravity: Mapping[str, Vector]
 ) -> PosingReport:
     with run.database() as database:
         num_features = {
@@ -177,7 +181,7 @@ def _report(
         }
         names = {image.image_id: image.name for image in database.read_all_images()}
         pairs, num_inliers = database.read_two_view_geometry_num_inliers()
-    if model is None:
+    if not models:
         plain = sum(count < FEW_FEATURES for count in num_features.values())
         raise DatasetError(
             f"the {len(run.names)} photographs in {run.images} cannot be posed: "
@@ -192,8 +196,14 @@ def _report(
         if count > 0
         for image_id in run.colmap.pair_id_to_image_pair(pair)
     }
+    model = models[0]
     placed = {
         image.name: image for image in model.images.values() if image.num_points3D > 0
+    }
+    piece_size = {
+        image.name: other.num_reg_images()
+        for other in models[1:]
+        for image in other.images.values()
     }
     registered, dropped = [], []
     for name in run.names:
@@ -208,7 +218,12 @@ def _report(
             )
         else:
             reason = "matches others, but not enough of the placed ones"
-            if num_features.get(name, 0) < FEW_FEATURES:
+            if name in piece_size:
+                reason = (
+                    f"is in a piece of {piece_size[name]} photographs that does not "
+                    "overlap with the largest"
+                )
+            elif num_features.get(name, 0) < FEW_FEATURES:
                 reason = (
                     f"has only {num_features.get(name, 0)} features: plain or blurred"
                 )

@@ -1,4 +1,4 @@
-"""Builds and videos: what is asked for, and how far it has come."""
+"""Posings, builds and videos: what is asked for, and how far it has come."""
 
 from __future__ import annotations
 
@@ -15,13 +15,26 @@ from pydantic import (
 )
 
 from nvs.api.framing import Framing, UpAxis
+from nvs.api.posing import PoseRequest
 from nvs.api.scenes import Failure
 from nvs.api.values import MAX_SIDE_PX, Integer, ObjectId, Schema, examples
 from nvs.errors import ConfigError
 
-JobKind = Literal["build", "video"]
+JobKind = Literal["build", "video", "pose"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-JobStage = Literal["waiting", "reading images", "prefill", "rendering", "storing"]
+JobStage = Literal[
+    "waiting",
+    "reading images",
+    "prefill",
+    "rendering",
+    "storing",
+    "decode",
+    "features",
+    "matching",
+    "mapping",
+    "framing",
+]
+"""The last five are those of posing."""
 
 SelectionMethod = Literal["kmeans", "farthest", "uniform", "random"]
 
@@ -135,10 +148,13 @@ class BuildRequest(Schema):
     holdout: Annotated[Integer, Field(ge=2, le=MAX_VIEWS)] | None = None
     """Keep every n-th view out, render it and say how close it comes; none is kept
     out if absent."""
+    pose: PoseRequest | None = None
+    """Where the scene has no cameras: find them first, so. The answer is then the job
+    of kind `pose`, whose result names the `build_job_id` that follows it."""
 
 
 class Job(Schema):
-    """A build or a video."""
+    """A posing, a build or a video."""
 
     model_config = examples(JOB_EXAMPLE)
 
@@ -170,7 +186,8 @@ class Job(Schema):
     """Why it failed."""
     result: dict[str, Any] | None
     """What came of it: `num_bytes`, `height`, `width` and more; of a build also its
-    `expectation`, and `held_out` where views were."""
+    `expectation`, and `held_out` where views were; of a posing its report, and the
+    `build_job_id` where a build was asked for with it."""
 
     @property
     def is_final(self) -> bool:

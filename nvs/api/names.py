@@ -11,6 +11,10 @@ MAX_PART_BYTES = 255
 """Of a folder's or a file's own name, as file systems take them."""
 MAX_SHOWN = 80
 
+POSED_FOLDER = "posed"
+"""Of a scene, or of its folder `images`: upright copies of photographs, and frames of a
+video, that posing made."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 REMEDY = "Name files by a relative path with forward slashes, such as images/0001.jpg."
@@ -29,6 +33,17 @@ def check_file_name(name: str, what: str = "the file name") -> str:
         shown = name if len(name) <= MAX_SHOWN else name[:MAX_SHOWN] + "…"
         raise DatasetError(f"{what} {shown!r} {reason}", remedy=REMEDY)
     return name
+
+
+def is_made_by_posing(path: str) -> bool:
+    """Whether an image of a scene was made by posing."""
+    return path.removeprefix("images/").startswith(f"{POSED_FOLDER}/")
+
+
+def is_photograph(path: str) -> bool:
+    """Whether an image of a scene is to be posed: no mask, and not made by posing."""
+    folders = path.split("/")[:-1]
+    return not is_made_by_posing(path) and {"mask", "masks"}.isdisjoint(folders)
 
 
 def _reason(name: str) -> str | None:

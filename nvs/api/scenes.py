@@ -15,6 +15,7 @@ from pydantic import (
 
 from nvs.api.cameras import IDENTITY, PosedCamera
 from nvs.api.framing import EXPECTATION_EXAMPLE, Expectation, HeldOut, UpAxis
+from nvs.api.posing import Posing
 from nvs.api.values import ObjectId, Schema, Sha256, examples
 from nvs.errors import ConfigError
 
@@ -53,6 +54,8 @@ SCENE_EXAMPLE = {
     "up": [0.0, 0.0, 1.0],
     "unframed": False,
     "held_out": None,
+    "has_video": False,
+    "posing": None,
     "job_id": "orugs4zanfzsa5dimuqgc3tt4a",
     "error": None,
 }
@@ -137,7 +140,8 @@ class Scene(Schema):
     tags: list[str]
     """Words to find it by."""
     state: SceneState
-    """`ready` can be rendered; `failed` has an `error`."""
+    """`ready` can be rendered; `failed` has an `error`; `building` is built or posed,
+    and its files cannot change."""
     created_at: datetime
     """When it was made."""
     updated_at: datetime
@@ -147,7 +151,9 @@ class Scene(Schema):
     num_images: int
     """Uploaded images."""
     has_cameras: bool
-    """Whether camera files are uploaded."""
+    """Whether camera files are there, uploaded or found by posing."""
+    has_video: bool = False
+    """Whether a video is uploaded."""
     input_bytes: int
     """Bytes of uploaded files."""
     scene_bytes: int
@@ -167,8 +173,10 @@ class Scene(Schema):
     where a build did not yet say so."""
     held_out: HeldOut | None = None
     """How close it comes to views that were kept out of the build."""
+    posing: Posing | None = None
+    """What came of finding its cameras; null where they were uploaded."""
     job_id: ObjectId | None
-    """The latest build."""
+    """The latest build or posing."""
     error: Failure | None
     """Why it failed."""
 
@@ -199,6 +207,17 @@ class ImageFile(Schema):
     """Height in pixels."""
     width: int
     """Width in pixels."""
+
+
+class VideoUpload(Schema):
+    """The uploaded video of a scene."""
+
+    model_config = examples({"sha256": "9f" * 32, "num_bytes": 48211000})
+
+    sha256: Sha256
+    """Digest of its bytes."""
+    num_bytes: int
+    """Size of the file."""
 
 
 class ImageFiles(Schema):

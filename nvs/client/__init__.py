@@ -13,6 +13,7 @@ with needs_extra("client"):
     from nvs.api.cameras import LookAt, PosedCamera, PosedCameraFov
     from nvs.api.framing import Closeness, Concern, Expectation, HeldOut
     from nvs.api.jobs import Job
+    from nvs.api.posing import Posing
     from nvs.api.scenes import (
         CamerasReport,
         Failure,
@@ -71,6 +72,7 @@ __all__ = [
     "Picture",
     "PosedCamera",
     "PosedCameraFov",
+    "Posing",
     "Queue",
     "Quotas",
     "RenderStream",

@@ -22,6 +22,7 @@ from nvs.api.scenes import (
     Scene,
     ScenePage,
     Validation,
+    VideoUpload,
 )
 from nvs.api.system import Capacity, Me, Model, Models, Ticket
 from nvs.client import jobs, pictures, stream
@@ -46,6 +47,8 @@ from nvs.client.transport import (
     once,
     scene_path,
 )
+from nvs.errors import DatasetError
+from nvs.file_kinds import VIDEO_TYPES
 from nvs.files import atomic_output
 
 PAGE_SIZE = 50
@@ -215,21 +218,92 @@ class AsyncClient:
             DatasetError: If the folder has no cameras or no images.
         """
         files = await asyncio.to_thread(DatasetFiles.of, Path(path))
-        present = {image.name: image.sha256 for image in await self.images(scene_id)}
         watch = UploadWatch(on_progress, num_files=len(files.images) + 1)
-        for name, file in files.images.items():
-            body = await asyncio.to_thread(FileBody.of_image, file, watch.of(name))
-            if present.get(name) == body.sha256:
-                watch.skip(body.num_bytes)
-                continue
-            address = scene_path(scene_id, "images", name)
-            await self._transport.ask(ImageFile, "PUT", address, body=body)
+        await self._send_images(scene_id, files, watch)
         with tempfile.TemporaryDirectory(prefix="nvs-") as folder:
             body = await asyncio.to_thread(
                 files.cameras_body, Path(folder), watch.of("cameras")
             )
             address = scene_path(scene_id, "cameras")
             return await self._transport.ask(CamerasReport, "PUT", address, body=body)
+
+    async def upload_photos(
+        self, scene_id: str, folder: Path | str, *, on_progress: OnUpload | None = None
+    ) -> Scene:
+        """Send the images of a folder, whose cameras `pose` then finds.
+
+        Done again, it sends only what is missing or different.
+
+        Args:
+            scene_id: The scene.
+            folder: The photographs, in folders within it too.
+            on_progress: Called as each file goes out.
+
+        Raises:
+            DatasetError: If the folder has no images.
+        """
+        files = await asyncio.to_thread(DatasetFiles.photographs, Path(folder))
+        watch = UploadWatch(on_progress, num_files=len(files.images))
+        await self._send_images(scene_id, files, watch)
+        return await self.scene(scene_id)
+
+    async def upload_video(
+        self, scene_id: str, path: Path | str, *, on_progress: Progress | None = None
+    ) -> VideoUpload:
+        """Send a video, instead of an earlier one; `pose` chooses frames of it.
+
+        Raises:
+            DatasetError: If its name is not that of a video.
+        """
+        path = Path(path)
+        kind = VIDEO_TYPES.get(path.suffix.lower())
+        if kind is None:
+            raise DatasetError(
+                f"{path} is not named as a video is",
+                remedy=f"Give a file that ends in {', '.join(VIDEO_TYPES)}.",
+            )
+        address = scene_path(scene_id, "video")
+        return await self._put_file(VideoUpload, address, path, kind, on_progress)
+
+    async def delete_video(self, scene_id: str) -> None:
+        """Take the uploaded video away."""
+        await self._transport.send("DELETE", scene_path(scene_id, "video"))
+
+    async def pose(
+        self,
+        scene_id: str,
+        *,
+        matching: str | None = None,
+        camera_model: str | None = None,
+        max_image_px: int | None = None,
+        num_frames: int | None = None,
+        wait: bool = True,
+        on_progress: OnJob | None = None,
+    ) -> Job:
+        """Find the cameras of uploaded photographs, or of a video.
+
+        The report is the job's result, and `posing` of the scene.
+
+        Args:
+            scene_id: The scene.
+            matching: exhaustive, sequential or auto: which photographs are compared.
+            camera_model: PINHOLE, SIMPLE_RADIAL, RADIAL or OPENCV.
+            max_image_px: Longer side at which features are found.
+            num_frames: Frames that are chosen of a video.
+            wait: Whether to return only when it is finished.
+            on_progress: Called on every change while waiting.
+
+        Raises:
+            JobFailedError: If it was waited for and failed or was cancelled.
+        """
+        body = _given(
+            matching=matching,
+            camera_model=camera_model,
+            max_image_px=max_image_px,
+            num_frames=num_frames,
+        )
+        address = scene_path(scene_id, "pose")
+        return await self._start(address, body, wait, on_progress)
 
     async def upload_zip(
         self, scene_id: str, path: Path | str, *, on_progress: Progress | None = None
@@ -278,6 +352,7 @@ class AsyncClient:
         framing: str = "auto",
         up: Sequence[float] | None = None,
         holdout: int | None = None,
+        pose: Mapping[str, Any] | None = None,
         wait: bool = True,
         on_progress: OnJob | None = None,
     ) -> Job:
@@ -291,6 +366,9 @@ class AsyncClient:
             framing: auto, none, mean_camera or object.
             up: Up axis of the capture's world; found from the cameras if absent.
             holdout: Keep every n-th view out and say how close the build comes to it.
+            pose: Where the scene has no cameras, find them first: arguments of `pose`,
+                or {}. Without waiting, the job is then the posing, whose result names
+                the `build_job_id`.
             wait: Whether to return only when it is finished.
             on_progress: Called on every change while waiting.
 
@@ -298,8 +376,14 @@ class AsyncClient:
             JobFailedError: If it was waited for and failed or was cancelled.
         """
         body = _build(weights, size, views, framing, up, holdout)
+        if pose is not None:
+            body["pose"] = dict(pose)
         address = scene_path(scene_id, "build")
-        return await self._start(address, body, wait, on_progress)
+        job = await self._start(address, body, wait, on_progress)
+        following = (job.result or {}).get("build_job_id")
+        if not wait or following is None:
+            return job
+        return await self.wait(following, on_progress=on_progress)
 
     async def render_video(
         self,
@@ -338,7 +422,7 @@ class AsyncClient:
         return await self._start(address, body, wait, on_progress)
 
     async def job(self, job_id: str) -> Job:
-        """One build or video."""
+        """One posing, build or video."""
         return await self._transport.ask(Job, "GET", job_path(job_id))
 
     async def jobs(
@@ -494,6 +578,19 @@ class AsyncClient:
         if on_progress is not None:
             on_progress(job)
         return await self.wait(job.id, on_progress=on_progress)
+
+    async def _send_images(
+        self, scene_id: str, files: DatasetFiles, watch: UploadWatch
+    ) -> None:
+        """Send those images that the scene does not have as they are."""
+        present = {image.name: image.sha256 for image in await self.images(scene_id)}
+        for name, file in files.images.items():
+            body = await asyncio.to_thread(FileBody.of_image, file, watch.of(name))
+            if present.get(name) == body.sha256:
+                watch.skip(body.num_bytes)
+                continue
+            address = scene_path(scene_id, "images", name)
+            await self._transport.ask(ImageFile, "PUT", address, body=body)
 
     async def _put_file(
         self,

@@ -288,6 +288,21 @@ class DatasetFiles:
             return files
         return cls(images=chosen, cameras=cameras)
 
+    @classmethod
+    def photographs(cls, folder: Path) -> Self:
+        """The images in a folder, for a scene whose cameras are to be found.
+
+        Raises:
+            DatasetError: If it is no folder or has none.
+        """
+        images = dict(_files(folder, is_image_name)) if folder.is_dir() else {}
+        if not images:
+            raise DatasetError(
+                f"{folder} is no folder with photographs",
+                remedy="Give the folder of the photographs.",
+            )
+        return cls(images=images, cameras={})
+
     @property
     def cameras_json(self) -> Path | None:
         """The one camera file, if it is JSON."""
@@ -346,6 +361,11 @@ def _canonical(name: str) -> str:
     """A name as people mean it: the service tells apart what this does not."""
     path = posixpath.normpath(unicodedata.normalize("NFC", name).replace("\\", "/"))
     return posixpath.splitext(path)[0].casefold()
+
+
+def has_cameras(folder: Path) -> bool:
+    """Whether a folder has files that may say something about cameras."""
+    return next(_files(folder, is_camera_name), None) is not None
 
 
 def _is_mask(name: str) -> bool:

@@ -110,7 +110,7 @@ class Metrics:
         """Count a job that reached a final state.
 
         Args:
-            kind: `build` or `video`.
+            kind: `build`, `video` or `pose`.
             state: `succeeded`, `failed` or `cancelled`.
             seconds: Since it was started; counted for successes.
         """

@@ -95,6 +95,16 @@ class ComputeSettings(BaseModel):
     inspector_memory_bytes: Bytes = Field(
         ByteSize(3 * GIB), description="Memory of the process that decodes uploads."
     )
+    pose_memory_bytes: Bytes = Field(
+        ByteSize(4 * GIB), description="Memory of the process that finds cameras."
+    )
+    pose_seconds: Seconds = Field(
+        3600.0, description="Longest time to find the cameras of one scene."
+    )
+    pose_threads: Count | None = Field(
+        None,
+        description="Threads that find cameras, at low priority; empty is one a core.",
+    )
     max_views: Count = Field(256, description="Input views of one build.")
     max_image_pixels: Count = Field(
         100_000_000, description="Height × width of one uploaded image."
@@ -109,6 +119,11 @@ class ComputeSettings(BaseModel):
     def blobs(self) -> str:
         """Folder or URL of the stored files."""
         return self.blobs_url or str(self.data_folder / "blobs")
+
+    @property
+    def poses_folder(self) -> Path:
+        """Where posings that are not finished keep what they have found."""
+        return self.data_folder / "poses"
 
     @property
     def cache_folder(self) -> Path:
@@ -159,6 +174,9 @@ class Settings(ComputeSettings, BaseSettings):
         le=MAX_CAMERAS_BYTES,
         description="Bytes of an upload of camera files, at most 256 MiB; "
         "one in JSON has at most 16 MiB.",
+    )
+    max_video_bytes: Bytes = Field(
+        ByteSize(2 * GIB), description="Bytes of an uploaded video."
     )
     max_dataset_bytes: Bytes = Field(
         ByteSize(8 * GIB),

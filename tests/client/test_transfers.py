@@ -270,6 +270,36 @@ def test_what_cameras_say_is_for_the_service_to_judge(tmp_path, content: str) ->
     assert _names(tmp_path) == ["a.png"]
 
 
+def test_photographs_are_sent_without_cameras(
+    call, service, dataset, scene_id: str
+) -> None:
+    sent = call("upload_photos", scene_id, dataset)
+    assert (sent.num_images, sent.has_cameras) == (
+        len(images(service, scene_id)),
+        False,
+    )
+    service.proxy.requests.clear()
+    call("upload_photos", scene_id, dataset)
+    assert not service.proxy.requests_of("PUT .*")
+    with pytest.raises(DatasetError, match="is no folder with photographs"):
+        call("upload_photos", scene_id, dataset / "images/0.png")
+
+
+def test_a_video_is_sent_and_taken_away(
+    call, service, tmp_path: Path, scene_id: str
+) -> None:
+    file = tmp_path / "walk.MOV"
+    file.write_bytes(b"a video")
+    assert call("upload_video", scene_id, file).num_bytes == 7
+    (sent,) = service.proxy.requests_of("PUT .*/video")
+    assert sent.headers["content-type"] == "video/quicktime"
+    assert call("scene", scene_id).has_video
+    call("delete_video", scene_id)
+    assert not call("scene", scene_id).has_video
+    with pytest.raises(DatasetError, match="is not named as a video is"):
+        call("upload_video", scene_id, tmp_path / "walk.txt")
+
+
 def test_folders_that_are_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no images"):
         DatasetFiles.of(tmp_path)

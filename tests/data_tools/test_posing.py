@@ -217,11 +217,11 @@ def test_posed_folder_is_a_dataset(posed):
 
 
 def test_progress_runs_through_the_stages(posed):
-    stages = ["features", "matching", "mapping"]
+    stages = ["decode", "features", "matching", "mapping"]
     for reports in (posed["before"], posed["after"]):
         order = [stages.index(progress.stage) for progress in reports]
         assert order == sorted(order)
-        assert set(order) == {0, 1, 2}
+        assert set(order) == {0, 1, 2, 3}
         for stage in stages:
             done = [p.done for p in reports if p.stage == stage]
             assert done == sorted(done)

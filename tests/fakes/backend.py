@@ -21,6 +21,7 @@ from PIL import Image
 from nvs.api.cameras import PosedCamera
 from nvs.api.framing import Closeness, Expectation, HeldOut
 from nvs.api.jobs import BuildRequest
+from nvs.api.posing import POSING_EXAMPLE, Posing
 from nvs.api.renders import PictureOptions
 from nvs.api.scenes import CamerasReport, Finding, Validation
 from nvs.api.stream import Timings
@@ -34,10 +35,12 @@ from nvs_server.compute.protocol import (
     BuildOrder,
     CacheStatus,
     ChildStatus,
+    FoundCameras,
     ImageSize,
     InputView,
     InspectedScene,
     Picture,
+    PoseOrder,
     PreparedViews,
     PrepareOrder,
     Progress,
@@ -46,7 +49,7 @@ from nvs_server.compute.protocol import (
     VideoOrder,
 )
 from nvs_server.naming import shown_as
-from nvs_server.storage.records import SceneFile, VideoFile
+from nvs_server.storage.records import FileRecord, SceneFile, VideoFile
 
 WEIGHTS = "fake"
 MODEL_DIGEST = "ab" * 32
@@ -72,6 +75,7 @@ HELD_OUT = HeldOut(
     meaning="fake comes 1.0 dB closer than the nearest photograph",
     notes=["LPIPS is left out: it is not there"],
 )
+PNG = PictureOptions(height=SIDE, width=SIDE, format="png")
 MODEL = Model(
     id=WEIGHTS,
     is_default=True,
@@ -266,6 +270,41 @@ class FakeBackend:
             width=self.width,
             inputs=self._inputs(order.output, names, with_images=True),
             held_out=views if order.request.holdout else None,
+        )
+
+    async def pose(self, order: PoseOrder, progress: Progress) -> FoundCameras:
+        self.orders.append(order)
+        for stage in ("decode", "features", "matching", "mapping", "framing"):
+            progress(stage, 1.0)
+            await self._enter(stage)
+        names = [*order.photographs, *(["posed/0.png"] if order.video else [])]
+        frames = [{"file_path": name} for name in names]
+        content = json.dumps(frames).encode()
+        made = {"opencv_cameras.json": content}
+        if order.video:
+            made["posed/0.png"] = encode(np.zeros((SIDE, SIDE, 3), np.float32), PNG)
+        files = []
+        for path, data in made.items():
+            file = order.result / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+            side = SIDE if path.endswith(".png") else None
+            files.append(
+                FileRecord(
+                    path=path,
+                    kind="cameras" if side is None else "image",
+                    sha256=hashlib.sha256(data).hexdigest(),
+                    num_bytes=len(data),
+                    height=side,
+                    width=side,
+                )
+            )
+        return FoundCameras(
+            files=tuple(files),
+            posing=Posing.model_validate(
+                POSING_EXAMPLE
+                | {"num_photographs": len(names), "num_posed": len(names)}
+            ),
         )
 
     async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:

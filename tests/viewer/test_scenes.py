@@ -122,7 +122,7 @@ def test_dropped_files_are_taken(
 
 UNUSABLE = [
     ({"a.txt": "x"}, "There are no images in this.", "Images end in .jpg"),
-    ({"a.png": "x", "b.png": "x"}, "no file with their cameras", "nvs data pose"),
+    ({"a.png": "x", "b.png": "x"}, "no file with their cameras", "Drop 3 or more"),
     ({"a.png": "x", "transforms.json": "{"}, "is not JSON", "Export the cameras"),
     (
         {"a.png": "x", "transforms.json": '{"frames": [{"file_path": "b.png"}]}'},

@@ -1,10 +1,11 @@
-"""`nvs data`: make, check, convert and choose from datasets of posed images."""
+"""`nvs data`: make, check, convert and choose from datasets; `nvs quickstart`."""
 
 from __future__ import annotations
 
 import typer
 
 from nvs_data.commands import capture, datasets, sources
+from nvs_data.commands.chain import quickstart
 
 app = typer.Typer(
     help="Make, check and convert datasets of posed images.",

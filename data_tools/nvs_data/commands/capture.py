@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nvs_data.posing import CameraModel, PosingReport
 
 STAGES = {
+    "decode": ("read", "photographs"),
     "features": ("find features", "photographs"),
     "matching": ("match", "pairs"),
     "mapping": ("place", "photographs"),

@@ -1,4 +1,4 @@
-"""`nvs remote scenes | upload | build | download | delete`: scenes of a server."""
+"""`nvs remote scenes | upload | pose | build | download | delete`: scenes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from nvs.cli.remote import bars, connection
 from nvs.errors import ConfigError, DatasetError, OutputError
+from nvs.file_kinds import VIDEO_SUFFIXES
 from nvs.terminal import options, output
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ def scenes(
 def upload(
     path: Annotated[
         Path,
-        typer.Argument(help="A dataset folder, camera file, .zip, or a .scene file."),
+        typer.Argument(
+            help="A dataset folder, camera file, .zip, .scene file, video, or a folder "
+            "of photographs."
+        ),
     ],
     scene: Annotated[
         str | None,
@@ -89,7 +93,7 @@ def upload(
     key_file: connection.KeyFile = None,
     json: options.Json = False,
 ) -> None:
-    """Upload images with cameras, or a scene file that was built elsewhere."""
+    """Upload images with cameras, a scene file, or photographs or a video to pose."""
     if not path.exists():
         raise DatasetError(f"there is nothing at {path}", remedy="Check the path.")
     if scene is not None and (name is not None or tag):
@@ -117,12 +121,18 @@ def upload(
         }
         if report.missing:
             output.say(f"nvs: missing images: {', '.join(report.missing[:3])} …")
+    elif result.state != "ready":
+        values |= {"images": result.num_images, "video": result.has_video}
+        output.say(f"nvs: no cameras yet; find them with: nvs remote pose {scene}")
     if not json:
         values["state"] = STATES.get(result.state, result.state)
     output.print_result(values, as_json=json, title=f"uploaded {path}")
 
 
 def _send(client: Client, scene_id: str, path: Path) -> CamerasReport | None:
+    """Send what is there; what its cameras say, if it has any."""
+    from nvs.client.transfers import has_cameras
+
     if path.suffix == ".scene":
         with bars.transfer(path.name) as update:
             client.upload_scene_file(scene_id, path, on_progress=update)
@@ -130,8 +140,64 @@ def _send(client: Client, scene_id: str, path: Path) -> CamerasReport | None:
     if path.suffix == ".zip":
         with bars.transfer(path.name) as update:
             return client.upload_zip(scene_id, path, on_progress=update)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        with bars.transfer(path.name) as update:
+            client.upload_video(scene_id, path, on_progress=update)
+        return None
+    if path.is_dir() and not has_cameras(path):
+        with bars.files() as watch:
+            client.upload_photos(scene_id, path, on_progress=watch)
+        return None
     with bars.files() as watch:
         return client.upload_dataset(scene_id, path, on_progress=watch)
+
+
+def pose(
+    scene: connection.SceneId,
+    matching: Annotated[
+        str | None,
+        typer.Option(help="Photographs to compare: exhaustive, sequential or auto."),
+    ] = None,
+    camera_model: Annotated[
+        str | None,
+        typer.Option(help="Lens: OPENCV, RADIAL, SIMPLE_RADIAL, or PINHOLE (renders)."),
+    ] = None,
+    max_image_px: Annotated[
+        int | None, typer.Option(help="Longer side at which features are found.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="Frames that are chosen of a video.")
+    ] = None,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
+) -> None:
+    """Find the cameras of uploaded photographs or a video; Ctrl-C cancels."""
+    with connection.connect(server, key_file) as client:
+        job = client.pose(
+            scene,
+            matching=matching,
+            camera_model=camera_model,
+            max_image_px=max_image_px,
+            num_frames=count,
+            wait=False,
+        )
+        bars.waited(client, job)
+        found = client.scene(scene)
+    report = found.posing
+    if report is None:  # other cameras were uploaded meanwhile
+        raise DatasetError(
+            f"the cameras of {scene} are not those that were found",
+            remedy="Pose it again, or build it as it is.",
+        )
+    for photo in report.left_out:
+        output.say(f"nvs: left out: {photo.name}: {photo.reason}")
+    for note in report.notes:
+        output.say(f"nvs: {note}")
+    values: dict[str, Any] = {"scene": scene, **report.model_dump(mode="json")}
+    if not json:
+        values |= {"left_out": len(report.left_out), "notes": len(report.notes)}
+    output.print_result(values, as_json=json, title=f"posed {found.name}")
 
 
 def build(

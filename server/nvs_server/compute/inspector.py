@@ -11,12 +11,12 @@ import queue
 import resource
 from pathlib import Path
 
-from nvs.api.jobs import BuildRequest
+from nvs.api.jobs import BuildRequest, JobStage
 from nvs.api.system import Model
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.images import read_image
 from nvs_server.compute import wire
-from nvs_server.compute.protocol import ImageSize, PrepareOrder
+from nvs_server.compute.protocol import ImageSize, PoseOrder, PrepareOrder, doing
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.naming import shown_as
 from nvs_server.settings import ComputeSettings
@@ -66,6 +66,14 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
             shapes=request["shapes"],
             trained_on=request["trained_on"],
         )
+    if request["op"] == "pose":
+        from nvs_server.compute.posing import find_cameras
+
+        return find_cameras(
+            wire.from_json(PoseOrder, request["order"]),
+            settings.pose_threads,
+            lambda stage, fraction: _tick(pipe, request, stage, fraction),
+        )
     from nvs_server.compute import expected, inspections
 
     match request["op"]:
@@ -86,22 +94,17 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
                 look=request["look"],
             )
         case "prepare":
-
-            def tick(fraction: float) -> None:
-                pipe.send(
-                    id=request["id"],
-                    event="progress",
-                    stage="reading images",
-                    fraction=fraction,
-                )
-
             return inspections.prepare(
                 wire.from_json(PrepareOrder, request["order"]),
                 wire.from_json(Model, request["model"]),
-                tick,
+                lambda fraction: _tick(pipe, request, "reading images", fraction),
             )
         case op:
             raise ValueError(f"no such request: {op}")
+
+
+def _tick(pipe: Pipe, request: Message, stage: JobStage, fraction: float) -> None:
+    pipe.send(id=request["id"], event="progress", stage=stage, fraction=fraction)
 
 
 def _is_shortage(error: Exception) -> bool:
@@ -111,14 +114,15 @@ def _is_shortage(error: Exception) -> bool:
         isinstance(error, MemoryError)
         or "allocate memory" in said
         or "Insufficient memory" in said
+        or "bad_alloc" in said
     )
 
 
 def _too_large(settings: ComputeSettings, request: Message) -> NvsError:
     kind = ImageError if request["op"] == "image" else DatasetError
     return kind(
-        f"decoding needs more than the {settings.inspector_memory_bytes >> 20} MiB it "
-        "may take",
+        f"{doing(request['op'])} needs more than the "
+        f"{settings.inspector_memory_bytes >> 20} MiB it may take",
         remedy="Send less, or smaller images.",
     )
 
@@ -129,6 +133,8 @@ def _called(request: Message) -> tuple[Path, str]:
         return Path(request["path"]), "the image"
     if request["op"] == "scene":
         return Path(request["path"]), "the scene file"
+    if request["op"] == "pose":
+        return Path(request["order"]["folder"]), "the capture"
     values = request.get("order", request)
     return Path(values["folder"]), "the dataset"
 

@@ -1,7 +1,7 @@
-"""The backend on this machine: a worker a device, and two inspectors.
+"""The backend on this machine: a worker a device, and three inspectors.
 
 One inspector checks single uploads and cameras before a build, so that none of them
-waits for the other, which reads whole datasets.
+waits for the other, which reads whole datasets; the third finds cameras.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from nvs_server.compute.protocol import (
     BackendStatus,
     BuildOrder,
     CacheStatus,
+    FoundCameras,
     ImageSize,
     InspectedScene,
     Picture,
+    PoseOrder,
     PreparedViews,
     PrepareOrder,
     Progress,
@@ -60,6 +62,11 @@ class LocalBackend:
         self._workers = [LocalWorker(settings, device) for device in devices]
         self._uploads = Inspector(settings)
         self._datasets = Inspector(settings)
+        self._poser = Inspector(
+            settings.model_copy(
+                update={"inspector_memory_bytes": settings.pose_memory_bytes}
+            )
+        )
         self._disk = DiskCache(settings.cache_folder)
         self._counting: asyncio.Task[None] | None = None
         self._models: list[Model] = []
@@ -71,8 +78,11 @@ class LocalBackend:
     async def start(self) -> None:
         """See `Backend`."""
         try:
-            hello, _, _ = await asyncio.gather(
-                self._workers[0].start(), self._uploads.start(), self._datasets.start()
+            hello, _, _, _ = await asyncio.gather(
+                self._workers[0].start(),
+                self._uploads.start(),
+                self._datasets.start(),
+                self._poser.start(),
             )
             if not self.settings.devices:
                 others = range(1, hello["num_devices"])
@@ -93,7 +103,7 @@ class LocalBackend:
         self._is_stopping = True
         if self._counting is not None:
             self._counting.cancel()
-        children = (*self._workers, self._uploads, self._datasets)
+        children = (*self._workers, *self._inspectors)
         await asyncio.gather(*(child.stop() for child in children))
 
     def status(self) -> BackendStatus:
@@ -101,7 +111,7 @@ class LocalBackend:
         workers = self._workers
         return BackendStatus(
             workers=tuple(worker.status() for worker in workers),
-            inspectors=(self._uploads.status(), self._datasets.status()),
+            inspectors=tuple(inspector.status() for inspector in self._inspectors),
             cache=(
                 *summed([tier for worker in workers for tier in worker.cache()]),
                 CacheStatus(
@@ -146,6 +156,19 @@ class LocalBackend:
             model=wire.to_json(model),
         )
         return wire.from_json(PreparedViews, value)
+
+    async def pose(self, order: PoseOrder, progress: Progress) -> FoundCameras:
+        """See `Backend`."""
+        with self._counted("inspection"):
+            value = await self._poser.ask(
+                "pose",
+                about="the capture",
+                error=DatasetError,
+                timeout_seconds=self.settings.pose_seconds,
+                on_event=_reports(progress),
+                order=wire.to_json(order),
+            )
+        return wire.from_json(FoundCameras, value)
 
     async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
         """See `Backend`."""
@@ -216,6 +239,10 @@ class LocalBackend:
                 **self._known(request.weights),
             )
         return wire.from_json(Expectation, value)
+
+    @property
+    def _inspectors(self) -> tuple[Inspector, ...]:
+        return self._uploads, self._datasets, self._poser
 
     async def _read(
         self, op: str, *, on_event: OnEvent | None = None, **values: Any

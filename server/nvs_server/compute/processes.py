@@ -19,6 +19,7 @@ from nvs_server.compute.protocol import (
     CacheStatus,
     ChildStatus,
     WorkerLost,
+    doing,
 )
 from nvs_server.compute.wire import Message, from_json, to_json
 from nvs_server.settings import ComputeSettings
@@ -172,7 +173,7 @@ class Inspector:
             except TimeoutError:
                 self._child.kill()
                 raise error(
-                    f"{about}: decoding took longer than {timeout_seconds:g} s",
+                    f"{about}: {doing(op)} took longer than {timeout_seconds:g} s",
                     remedy="Send less, or smaller images.",
                 ) from None
             except asyncio.CancelledError:
@@ -182,7 +183,7 @@ class Inspector:
                 if self._child.state == "stopped" or self._child.was_killed:
                     raise
                 raise error(
-                    f"{about}: decoding needs more than the "
+                    f"{about}: {doing(op)} needs more than the "
                     f"{self._memory_bytes >> 20} MiB it may take",
                     remedy="Send less, or smaller images.",
                 ) from None

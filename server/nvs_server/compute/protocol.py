@@ -6,7 +6,7 @@ Nothing here knows torch: the work is done in other processes, or on other machi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,14 +14,20 @@ from typing import Protocol
 from nvs.api.cameras import PosedCamera
 from nvs.api.framing import Expectation, Framing
 from nvs.api.jobs import BuildRequest, JobStage
+from nvs.api.posing import PoseRequest, Posing
 from nvs.api.renders import PictureOptions, VideoRequest
 from nvs.api.scenes import CamerasReport, Input, Validation
 from nvs.api.stream import Timings
 from nvs.api.system import CacheTier, Model, Tier, Worker
-from nvs_server.storage.records import SceneFile, SceneRef, VideoFile
+from nvs_server.storage.records import FileRecord, SceneFile, SceneRef, VideoFile
 
 Progress = Callable[[JobStage, float], None]
 """Called on the event loop with the stage and how much of it is done, in [0, 1]."""
+
+
+def doing(op: str) -> str:
+    """What messages call what an inspector does."""
+    return "posing" if op == "pose" else "decoding"
 
 
 class BackendError(Exception):
@@ -128,6 +134,34 @@ class BuildOrder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PoseOrder:
+    """A stranger's photographs, or video, whose cameras are to be found."""
+
+    folder: Path
+    """What is found on the way is kept here, for an order that is repeated; made if
+    absent."""
+    photographs: Mapping[str, Path]
+    """Files by their paths in the scene."""
+    video: Path | None
+    """Frames are chosen of it, beside the photographs."""
+    request: PoseRequest
+
+    @property
+    def result(self) -> Path:
+        """Folder of the files that the scene gets."""
+        return self.folder / "result"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundCameras:
+    """What a scene gets of a posing."""
+
+    files: tuple[FileRecord, ...]
+    """Camera files and images, which lie at their paths in `PoseOrder.result`."""
+    posing: Posing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VideoOrder:
     """A way of the camera to be rendered into an mp4."""
 
@@ -186,6 +220,7 @@ class BackendStatus:
 
     workers: tuple[ChildStatus, ...]
     inspectors: tuple[ChildStatus, ...]
+    """The last one finds cameras."""
     cache: tuple[CacheStatus, ...]
     num_renders: int
     """Render orders being worked on or waiting."""
@@ -242,6 +277,15 @@ class Backend(Protocol):
 
         Raises:
             DatasetError, ImageError, CameraError, ConfigError: Naming what is wrong.
+        """
+        ...
+
+    async def pose(self, order: PoseOrder, progress: Progress) -> FoundCameras:
+        """Find cameras, apart from everything else and at low priority.
+
+        Raises:
+            DatasetError: If they cannot be found, or not within the limits.
+            WorkerLost: If the process is killed; what it found is kept.
         """
         ...
 

@@ -34,6 +34,7 @@ UPLOADS = tuple(
         ("images/.+", "max_image_bytes"),
         ("cameras", "max_cameras_bytes"),
         ("dataset", "max_dataset_bytes"),
+        ("video", "max_video_bytes"),
         ("file", "max_scene_file_bytes"),
     )
 )

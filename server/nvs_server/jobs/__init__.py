@@ -1,1 +1,1 @@
-"""Builds and videos: from the queue, through the backend, into the stores."""
+"""Posings, builds and videos: from the queue, through the backend, into the stores."""

@@ -38,7 +38,7 @@ def work_folder(blobs: Blobs) -> Generator[Path]:
 
 
 def materialise(files: Sequence[FileRecord], locate: Locate, folder: Path) -> None:
-    """Write a scene's files below an empty folder, as links where that is possible.
+    """Write a scene's images and cameras below an empty folder, as links if possible.
 
     Frames of a JSON camera file may name images otherwise than they were uploaded:
     where no image has a frame's path but exactly one has its base name, the written
@@ -49,6 +49,7 @@ def materialise(files: Sequence[FileRecord], locate: Locate, folder: Path) -> No
         DatasetError: If one file's path is the folder of another.
         BlobMissing, BlobDamaged: If a stored file is lost.
     """
+    files = [file for file in files if file.kind != "video"]
     images = [file for file in files if file.kind == "image"]
     for file in files:
         if file.kind == "image" or not FRAME_FILES.fullmatch(file.path):

@@ -19,6 +19,11 @@ SHARES: Mapping[JobStage, tuple[float, float]] = {
     "prefill": (0.3, 0.95),
     "rendering": (0.0, 0.95),
     "storing": (0.95, 1.0),
+    "decode": (0.0, 0.05),
+    "features": (0.05, 0.25),
+    "matching": (0.25, 0.65),
+    "mapping": (0.65, 0.92),
+    "framing": (0.92, 0.95),
 }
 """Which part of a job's progress each stage is."""
 POLL_SECONDS = 2.0

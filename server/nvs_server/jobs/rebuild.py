@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nvs.api.names import is_photograph
 from nvs.api.scenes import Failure
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
@@ -31,6 +32,16 @@ def build_key(
     """Equal for builds that give the same scene: same files, weights, parameters."""
     listed = sorted((file.path, file.sha256) for file in files)
     return _digest(["build", FRAMING_RULE, listed, model_digest, parameters])
+
+
+def pose_key(files: Sequence[FileRecord], parameters: Mapping[str, Any]) -> str:
+    """Equal for posings of the same photographs, video and parameters."""
+    listed = sorted(
+        (file.path, file.sha256)
+        for file in files
+        if file.kind == "video" or (file.kind == "image" and is_photograph(file.path))
+    )
+    return _digest(["pose", listed, parameters])
 
 
 def video_key(

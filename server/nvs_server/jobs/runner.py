@@ -7,10 +7,13 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from typing import Any, get_args
 
 from starlette.concurrency import run_in_threadpool
 
+from nvs.api.jobs import JobKind
 from nvs.api.scenes import Failure
 from nvs.errors import NvsError
 from nvs_server.compute.protocol import Backend, BackendError, SceneDamaged
@@ -23,7 +26,7 @@ from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import StorageError
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import BuiltScene, JobRecord, VideoFile
+from nvs_server.storage.records import BuiltScene, JobRecord, PosedScene, VideoFile
 from nvs_server.storage.scenes import SceneStore
 
 POLL_SECONDS = 2.0
@@ -31,6 +34,10 @@ POLL_SECONDS = 2.0
 HEARTBEATS_PER_LEASE = 3
 REPORT_SECONDS = 0.5
 """Shortest pause between two reports of a job's progress."""
+
+BESIDE: tuple[JobKind, ...] = ("pose",)
+"""Jobs that no worker does: they have a slot of their own."""
+Made = BuiltScene | VideoFile | PosedScene
 
 log = logger(__name__)
 
@@ -69,16 +76,21 @@ class JobRunner:
         self._blobs = blobs
         self._backend = backend
         self._metrics = metrics
-        self._work = Work(scenes, blobs, backend, metrics)
+        self._work = Work(scenes, blobs, backend, metrics, settings.poses_folder)
         self._submitted = asyncio.Event()
-        self._running: dict[str, asyncio.Task[BuiltScene | VideoFile]] = {}
+        self._running: dict[str, asyncio.Task[Made]] = {}
         self._slots: list[asyncio.Task[None]] = []
         self._is_stopping = False
 
     async def start(self) -> None:
         """Begin to take jobs; the backend must have started."""
+        await self._forget_posings()
         num_slots = max(1, len(self._backend.status().workers))
-        self._slots = [asyncio.create_task(self._slot()) for _ in range(num_slots)]
+        of_workers = [kind for kind in get_args(JobKind) if kind not in BESIDE]
+        slots = [self._slot(of_workers) for _ in range(num_slots)]
+        self._slots = [
+            asyncio.create_task(slot) for slot in (*slots, self._slot(BESIDE))
+        ]
 
     async def stop(self) -> None:
         """Give up what is running: those jobs are queued again, for another runner."""
@@ -100,12 +112,12 @@ class JobRunner:
             work.cancel()
         self.events.notify(job_id)
 
-    async def _slot(self) -> None:
+    async def _slot(self, kinds: Sequence[JobKind]) -> None:
         while not self._is_stopping:
             self._submitted.clear()
             try:
                 job = await run_in_threadpool(
-                    self._jobs.claim, self.name, self._lease_seconds
+                    self._jobs.claim, self.name, self._lease_seconds, kinds
                 )
                 if job is not None:
                     await self._run(job)
@@ -125,10 +137,7 @@ class JobRunner:
         self.events.notify(job.id)
         started = time.monotonic()
         report = Report()
-        step = self._work.build if job.kind == "build" else self._work.video
-        work: asyncio.Task[BuiltScene | VideoFile] = asyncio.ensure_future(
-            step(job, report)
-        )
+        work: asyncio.Task[Made] = asyncio.create_task(self._step(job, report))
         self._running[job.id] = work
         beats = asyncio.create_task(self._keep_lease(job, report, work))
         try:
@@ -146,11 +155,20 @@ class JobRunner:
             await self._fail(job, error)
         await self._note_end(job, time.monotonic() - started)
 
+    def _step(self, job: JobRecord, report: Report) -> Coroutine[Any, Any, Made]:
+        match job.kind:
+            case "build":
+                return self._work.build(job, report)
+            case "video":
+                return self._work.video(job, report)
+            case "pose":
+                return self._work.pose(job, report)
+
     async def _keep_lease(
         self,
         job: JobRecord,
         report: Report,
-        work: asyncio.Task[BuiltScene | VideoFile],
+        work: asyncio.Task[Made],
     ) -> None:
         """Renew the lease and report, at once at each new stage; end lost work."""
         renew_seconds = self._lease_seconds / HEARTBEATS_PER_LEASE
@@ -182,11 +200,16 @@ class JobRunner:
                 work.cancel()
                 return
 
-    async def _succeed(self, job: JobRecord, result: BuiltScene | VideoFile) -> None:
+    async def _succeed(self, job: JobRecord, result: Made) -> None:
         if isinstance(result, BuiltScene):
             ours = await run_in_threadpool(
                 self._jobs.succeed_build, job.id, self.name, result
             )
+        elif isinstance(result, PosedScene):
+            ours = await run_in_threadpool(
+                self._jobs.succeed_pose, job.id, self.name, result
+            )
+            self.wake()
         else:
             ours = await run_in_threadpool(
                 self._jobs.succeed, job.id, self.name, result
@@ -220,5 +243,12 @@ class JobRunner:
     async def _note_end(self, job: JobRecord, seconds: float) -> None:
         self.events.notify(job.id)
         ended = await run_in_threadpool(self._jobs.get, job.owner, job.id)
+        if job.kind == "pose":
+            await self._forget_posings()
         if ended is not None and ended.is_final:
             self._metrics.job_ended(ended.kind, ended.state, seconds)
+
+    async def _forget_posings(self) -> None:
+        """Remove what posings kept that have ended, of this gateway or a killed one."""
+        unfinished = await run_in_threadpool(self._jobs.unfinished)
+        await run_in_threadpool(self._work.forget_all_but, unfinished)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import BuildRequest
+from nvs.api.names import is_made_by_posing, is_photograph
+from nvs.api.posing import PoseRequest
 from nvs.api.renders import VideoRequest
 from nvs.files import file_sha256
 from nvs_server.compute.protocol import (
     Backend,
     BuildOrder,
     InputView,
+    PoseOrder,
     PrepareOrder,
     VideoOrder,
 )
 from nvs_server.jobs.materialise import materialise, work_folder
 from nvs_server.jobs.progress import Report
+from nvs_server.jobs.rebuild import build_key
 from nvs_server.metrics import Metrics
 from nvs_server.naming import shown_as
 from nvs_server.storage.blobs import Blobs
@@ -28,6 +33,7 @@ from nvs_server.storage.records import (
     BuiltScene,
     InputRecord,
     JobRecord,
+    PosedScene,
     SceneRecord,
     VideoFile,
 )
@@ -42,11 +48,18 @@ class Work:
         blobs: Where files are kept.
         backend: Who computes.
         metrics: Told of each prefill.
+        poses_folder: Where posings keep what they have found until they are done.
     """
 
     def __init__(
-        self, scenes: SceneStore, blobs: Blobs, backend: Backend, metrics: Metrics
+        self,
+        scenes: SceneStore,
+        blobs: Blobs,
+        backend: Backend,
+        metrics: Metrics,
+        poses_folder: Path,
     ) -> None:
+        self._poses_folder = poses_folder
         self._scenes = scenes
         self._blobs = blobs
         self._backend = backend
@@ -94,6 +107,65 @@ class Work:
         tokens = file.num_views * file.height * file.width // patch_size**2
         self._metrics.prefilled(tokens, seconds)
         return BuiltScene(file=file, inputs=inputs)
+
+    async def pose(self, job: JobRecord, report: Report) -> PosedScene:
+        """Find a scene's cameras; their files are stored.
+
+        What was found before this gateway or the process that finds them was killed is
+        gone on with; `forget_all_but` removes it once the job has ended.
+
+        Raises:
+            NotFound: If the scene is gone.
+            NvsError, BackendError: As the backend's `pose`.
+        """
+        request = PoseRequest.model_validate(job.parameters["pose"])
+        scene = await self._scene(job)
+        files = await run_in_threadpool(self._scenes.files, scene.id)
+        photographs = [
+            file for file in files if file.kind == "image" and is_photograph(file.path)
+        ]
+        video = next((file for file in files if file.kind == "video"), None)
+        locate = self._blobs.local_path
+        order = PoseOrder(
+            folder=self._poses_folder / job.id,
+            photographs={
+                file.path: await run_in_threadpool(locate, file.sha256)
+                for file in photographs
+            },
+            video=video and await run_in_threadpool(locate, video.sha256),
+            request=request,
+        )
+        found = await self._backend.pose(order, report)
+        report("storing", 0.0)
+        for file in found.files:
+            await run_in_threadpool(
+                self._blobs.put_file, order.result / file.path, file.sha256
+            )
+        build = job.parameters.get("build")
+        if build is None:
+            return PosedScene(files=found.files, posing=found.posing)
+        models = await self._backend.models()
+        digests = {model.id: model.digest for model in models}
+        kept = [
+            file
+            for file in files
+            if file.kind != "cameras" and not is_made_by_posing(file.path)
+        ]
+        return PosedScene(
+            files=found.files,
+            posing=found.posing,
+            build=build,
+            build_key=build_key(
+                [*kept, *found.files], digests.get(build["weights"], ""), build
+            ),
+        )
+
+    def forget_all_but(self, job_ids: Container[str]) -> None:
+        """Remove what posings have kept, but for those of these jobs."""
+        if self._poses_folder.is_dir():
+            for folder in self._poses_folder.iterdir():
+                if folder.name not in job_ids:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     async def video(self, job: JobRecord, report: Report) -> VideoFile:
         """Render a video of the scene's present file; it is stored.

@@ -152,11 +152,14 @@ def check_inputs(scene: SceneRecord) -> None:
         return
     there = f"{scene.num_images} images" if scene.num_images else "no images"
     cameras = "cameras" if scene.has_cameras else "no cameras"
-    missing = "images/{name}" if not scene.num_images else "cameras"
+    scene_path = f"/v1/scenes/{scene.id}"
+    remedy = f"PUT {scene_path}/images/{{name}} first."
+    if scene.num_images or scene.has_video:
+        remedy = f"PUT {scene_path}/cameras first, or POST {scene_path}/pose."
     raise Problem(
         "inputs-missing",
         f"The scene has {there} and {cameras}.",
-        remedy=f"PUT /v1/scenes/{scene.id}/{missing} first.",
+        remedy=remedy,
     )
 
 

@@ -179,11 +179,12 @@ async def result(
 ) -> Response:
     """The video that a job made."""
     job = await _find_job(jobs, caller, job_id)
-    if job.kind == "build":
+    if job.kind != "video":
+        is_build = job.kind == "build"
         raise Problem(
             "no-result",
-            "The result of a build is the scene's file.",
-            remedy=f"GET /v1/scenes/{job.scene_id}/file.",
+            f"The result of a {job.kind} is in the scene.",
+            remedy=f"GET /v1/scenes/{job.scene_id}{'/file' if is_build else ''}.",
         )
     if job.state != "succeeded":
         raise Problem("no-result", f"The job is {job.state}.")

@@ -16,8 +16,7 @@ from nvs_server.compute.protocol import Backend
 from nvs_server.edge.connections import run_while_connected
 from nvs_server.edge.problems import invalid
 from nvs_server.jobs.materialise import materialise, work_folder
-from nvs_server.jobs.rebuild import build_key, video_key
-from nvs_server.jobs.runner import JobRunner
+from nvs_server.jobs.rebuild import build_key, pose_key, video_key
 from nvs_server.naming import shown_as
 from nvs_server.routes.datasets import check_inputs
 from nvs_server.routes.dependencies import (
@@ -40,6 +39,7 @@ from nvs_server.routes.dependencies import (
     find_scene,
     required_model,
 )
+from nvs_server.routes.posing import check_photographs, submitted
 from nvs_server.routes.renders import PicturesDep
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord, JobRecord
@@ -86,16 +86,27 @@ async def build(
     The same build is done once: while it waits or runs, and after it is done until
     images, cameras or the scene file change, this answers its job. Where the framing
     is `auto` and hopeless there is no job: the answer is 422, with reason and remedy.
+    Where the scene has no cameras and `pose` is given, they are found first: the answer
+    is the job of kind `pose`, and the build follows it.
     """
     scene = await find_scene(scenes, caller, scene_id)
-    check_inputs(scene)
+    files = await run_in_threadpool(scenes.files, scene_id)
+    is_posed_first = body.pose is not None and not scene.has_cameras
+    if is_posed_first:
+        check_photographs(scene, files)
+    else:
+        check_inputs(scene)
     model = await required_model(backend, body.weights)
     _check_size(body, model)
     _check_views(body, model)
-    parameters = body.model_dump(mode="json", exclude_none=True)
+    parameters = body.model_dump(mode="json", exclude_none=True, exclude={"pose"})
     parameters["weights"] = model.id
-    files = await run_in_threadpool(scenes.files, scene_id)
-    if body.framing == "auto":
+    key = build_key(files, model.digest, parameters)
+    if is_posed_first and body.pose is not None:
+        pose = body.pose.model_dump(mode="json")
+        parameters = {"pose": pose, "build": parameters}
+        key = pose_key(files, parameters)
+    elif body.framing == "auto":
         with checks.place():
             expected = await _expected(request, files, blobs, backend, body, look=False)
         if expected.verdict == "hopeless":
@@ -105,15 +116,15 @@ async def build(
         jobs.submit,
         caller.owner,
         scene_id,
-        "build",
+        "pose" if is_posed_first else "build",
         parameters,
-        dedupe_key=build_key(files, model.digest, parameters),
+        dedupe_key=key,
         idempotency_key=idempotency_key,
         limit_queued=settings.max_job_queue,
         limit_per_day=caller.quotas.builds_per_day,
         limit_bytes=caller.quotas.bytes,
     )
-    return _submitted(job, is_new, response, runner)
+    return submitted(job, is_new, response, runner)
 
 
 @router.post(
@@ -213,19 +224,7 @@ async def video(
         limit_queued=settings.max_job_queue,
         limit_bytes=caller.quotas.bytes,
     )
-    return _submitted(job, is_new, response, runner)
-
-
-def _submitted(
-    job: JobRecord, is_new: bool, response: Response, runner: JobRunner
-) -> JobRecord:
-    """The answer: 202 and a runner that looks for it, or 200 if it was there."""
-    if is_new:
-        runner.wake()
-    else:
-        response.status_code = 200
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job
+    return submitted(job, is_new, response, runner)
 
 
 def _check_size(body: BuildRequest, model: Model) -> None:

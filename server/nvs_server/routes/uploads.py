@@ -13,7 +13,7 @@ from nvs.file_kinds import IMAGE_TYPES, image_type
 from nvs_server.edge.connections import run_while_connected
 from nvs_server.edge.problems import Problem, invalid, not_found
 from nvs_server.naming import about
-from nvs_server.routes import cameras, datasets, scene_files
+from nvs_server.routes import cameras, datasets, posing, scene_files
 from nvs_server.routes.dependencies import (
     FILE_BODY,
     BackendDep,
@@ -213,5 +213,5 @@ def _no_image(scene_id: str, name: str) -> Problem:
     )
 
 
-for part in (cameras, datasets, scene_files):
+for part in (cameras, datasets, posing, scene_files):
     router.include_router(part.router)

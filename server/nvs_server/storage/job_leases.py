@@ -7,18 +7,21 @@ no longer its own changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import timedelta
+from typing import get_args
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from nvs.api.jobs import JobStage
+from nvs.api import names
+from nvs.api.jobs import JobKind, JobStage
 from nvs.api.scenes import Failure
 from nvs_server.storage import rows
 from nvs_server.storage.database import Database
-from nvs_server.storage.records import BuiltScene, JobRecord, VideoFile
-from nvs_server.storage.tables import JobRow, SceneRow
+from nvs_server.storage.records import BuiltScene, JobRecord, PosedScene, VideoFile
+from nvs_server.storage.tables import FileRow, JobRow, SceneRow
 
 
 class JobLeases:
@@ -28,7 +31,12 @@ class JobLeases:
         self._database = database
         self._max_attempts = max_attempts
 
-    def claim(self, worker: str, lease_seconds: float) -> JobRecord | None:
+    def claim(
+        self,
+        worker: str,
+        lease_seconds: float,
+        kinds: Collection[JobKind] = get_args(JobKind),
+    ) -> JobRecord | None:
         """Lease the oldest queued job, or one whose lease ran out.
 
         A job whose worker was lost at its last allowed attempt fails instead.
@@ -36,6 +44,7 @@ class JobLeases:
         Args:
             worker: Who claims; a name that no other worker has.
             lease_seconds: How long the job is safe from others without a heartbeat.
+            kinds: What is claimed; everything if absent.
 
         Returns:
             The job, running; None if none waits.
@@ -43,7 +52,7 @@ class JobLeases:
         while True:
             exhausted_id: str | None = None
             with self._database.write() as session:
-                row = self._next_waiting(session)
+                row = self._next_waiting(session, kinds)
                 if row is None:
                     return None
                 if row.attempts >= self._max_attempts:
@@ -114,6 +123,47 @@ class JobLeases:
             rows.settle(session, scene, now)
             return True
 
+    def succeed_pose(self, job_id: str, worker: str, posed: PosedScene) -> bool:
+        """End a posing: its scene has cameras now, in one transaction.
+
+        They take the place of cameras, and of images of an earlier posing, that are
+        there; the build that was asked for with it is queued.
+
+        Returns:
+            False if the job is no longer this worker's; nothing is changed then.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            self._database.guard(session, "jobs")
+            scene, row = lock_job(session, job_id)
+            if row is None or scene is None or not _is_of(row, worker):
+                return False
+            there = session.scalars(select(FileRow).where(FileRow.scene_id == scene.id))
+            replaced = [
+                file
+                for file in there
+                if file.kind == "cameras" or names.is_made_by_posing(file.path)
+            ]
+            rows.replace_files(session, scene, replaced, posed.files)
+            result = posed.posing.model_dump(mode="json")
+            scene.posing = dict(result)
+            rows.end_job(row, "succeeded", now)
+            if posed.build is not None:
+                build = rows.same_job(session, scene.id, posed.build_key)
+                build = build or rows.add_job(
+                    session, scene, "build", posed.build, posed.build_key, now
+                )
+                result["build_job_id"] = build.id
+            row.result = result
+            rows.settle(session, scene, now)
+            return True
+
+    def unfinished(self) -> set[str]:
+        """Ids of the jobs of all owners that are not final."""
+        active = select(JobRow.id).where(JobRow.state.in_(rows.ACTIVE_STATES))
+        with self._database.read() as session:
+            return set(session.scalars(active))
+
     def succeed(self, job_id: str, worker: str, video: VideoFile) -> bool:
         """End a video job.
 
@@ -161,7 +211,9 @@ class JobLeases:
                 rows.queue_again(row, self._database.now())
             return len(found)
 
-    def _next_waiting(self, session: Session) -> JobRow | None:
+    def _next_waiting(
+        self, session: Session, kinds: Collection[JobKind]
+    ) -> JobRow | None:
         is_waiting = or_(
             JobRow.state == "queued",
             and_(
@@ -169,7 +221,11 @@ class JobLeases:
                 JobRow.lease_expires_at <= self._database.now(),
             ),
         )
-        oldest = select(JobRow).where(is_waiting).order_by(JobRow.created_at, JobRow.id)
+        oldest = (
+            select(JobRow)
+            .where(JobRow.kind.in_(kinds), is_waiting)
+            .order_by(JobRow.created_at, JobRow.id)
+        )
         return session.scalar(oldest.limit(1).with_for_update(skip_locked=True))
 
     def _lease(self, row: JobRow, worker: str, lease_seconds: float) -> JobRecord:
@@ -213,7 +269,7 @@ class JobLeases:
         now = self._database.now()
         rows.end_job(row, "failed", now)
         row.error = error
-        if scene is not None and row.kind == "build":
+        if scene is not None and row.kind in rows.CHANGING_KINDS:
             if scene.job_id == row.id:
                 scene.error = error
             rows.settle(session, scene, now)

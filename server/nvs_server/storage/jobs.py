@@ -1,4 +1,4 @@
-"""The queue of builds and videos: submitted once, leased to workers, ended once."""
+"""The queue of jobs: submitted once, leased to workers, ended once."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from nvs_server.storage.errors import (
 )
 from nvs_server.storage.job_leases import JobLeases, lock_job
 from nvs_server.storage.records import JobCounts, JobRecord
-from nvs_server.storage.rows import cursor_after, is_after, new_id
-from nvs_server.storage.tables import IdempotencyRow, JobRow, SceneRow
+from nvs_server.storage.rows import cursor_after, is_after
+from nvs_server.storage.tables import IdempotencyRow, JobRow
 
 
 class JobStore(JobLeases):
@@ -51,8 +51,8 @@ class JobStore(JobLeases):
 
         Args:
             owner: Whose job it is; the scene must be theirs.
-            scene_id: What is built or filmed.
-            kind: "build" or "video".
+            scene_id: What is posed, built or filmed.
+            kind: "build", "video" or "pose".
             parameters: JSON, shown in the record and handed to the worker.
             dedupe_key: Equal for jobs that would make the same: a digest of the
                 parameters and of the files they apply to.
@@ -90,15 +90,12 @@ class JobStore(JobLeases):
             scene = rows.lock_scene(session, scene_id, now)
             if scene.owner != owner:
                 raise NotFound("scene", scene_id)
-            same = select(JobRow).where(
-                JobRow.scene_id == scene_id, JobRow.dedupe_key == dedupe_key
-            )
-            row = session.scalar(same)
+            row = rows.same_job(session, scene_id, dedupe_key)
             is_new = row is None
             if row is None:
                 _check_limits(session, asked, now, limit_queued, limit_per_day)
                 rows.check_bytes(session, scene, 1, limit_bytes, now)
-                row = _add(session, asked, scene, now)
+                row = rows.add_job(session, scene, kind, parameters, dedupe_key, now)
             _keep_key(session, asked, row.id)
             return JobRecord.model_validate(row), is_new
 
@@ -222,33 +219,3 @@ def _check_limits(
         queued = select(func.count()).where(JobRow.state == "queued")
         if (session.scalar(queued) or 0) >= limit_queued:
             raise QueueFull(limit_queued)
-
-
-def _add(
-    session: Session, asked: _Submission, scene: SceneRow, now: datetime
-) -> JobRow:
-    if asked.kind == "build":
-        rows.supersede_builds(session, asked.scene_id)
-    row = JobRow(
-        id=new_id(),
-        owner=asked.owner,
-        scene_id=asked.scene_id,
-        kind=asked.kind,
-        state="queued",
-        revision=1,
-        stage=rows.WAITING_STAGE,
-        progress=0.0,
-        attempts=0,
-        created_at=now,
-        updated_at=now,
-        parameters=dict(asked.parameters),
-        dedupe_key=asked.dedupe_key,
-        result_bytes=0,
-    )
-    session.add(row)
-    session.flush()
-    if asked.kind == "build":
-        scene.job_id = row.id
-        scene.error = None
-        rows.settle(session, scene, now)
-    return row

@@ -8,20 +8,21 @@ lower-case hexadecimal SHA-256. Sizes are in pixels, `height, width`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from nvs.api.cameras import PosedCamera
 from nvs.api.framing import Expectation, HeldOut
 from nvs.api.jobs import Job, JobState
+from nvs.api.posing import Posing
 from nvs.api.scenes import Scene
 from nvs.api.system import Quotas, Scope
 from nvs.api.values import Schema
 
-FileKind = Literal["image", "cameras"]
+FileKind = Literal["image", "cameras", "video"]
 
 FINAL_STATES: Final[tuple[JobState, ...]] = ("succeeded", "failed", "cancelled")
 
@@ -103,7 +104,7 @@ class FileRecord(Schema):
     sha256: str
     num_bytes: int
     height: int | None = None
-    """In pixels, of an image; None for a camera file."""
+    """In pixels, of an image; None for other files."""
     width: int | None = None
 
     @property
@@ -171,8 +172,21 @@ class VideoFile:
     fps: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PosedScene:
+    """Cameras that were found, their files in the blob store."""
+
+    files: Sequence[FileRecord]
+    """Camera files, and images that posing made."""
+    posing: Posing
+    build: Mapping[str, Any] | None = None
+    """Parameters of the build that follows, if one was asked for."""
+    build_key: str = ""
+    """Its dedupe key."""
+
+
 class JobRecord(Job):
-    """A build or video and where it stands."""
+    """A posing, build or video and where it stands."""
 
     owner: str
     revision: int

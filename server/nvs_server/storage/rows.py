@@ -5,20 +5,24 @@ from __future__ import annotations
 import base64
 import re
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from nvs.api.jobs import JobState
+from nvs.api.jobs import JobKind, JobState
 from nvs.api.scenes import SceneState
 from nvs_server.storage.errors import InvalidCursor, NotFound, QuotaExceeded, SceneBusy
-from nvs_server.storage.records import BuiltScene
+from nvs_server.storage.records import BuiltScene, FileRecord
 from nvs_server.storage.tables import FileRow, InputRow, JobRow, SceneRow
 
 _CURSOR = re.compile(r"([0-9]{1,18})-([a-z2-7]{26})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACTIVE_STATES = ("queued", "running")
+CHANGING_KINDS: tuple[JobKind, ...] = ("build", "pose")
+"""Jobs that change their scene, whose files stay as they are meanwhile."""
 WAITING_STAGE = "waiting"
 
 
@@ -85,24 +89,25 @@ def find_locked(session: Session, scene_id: str) -> SceneRow | None:
 
 
 def settle(session: Session, row: SceneRow, now: datetime) -> None:
-    """Give a scene the state that its files, builds and last error amount to."""
-    builds = select(JobRow.id).where(
+    """Give a scene the state that its files, jobs and last error amount to."""
+    jobs = select(JobRow.id).where(
         JobRow.scene_id == row.id,
-        JobRow.kind == "build",
-        JobRow.state.in_(("queued", "running")),
+        JobRow.kind.in_(CHANGING_KINDS),
+        JobRow.state.in_(ACTIVE_STATES),
     )
     row.state = (
-        "building" if session.scalar(builds.limit(1)) else _state_without_builds(row)
+        "building" if session.scalar(jobs.limit(1)) else _state_without_jobs(row)
     )
     row.updated_at = now
 
 
-def _state_without_builds(row: SceneRow) -> SceneState:
+def _state_without_jobs(row: SceneRow) -> SceneState:
     if row.scene_sha256 is not None:
         return "ready"
     if row.error_problem is not None:
         return "failed"
-    return "uploading" if row.num_images or row.num_camera_files else "empty"
+    files = row.num_images + row.num_camera_files + row.num_videos
+    return "uploading" if files else "empty"
 
 
 def recount(session: Session, row: SceneRow) -> None:
@@ -117,7 +122,70 @@ def recount(session: Session, row: SceneRow) -> None:
     }
     row.num_images = counts.get("image", (0, 0))[0]
     row.num_camera_files = counts.get("cameras", (0, 0))[0]
+    row.num_videos = counts.get("video", (0, 0))[0]
     row.input_bytes = sum(size for _, size in counts.values())
+
+
+def replace_files(
+    session: Session,
+    scene: SceneRow,
+    replaced: Sequence[FileRow],
+    files: Sequence[FileRecord],
+) -> None:
+    """Put files in the place of others; a posing whose cameras change is forgotten."""
+    for row in replaced:
+        session.delete(row)
+    session.flush()
+    session.add_all(FileRow(scene_id=scene.id, **file.model_dump()) for file in files)
+    if "cameras" in {file.kind for file in (*replaced, *files)}:
+        scene.posing = None
+    recount(session, scene)
+    if scene.scene_sha256 is None:
+        scene.error = None
+
+
+def add_job(
+    session: Session,
+    scene: SceneRow,
+    kind: JobKind,
+    parameters: Mapping[str, Any],
+    dedupe_key: str,
+    now: datetime,
+) -> JobRow:
+    """Queue a job of a scene."""
+    if kind == "build":
+        supersede_builds(session, scene.id)
+    row = JobRow(
+        id=new_id(),
+        owner=scene.owner,
+        scene_id=scene.id,
+        kind=kind,
+        state="queued",
+        revision=1,
+        stage=WAITING_STAGE,
+        progress=0.0,
+        attempts=0,
+        created_at=now,
+        updated_at=now,
+        parameters=dict(parameters),
+        dedupe_key=dedupe_key,
+        result_bytes=0,
+    )
+    session.add(row)
+    session.flush()
+    if kind in CHANGING_KINDS:
+        scene.job_id = row.id
+        scene.error = None
+        settle(session, scene, now)
+    return row
+
+
+def same_job(session: Session, scene_id: str, dedupe_key: str) -> JobRow | None:
+    """The job of a scene that does what another of this key would do."""
+    same = select(JobRow).where(
+        JobRow.scene_id == scene_id, JobRow.dedupe_key == dedupe_key
+    )
+    return session.scalar(same)
 
 
 def bytes_used(session: Session, owner: str, now: datetime) -> int:

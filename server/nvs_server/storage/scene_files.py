@@ -112,13 +112,5 @@ class SceneFiles:
         growth = sum(file.num_bytes for file in files)
         growth -= sum(row.num_bytes for row in replaced)
         rows.check_bytes(session, scene, growth, limit_bytes, now)
-        for row in replaced:
-            session.delete(row)
-        session.flush()
-        session.add_all(
-            FileRow(scene_id=scene.id, **file.model_dump()) for file in files
-        )
-        rows.recount(session, scene)
-        if scene.scene_sha256 is None:
-            scene.error = None
+        rows.replace_files(session, scene, replaced, files)
         rows.settle(session, scene, now)

@@ -87,6 +87,7 @@ class SceneStore(SceneFiles):
             expires_at=expires_at,
             num_images=0,
             num_camera_files=0,
+            num_videos=0,
             input_bytes=0,
             scene_bytes=0,
         )

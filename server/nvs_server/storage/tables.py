@@ -151,6 +151,7 @@ class SceneRow(Failable, Base):
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
     num_images: Mapped[int]
     num_camera_files: Mapped[int]
+    num_videos: Mapped[int] = mapped_column(server_default="0")
     input_bytes: Mapped[int]
     scene_sha256: Mapped[str | None] = mapped_column(Digest)
     scene_bytes: Mapped[int]
@@ -162,6 +163,7 @@ class SceneRow(Failable, Base):
     up: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     unframed: Mapped[bool | None]
     held_out: Mapped[dict[str, Any] | None]
+    posing: Mapped[dict[str, Any] | None]
     sheet_sha256: Mapped[str | None] = mapped_column(Digest)
     job_id: Mapped[str | None] = mapped_column(Identifier)
     built_job_id: Mapped[str | None] = mapped_column(Identifier)
@@ -181,6 +183,11 @@ class SceneRow(Failable, Base):
     def has_cameras(self) -> bool:
         """Whether a camera file is there."""
         return self.num_camera_files > 0
+
+    @property
+    def has_video(self) -> bool:
+        """Whether a video is there."""
+        return self.num_videos > 0
 
 
 class TagRow(Base):
@@ -227,7 +234,7 @@ class InputRow(Base):
 
 
 class JobRow(Failable, Base):
-    """A build or video. It outlives its scene, so that its end can be read."""
+    """A posing, build or video. It outlives its scene, so that its end can be read."""
 
     __tablename__ = "jobs"
     __table_args__ = (

@@ -84,6 +84,30 @@ def test_upload_of_a_zip(nvs, service, folder: Path, tmp_path) -> None:
     assert service.scene(done.json["scene"])["num_images"] == 1
 
 
+@pytest.mark.parametrize("kind", ["photographs", "video"])
+def test_what_has_no_cameras_is_posed(nvs, service, tmp_path, kind: str) -> None:
+    source = tmp_path / ("photos" if kind == "photographs" else "walk.MOV")
+    if kind == "photographs":
+        source.mkdir()
+        for name in "abc":
+            Image.new("RGB", (48, 32), "red").save(source / f"{name}.png")
+    else:
+        source.write_bytes(b"a video")
+    done = nvs("remote", "upload", source, "--json")
+    assert done.code == 0, done.err
+    scene_id = done.json["scene"]
+    assert f"nvs remote pose {scene_id}" in done.err
+    assert done.json["video"] == (kind == "video")
+    command = ("remote", "pose", scene_id, "--camera-model", "PINHOLE")
+    done = nvs(*command, "--count", 9, "--json")
+    assert done.code == 0, done.err
+    assert done.json["num_posed"] == (3 if kind == "photographs" else 1)
+    assert "nvs: left out: images/0007.jpg: matches no other photograph" in done.err
+    (asked,) = service.proxy.requests_of("POST .*/pose")
+    assert asked.json == {"camera_model": "PINHOLE", "num_frames": 9}
+    assert service.scene(scene_id)["has_cameras"]
+
+
 def test_build_waits_and_reports(nvs, service) -> None:
     done = nvs(
         *("remote", "build", service.uploaded(), "--size", "64x96", "--views", "0,1"),

@@ -238,7 +238,9 @@ def test_validation(api: Api) -> None:
     api.put(scene_id, "images/a.png", picture())
     document = refused(api.call("GET", path), 409, "inputs-missing")
     assert document["detail"] == "The scene has 1 images and no cameras."
-    assert document["remedy"] == f"PUT /v1/scenes/{scene_id}/cameras first."
+    assert document["remedy"] == (
+        f"PUT /v1/scenes/{scene_id}/cameras first, or POST /v1/scenes/{scene_id}/pose."
+    )
     api.put_cameras(scene_id, opencv("a.png"))
     report: Any = api.call("GET", path).json()
     assert report["verdict"] == "warning"

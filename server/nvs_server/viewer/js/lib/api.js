@@ -93,6 +93,7 @@ export const thumbnail = (id, signal) =>
 export const imagePath = (id, name) =>
   `${path("scenes", id, "images")}/${name.split("/").map(part).join("/")}`;
 export const datasetPath = (id) => path("scenes", id, "dataset");
+export const videoPath = (id) => path("scenes", id, "video");
 export const filePath = (id) => path("scenes", id, "file");
 export const images = async (id) =>
   (await json("GET", path("scenes", id, "images"))).items;
@@ -113,6 +114,7 @@ export const validation = (id, weights, signal) =>
 
 export const expectation = (id, options, signal) =>
   json("POST", path("scenes", id, "expectation"), { json: options, signal });
+export const pose = (id) => json("POST", path("scenes", id, "pose"), { json: {} });
 export const build = (id, options) =>
   json("POST", path("scenes", id, "build"), { json: options });
 export const job = (id) => json("GET", path("jobs", id));

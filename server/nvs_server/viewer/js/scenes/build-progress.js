@@ -1,4 +1,4 @@
-// A build as it runs: stage, progress, time left, cancel.
+// A build or a posing as it runs: stage, progress, time left, cancel.
 
 import * as api from "../lib/api.js";
 import { button, el } from "../lib/dom.js";
@@ -11,7 +11,7 @@ export function buildProgress(jobId, { signal } = {}) {
   const bar = el("progress", {
     max: 1,
     value: 0,
-    "aria-label": "Progress of the build",
+    "aria-label": "Progress of the job",
   });
   const text = el("span", { class: "muted tabular", "aria-live": "polite" }, "waiting");
   const cancel = button("Cancel", {

@@ -1,9 +1,22 @@
-// Recognises what was dropped: a posed capture, a zip of a dataset, or a scene file.
+// Recognises what was dropped: a posed capture, photographs or a video to be posed, a
+// zip of a dataset, or a scene file.
 
 import { bytes, count } from "../lib/format.js";
 import { zipOf } from "../lib/zip.js";
 
 const IMAGE = /\.(jpe?g|png|webp|tiff?|bmp|avif|hei[cf]|hif)$/i;
+const VIDEO_TYPES = {
+  mp4: "video/mp4",
+  m4v: "video/mp4",
+  mov: "video/quicktime",
+  webm: "video/webm",
+  mkv: "video/x-matroska",
+  avi: "video/x-msvideo",
+  "3gp": "video/3gpp",
+  mts: "video/mp2t",
+};
+/** Fewer fix no path. */
+const FEWEST_PHOTOGRAPHS = 3;
 const HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db)/;
 const CAMERA_FILES = [
   [/^opencv_cameras\.json$/, "OpenCV cameras"],
@@ -29,16 +42,21 @@ const MEDIA_TYPES = {
   hif: "image/heic",
 };
 
+const ending = (name) => name.split(".").pop().toLowerCase();
+
 /** Content type of an image by its name. */
-export const mediaTypeOf = (name) => MEDIA_TYPES[name.split(".").pop().toLowerCase()];
+export const mediaTypeOf = (name) => MEDIA_TYPES[ending(name)];
+
+/** Content type of a video by its name; undefined if it is none. */
+export const videoTypeOf = (name) => VIDEO_TYPES[ending(name)];
 
 /**
  * Sorts files {path, file}.
  *
- * Returns {kind: "zip" | "scene", name, file} (a folder in a layout that only the server
+ * Returns {kind: "zip" | "scene" | "video", name, file} (a folder in a layout that only the server
  * reads is packed into a zip here), {kind: "capture", name, images: [{name,
- * file}], cameras: {name, layout, text}, numSkipped}, or {kind: "problem", problem,
- * remedy}.
+ * file}], cameras: {name, layout, text}, numSkipped}, {kind: "photographs", name, images}
+ * without cameras, or {kind: "problem", problem, remedy}.
  */
 export async function recognise(files) {
   const visible = files.filter(({ path }) => !HIDDEN.test(path));
@@ -56,10 +74,15 @@ export async function recognise(files) {
   }
   const { top, inside } = withoutTop(visible);
   const images = inside.filter(({ path }) => IMAGE.test(path));
+  const videos = inside.filter(({ path }) => videoTypeOf(path));
+  if (images.length === 0 && videos.length === 1) {
+    const [{ path, file }] = videos;
+    return { kind: "video", name: stem(path), file };
+  }
   if (images.length === 0) {
     return problem(
       "There are no images in this.",
-      "Images end in .jpg, .png, .webp, .tif, .bmp, .heic or .avif.",
+      "Images end in .jpg, .png, .webp, .tif, .bmp, .heic or .avif; of videos, drop one.",
     );
   }
   const found = camerasIn(inside);
@@ -90,7 +113,11 @@ export function descriptionOf(found) {
   if (found.kind === "zip") return `A zip of a dataset, ${bytes(found.file.size)}.`;
   if (found.kind === "scene")
     return `A scene file, ${bytes(found.file.size)}: it is ready once uploaded.`;
+  if (found.kind === "video")
+    return `A video, ${bytes(found.file.size)}: frames are chosen of it and their cameras found.`;
   const size = found.images.reduce((sum, image) => sum + image.file.size, 0);
+  if (found.kind === "photographs")
+    return `${count(found.images.length, "photograph")}, ${bytes(size)}, without cameras: they are found once uploaded.`;
   const skipped = found.numSkipped
     ? ` ${count(found.numSkipped, "image")} without a camera stay here.`
     : "";
@@ -139,10 +166,17 @@ async function withoutCameras(top, files, images) {
       "Put the whole folder in a zip and drop that.",
     );
   }
-  return problem(
-    `There are ${images.length} images, but no file with their cameras.`,
-    "Compute the cameras with `nvs data pose photos/ -o posed/` and drop the folder posed/, or add opencv_cameras.json or transforms.json.",
-  );
+  if (images.length < FEWEST_PHOTOGRAPHS) {
+    return problem(
+      `There are only ${images.length} images, and no file with their cameras.`,
+      `Drop ${FEWEST_PHOTOGRAPHS} or more that overlap (20 are better): their cameras are found here. Or add opencv_cameras.json or transforms.json.`,
+    );
+  }
+  return {
+    kind: "photographs",
+    name: top || stem(images[0].path),
+    images: images.map(({ path, file }) => ({ name: path, file })),
+  };
 }
 
 /** Image paths that a camera file names, relative to the top; null if it is not JSON. */

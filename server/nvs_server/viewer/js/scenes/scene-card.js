@@ -67,7 +67,7 @@ export function sceneCard(actions, models) {
     renew(failure, JSON.stringify(scene.error), () => scene.error && failureOf(scene));
     renew(build, jobId, () => jobId && buildLine(scene, actions));
     if (!menuPlace.querySelector("[open]")) {
-      const key = JSON.stringify([name, state, scene.job_id, scene.num_images > 0]);
+      const key = JSON.stringify([name, state, scene.job_id, scene.num_images > 0, scene.has_video]);
       renew(menuPlace, key, () => actionMenu(scene, actions));
     }
   };
@@ -161,7 +161,8 @@ function actionMenu(scene, { changed, resume }) {
     changed();
   });
   const canBuild =
-    ["uploading", "failed", "ready"].includes(scene.state) && scene.num_images > 0;
+    ["uploading", "failed", "ready"].includes(scene.state) &&
+    (scene.num_images > 0 || scene.has_video);
   return menu("", {
     icon: icon("more"),
     title: `Actions for ${scene.name}`,

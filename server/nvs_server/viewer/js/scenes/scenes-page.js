@@ -88,7 +88,7 @@ const dropZone = (...choices) =>
       el(
         "p",
         { class: "muted" },
-        "A folder with photographs and ",
+        "Photographs or a video; photographs with ",
         el("code", {}, "opencv_cameras.json"),
         " or ",
         el("code", {}, "transforms.json"),

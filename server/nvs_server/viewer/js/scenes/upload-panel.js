@@ -1,5 +1,5 @@
 // From dropped files to a built scene, step by step in one panel: recognise, upload,
-// check, choose, build.
+// find cameras, check, choose, build.
 
 import * as api from "../lib/api.js";
 import { patiently } from "../lib/backoff.js";
@@ -8,11 +8,12 @@ import { icon } from "../lib/icons.js";
 import { guarded } from "../lib/notices.js";
 import { buildForm } from "./build-form.js";
 import { buildProgress } from "./build-progress.js";
-import { recognise } from "./capture.js";
+import { recognise, videoTypeOf } from "./capture.js";
 import { fileList } from "./file-list.js";
 import { fileProgress } from "./file-progress.js";
 import { findingsList } from "./findings.js";
 import { confirmForm, failure, readyScene } from "./panel-steps.js";
+import { posingReport } from "./posing-report.js";
 import { putFile } from "./transfer.js";
 import { Uploader } from "./uploader.js";
 
@@ -22,6 +23,7 @@ const STEPS = {
   recognise: "looking",
   confirm: "chosen",
   upload: "sending",
+  pose: "finding cameras",
   check: "checking",
   choose: "to be built",
   build: "building",
@@ -77,7 +79,7 @@ export class UploadPanel extends EventTarget {
 
   /** Goes on with a scene whose files are all there. */
   async resume() {
-    await this.#guard(() => this.#check(null));
+    await this.#guard(() => this.#goOn());
   }
 
   #step(name, ...content) {
@@ -115,7 +117,7 @@ export class UploadPanel extends EventTarget {
     this.#abort.signal.throwIfAborted();
     this.title.textContent = this.scene.name;
     this.dispatchEvent(new Event("change"));
-    if (found.kind === "capture") await this.#sendCapture(found);
+    if (found.images) await this.#sendCapture(found);
     else await this.#sendWhole(found);
   }
 
@@ -138,6 +140,10 @@ export class UploadPanel extends EventTarget {
       );
       return;
     }
+    if (!cameras) {
+      await this.#guard(() => this.#pose());
+      return;
+    }
     const report = await this.#patiently(() =>
       api.putCameras(this.scene.id, cameras.text),
     );
@@ -145,9 +151,12 @@ export class UploadPanel extends EventTarget {
   }
 
   async #sendWhole({ kind, file }) {
-    const isDataset = kind === "zip";
-    const path = (isDataset ? api.datasetPath : api.filePath)(this.scene.id);
-    const type = isDataset ? "application/zip" : "application/octet-stream";
+    const [pathOf, type] = {
+      zip: [api.datasetPath, "application/zip"],
+      scene: [api.filePath, "application/octet-stream"],
+      video: [api.videoPath, videoTypeOf(file.name)],
+    }[kind];
+    const path = pathOf(this.scene.id);
     const { content, onProgress } = fileProgress(file);
     this.#step("upload", content);
     const report = await this.#patiently(() => {
@@ -159,8 +168,41 @@ export class UploadPanel extends EventTarget {
       });
     });
     this.dispatchEvent(new Event("change"));
-    if (isDataset) await this.#guard(() => this.#check(report));
+    if (kind === "zip") await this.#guard(() => this.#check(report));
+    else if (kind === "video") await this.#guard(() => this.#pose());
     else this.#ready();
+  }
+
+  /** With a scene whose files are all there: finds its cameras, if it has none. */
+  async #goOn() {
+    this.scene = await api.scene(this.scene.id);
+    await (this.scene.has_cameras ? this.#check(null) : this.#pose());
+  }
+
+  async #pose() {
+    this.#step("pose", el("p", { class: "muted" }, "Asking for the cameras …"));
+    const job = await this.#patiently(() => api.pose(this.scene.id));
+    const final = await this.#follow(
+      "pose",
+      job,
+      "The server finds where each photograph was taken. You may leave this page.",
+    );
+    if (final.state === "succeeded") await this.#check(null);
+    else if (final.state === "cancelled")
+      this.#failed("Finding the cameras was cancelled.", "What was sent is kept.", () =>
+        this.resume(),
+      );
+    else this.#failed(final.error.problem, final.error.remedy, () => this.resume());
+  }
+
+  /** Shows a job in a step until it ends. */
+  async #follow(step, job, text) {
+    const progress = buildProgress(job.id, { signal: this.#abort.signal });
+    this.#step(step, el("p", {}, text), progress.element);
+    this.dispatchEvent(new Event("change"));
+    const final = await progress.finished;
+    this.dispatchEvent(new Event("change"));
+    return final;
   }
 
   async #check(cameras) {
@@ -179,12 +221,14 @@ export class UploadPanel extends EventTarget {
     fill(place, await this.#patiently(() => found(latest)));
     this.#step(
       "choose",
+      this.scene.posing && posingReport(this.scene.posing),
       place,
       buildForm({
         onWeights,
         sceneId: this.scene.id,
         models: this.models,
-        numImages: cameras?.num_frames ?? this.scene.num_images,
+        numImages:
+          cameras?.num_frames ?? this.scene.posing?.num_posed ?? this.scene.num_images,
         onBuild: (options) =>
           this.#guard(
             () => this.#build(options),
@@ -198,15 +242,11 @@ export class UploadPanel extends EventTarget {
   async #build(options) {
     this.#step("build", el("p", { class: "muted" }, "Asking for the build …"));
     const job = await api.build(this.scene.id, options);
-    const progress = buildProgress(job.id, { signal: this.#abort.signal });
-    this.#step(
+    const final = await this.#follow(
       "build",
-      el("p", {}, "The network reads the photographs. You may leave this page."),
-      progress.element,
+      job,
+      "The network reads the photographs. You may leave this page.",
     );
-    this.dispatchEvent(new Event("change"));
-    const final = await progress.finished;
-    this.dispatchEvent(new Event("change"));
     if (final.state === "succeeded") this.#ready();
     else if (final.state === "cancelled") await this.#check(null);
     else
