@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
-import shutil
-import struct
-import sys
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch._functorch import config as functorch_config
 from torch.nn.parallel import DistributedDataParallel
@@ -23,16 +16,11 @@ from torch.utils.checkpoint import checkpoint
 
 from nvs.model import LaCTNetwork
 from nvs.parallel.split import split_tokens
+from nvs.scene.compiler import compiler, keep_compiled, no_compiler
 from nvs.scene.precision import DTYPES, faster_dtype
 from nvs.train.config import Precision, TrainConfig
 from nvs.train.distributed import Processes
 
-CACHE_SETTING = "TORCHINDUCTOR_CACHE_DIR"
-SETTLED_SECONDS = 10.0
-"""A library that was written to since then may still be linked by another process."""
-ELF = b"\x7fELF\x02\x01"
-SECTIONS_AT = 40
-"""Where a 64-bit ELF header says where its table of sections, the last part, begins."""
 BYTES_A_CHANNEL = {True: 72, False: 128}
 """What a block, compiled or not, keeps for its gradient, for each channel of a token;
 measured."""
@@ -60,7 +48,7 @@ def prepare(
     """
     if processes.views.size > 1:
         split_tokens(network, processes.views)
-    compiles = compiler(config, processes.device) is not None
+    compiles = config.compile and compiler(processes.device) is not None
     if compiles:
         keep_compiled()
         functorch_config.activation_memory_budget = KEPT_SHARE
@@ -111,58 +99,6 @@ def _recomputing(
     return run
 
 
-def compiler(config: TrainConfig, device: torch.device) -> str | None:
-    """The compiler that compiling the block needs; None to run it eagerly.
-
-    A C++ compiler for a CPU, a C compiler for a CUDA device that Triton knows.
-    """
-    if not config.compile:
-        return None
-    if device.type == "cpu":
-        names = shlex.split(os.environ.get("CXX", "g++"))[:1]
-    elif device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
-        names = [*shlex.split(os.environ.get("CC", "gcc"))[:1], "cc", "clang"]
-    else:
-        names = []
-    return next((found for name in names if (found := shutil.which(name))), None)
-
-
-def keep_compiled() -> Path:
-    """Have torch keep compiled code in the user's cache, unless the environment says.
-
-    Libraries that are cut short, because the linker was killed, are removed: torch
-    would load them for ever after, and fail.
-
-    Returns:
-        The folder.
-    """
-    usual = user_cache_path("lact-nvs") / "compiled"
-    folder = Path(os.environ.setdefault(CACHE_SETTING, str(usual)))
-    for library in folder.rglob("*.so"):
-        with suppress(OSError):
-            settled = time.time() - library.stat().st_mtime > SETTLED_SECONDS
-            if settled and is_cut_short(library):
-                library.unlink()
-    return folder
-
-
-def is_cut_short(library: Path) -> bool:
-    """Whether a shared library ends before its table of sections does.
-
-    Where libraries are not 64-bit ELF files, only empty ones are.
-    """
-    with library.open("rb") as file:
-        header = file.read(64)
-        size = file.seek(0, os.SEEK_END)
-    if not header.startswith(ELF):
-        return size == 0 or sys.platform == "linux"
-    if len(header) < 64:
-        return True
-    (start,) = struct.unpack_from("<Q", header, SECTIONS_AT)
-    entry_size, count = struct.unpack_from("<HH", header, 58)
-    return size < start + entry_size * count
-
-
 def dtype(precision: Precision, processes: Processes) -> torch.dtype:
     """The precision of a name, the same for all processes."""
     if precision == "auto":
@@ -202,11 +138,10 @@ def describe(config: TrainConfig, processes: Processes) -> str:
     words = [machine(device), name]
     if config.precision == "auto" and device.type == "cpu":
         words[-1] += f" (bfloat16 is {gain:.1f} times as fast)"
-    if compiler(config, device) is not None:
+    if config.compile and compiler(device) is not None:
         words.append("compiled")
     elif config.compile:
-        needed = "g++" if device.type == "cpu" else "gcc"
-        words.append(f"not compiled: no compiler found, install {needed}")
+        words.append(f"not compiled: {no_compiler(device)}")
     world, sharing = processes.everyone.size, processes.views.size
     words.append(f"{world} processes" if world > 1 else "1 process")
     if sharing > 1:

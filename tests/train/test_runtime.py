@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,15 +52,9 @@ def test_without_a_compiler_the_run_is_eager_and_says_so(
     config = make_config(compile=True)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    assert runtime.compiler(config, CPU) is None
     assert "no compiler found, install g++" in runtime.describe(
         config, Processes.alone(CPU)
     )
-    monkeypatch.setenv("CXX", "ccache g++")
-    assert runtime.compiler(config, CPU) is None
-    (tmp_path / "ccache").touch(0o755)
-    assert runtime.compiler(config, CPU) == str(tmp_path / "ccache")
-    monkeypatch.delenv("CXX")
     network = runtime.build_network(config)
     posed, image = torch.rand(1, 2, 9, 16, 16), torch.rand(1, 2, 3, 16, 16)
     prepared = runtime.prepare(network, config, Processes.alone(CPU))
@@ -124,48 +115,3 @@ for eager, compiled in zip(results[:2], results[2:]):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
-    if shutil.which("gcc") is None:
-        pytest.skip("needs a C compiler")
-    source, made = tmp_path / "a.c", tmp_path / "cache" / "ab" / "a.so"
-    source.write_text("int answer(void) { return 42; }\n")
-    made.parent.mkdir(parents=True)
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", made, source], check=True)
-    return made
-
-
-def test_every_shorter_library_is_cut_short(library: Path) -> None:
-    assert not runtime.is_cut_short(library)
-    whole = library.read_bytes()
-    for size in (0, 1, 40, 64, len(whole) // 2, len(whole) - 1):
-        library.write_bytes(whole[:size])
-        assert runtime.is_cut_short(library), size
-
-
-def test_what_is_cut_short_is_removed_once_it_is_settled(
-    library: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache = library.parents[1]
-    monkeypatch.setenv(runtime.CACHE_SETTING, str(cache))
-    whole = shutil.copy(library, library.with_name("whole.so"))
-    library.write_bytes(library.read_bytes()[:500])
-    assert runtime.keep_compiled() == cache
-    assert library.exists(), "it may still be written"
-    past = time.time() - 60
-    for path in (library, Path(whole)):
-        os.utime(path, (past, past))
-    runtime.keep_compiled()
-    assert not library.exists()
-    assert Path(whole).exists()
-
-
-def test_the_cache_is_the_user_s_where_nothing_else_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv(runtime.CACHE_SETTING, "set first, so that it is put back")
-    monkeypatch.delenv(runtime.CACHE_SETTING)
-    assert tmp_path in runtime.keep_compiled().parents
