@@ -75,6 +75,7 @@ def environment(data_folder: Path, **settings: Any) -> dict[str, str]:
         "data_folder": data_folder,
         "devices": "cpu",
         "threads": 1,
+        "compile": False,
         "log_format": "json",
     } | settings
     return clean | {f"NVS_{k.upper()}": str(v) for k, v in values.items()}

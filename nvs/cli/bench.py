@@ -36,6 +36,7 @@ def bench(
         ),
     ] = None,
     precision: options.PrecisionName = None,
+    compile: options.Compile = False,
     memory_gib: options.MemoryGiB = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Say where the time goes, part by part.")
@@ -84,8 +85,11 @@ def bench(
             model_id=name,
             precision=precision,
             budget_bytes=options.budget_bytes(memory_gib),
+            compile=compile,
             group=group,
         )
+        with group.first_before_others():
+            renderer.wait_compiled(shape["height"], shape["width"], output.say_nvs)
         if profile:
             _print_parts(parts(renderer, **shape), as_json=json)
             return

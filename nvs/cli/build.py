@@ -34,6 +34,7 @@ def build(
     ] = "bfloat16",
     device: options.Device = None,
     devices: options.Devices = None,
+    compile: options.Compile = False,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
     json: options.Json = False,
@@ -67,6 +68,7 @@ def build(
             named,
             precision=precision,
             budget_bytes=options.budget_bytes(memory_gib),
+            compile=compile,
             group=group,
         )
         wanted = options.parse_size(size)
@@ -89,6 +91,10 @@ def build(
         posed = loaded(chosen, group)
         num_views = sum(group.share(len(posed)))
         framed = renderer.frame(posed, framing, up=options.parse_up(up))
+        with group.first_before_others():
+            renderer.wait_compiled(
+                posed.camera.height, posed.camera.width, output.say_nvs
+            )
         start = time.perf_counter()
         if not group.is_first:
             renderer.prefill(posed, framing=framed)
@@ -130,7 +136,7 @@ def build(
                 "framing": result.normalisation.kind,
                 "expect": framed.verdict,
                 "device": devices or str(renderer.device),
-                "precision": renderer.precision.name,
+                "precision": renderer.computes,
                 "prefill_seconds": seconds,
                 "tokens_per_second": tokens / renderer.config.patch_size**2 / seconds,
                 "file_bytes": scene.stat().st_size,

@@ -21,6 +21,7 @@ def demo(
     size: options.Size = None,
     device: options.Device = None,
     precision: options.PrecisionName = None,
+    compile: options.Compile = False,
     json: options.Json = False,
 ) -> None:
     """Build the bundled sample, render an orbit and compare held-out views."""
@@ -34,12 +35,15 @@ def demo(
     from nvs.scene.video import write_video
 
     inputs, targets = sample_split()
-    renderer = Renderer.from_weights(weights, device=device, precision=precision)
+    renderer = Renderer.from_weights(
+        weights, device=device, precision=precision, compile=compile
+    )
     wanted = options.parse_size(size) or renderer.trained_on.default_size
     patch = renderer.config.patch_size
     views = load_views(SAMPLE, size=wanted, patch_size=patch, views=inputs)
     held_out = load_views(SAMPLE, size=wanted, patch_size=patch, views=targets)
 
+    renderer.wait_compiled(views.camera.height, views.camera.width, output.say_nvs)
     start = time.perf_counter()
     with output.progress(f"prefill {len(views)} views", unit="groups") as update:
         scene = renderer.prefill(views, progress=update)
@@ -65,7 +69,7 @@ def demo(
         {
             "weights": renderer.model_id,
             "device": str(renderer.device),
-            "precision": renderer.precision.name,
+            "precision": renderer.computes,
             "inputs": len(inputs),
             "size": f"{scene.height}×{scene.width}",
             "prefill_seconds": prefill_seconds,

@@ -41,6 +41,7 @@ def render(
     weights: options.Weights = None,
     device: options.Device = None,
     devices: options.Devices = None,
+    compile: options.Compile = False,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
     json: options.Json = False,
@@ -82,6 +83,7 @@ def render(
             named,
             precision=precision,
             budget_bytes=options.budget_bytes(memory_gib),
+            compile=compile,
             group=group,
         )
         source, wanted = (loaded.height, loaded.width), options.parse_size(size)
@@ -119,6 +121,8 @@ def render(
                 zoom,
             )
             usual_fps = stated_fps or FPS
+        with group.first_before_others():
+            renderer.wait_compiled(height, width, output.say_nvs)
         start = time.perf_counter()
         images = renderer.render_dealt(loaded, cameras, to_uint8)
         if not group.is_first:
@@ -138,7 +142,7 @@ def render(
                 "height": height,
                 "width": width,
                 "device": devices or str(renderer.device),
-                "precision": renderer.precision.name,
+                "precision": renderer.computes,
                 "seconds": seconds,
                 "milliseconds_per_frame": 1000 * seconds / count,
             },

@@ -50,7 +50,7 @@ class Block(nn.Module):
         turns: Turns | None = None,
     ) -> Float[Tensor, "batch view token dim"]:
         """Views through the block with fast weights that are given."""
-        return self.transform(self.read(self.attend(x), weights, turns))
+        return self.finish(self.attend(x), weights, turns)
 
     def attend(
         self, x: Float[Tensor, "batch view token dim"]
@@ -67,6 +67,15 @@ class Block(nn.Module):
         """What these views add to the gradient of the fast weights."""
         tokens = rearrange(x, "b v t d -> b (v t) d")
         return self.lact.write(weights, self.lact_norm(tokens), turns)
+
+    def finish(
+        self,
+        x: Float[Tensor, "batch view token dim"],
+        weights: FastWeights,
+        turns: Turns | None = None,
+    ) -> Float[Tensor, "batch view token dim"]:
+        """All that follows attention, with fast weights that are given."""
+        return self.transform(self.read(x, weights, turns))
 
     def read(
         self,

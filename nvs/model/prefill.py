@@ -106,6 +106,5 @@ def prefill_in_groups(
         if index + 1 == len(network.layers):
             break
         for number, group in enumerate(groups):
-            read = block.read(stream[:, group], weights, turns(number))
-            stream[:, group] = block.transform(read)
+            stream[:, group] = block.finish(stream[:, group], weights, turns(number))
             count()

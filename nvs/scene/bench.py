@@ -54,7 +54,7 @@ def bench(
         "device": device_name(device),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "precision": renderer.precision.name,
+        "precision": renderer.computes,
         "model": renderer.model_id,
         "num_views": num_views,
         **size,

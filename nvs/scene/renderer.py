@@ -24,6 +24,7 @@ from nvs.model.trained_on import Poses, TrainedOn
 from nvs.model.weights import Weights, load_weights
 from nvs.parallel.group import Group
 from nvs.process import keep_freed_memory
+from nvs.scene.compiled import CompiledBlocks
 from nvs.scene.framing import Framing, choose
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
@@ -58,6 +59,8 @@ class Renderer:
         group: Ranks that build a scene together, each from its own views: they make
             their renderers, `frame` and `prefill` together, in the precision of the
             first. Its device is the renderer's.
+        compile: Have blocks run compiled as soon as they are (`nvs.scene.compiled`),
+            which changes results by rounding.
 
     Raises:
         ConfigError: If the device or the precision does not exist here.
@@ -74,6 +77,7 @@ class Renderer:
         precision: str | None = None,
         budget_bytes: int | None = None,
         group: Group | None = None,
+        compile: bool = False,
     ) -> None:
         self.group = group or Group.alone(pick_device(device))
         self.device = self.group.device
@@ -82,6 +86,9 @@ class Renderer:
         self.precision = self.group.of_first(Precision.named(precision, self.device))
         self.network = checkpoint.network().to(self.device).requires_grad_(False)
         self.precision.prepare(self.network)
+        self.compiled: CompiledBlocks | None = None
+        if compile:
+            self.compiled = CompiledBlocks(self.network, self.precision, self.device)
         self.config = checkpoint.config
         self.model_id = model_id
         self.model_digest = checkpoint.digest
@@ -104,6 +111,7 @@ class Renderer:
         precision: str | None = None,
         budget_bytes: int | None = None,
         group: Group | None = None,
+        compile: bool = False,
     ) -> Renderer:
         """A renderer of weights, of a name or path of them, or of the default ones.
 
@@ -123,6 +131,7 @@ class Renderer:
             precision=precision,
             budget_bytes=budget_bytes,
             group=group,
+            compile=compile,
         )
 
     def among(self, group: Group) -> Renderer:
@@ -163,6 +172,25 @@ class Renderer:
             world_up=views.world_up,
             white_background=mostly_white(torch.cat([white for _, white in everyone])),
         )
+
+    def wait_compiled(
+        self, height: int, width: int, say: Callable[[str], None]
+    ) -> None:
+        """Wait until images of a size run compiled, if that was asked for and can be.
+
+        Args:
+            height: In pixels, as for the width.
+            width: In pixels.
+            say: Called with a line if there is something to wait for.
+        """
+        if self.compiled is not None:
+            self.compiled.wait(cost.num_tokens(self.config, height, width), say)
+
+    @property
+    def computes(self) -> str:
+        """What it computes with, such as `bfloat16` or `bfloat16, compiled`."""
+        is_compiled = self.compiled is not None and self.compiled.is_ready
+        return self.precision.name + ", compiled" * is_compiled
 
     def group_size(self, height: int, width: int) -> int:
         """How many views of a size are worked on at once."""

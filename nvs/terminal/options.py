@@ -33,6 +33,15 @@ PrecisionName = Annotated[
         help="auto (bfloat16 where the device is faster in it), float32 or bfloat16.",
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile/--no-compile",
+        envvar="NVS_COMPILE",
+        help="Run what is compiled for this machine and network; the first time waits "
+        "some minutes for it.",
+    ),
+]
 MemoryGiB = Annotated[
     float | None,
     typer.Option(help="Memory for activations, beside weights and residual stream."),

@@ -41,6 +41,11 @@ def say(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
+def say_nvs(line: str) -> None:
+    """A line of this program to people."""
+    say(f"nvs: {line}")
+
+
 @contextmanager
 def said_once(logger_name: str) -> Generator[None]:
     """Let every message of a logger through once in the block, not again and again."""

@@ -48,6 +48,13 @@ def serve(
     precision: Annotated[
         str | None, typer.Option(help="auto, float32 or bfloat16.")
     ] = None,
+    compile: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Run compiled as soon as that is done for this machine.",
+        ),
+    ] = None,
     max_render_queue: Annotated[
         int | None, typer.Option(help="Renders let in at one time; more get 429.")
     ] = None,
@@ -83,6 +90,7 @@ def serve(
                 weights=weights,
                 devices=devices,
                 precision=precision,
+                compile=compile,
                 max_render_queue=max_render_queue,
                 max_job_queue=max_job_queue,
                 drain_seconds=drain_seconds,

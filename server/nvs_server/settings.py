@@ -80,6 +80,11 @@ class ComputeSettings(BaseModel):
         description="Precision of the network; auto is bfloat16 where the device is "
         "faster in it, else float32.",
     )
+    compile: bool = Field(
+        True,
+        description="Have renders and builds run compiled on processors as soon as "
+        "another process has compiled for this machine, once, which takes minutes.",
+    )
     threads: Count | None = Field(
         None, description="Threads of each worker; empty leaves it to torch."
     )

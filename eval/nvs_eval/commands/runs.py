@@ -72,6 +72,7 @@ def gso(
     device: options.Device = None,
     devices: options.Devices = None,
     precision: options.PrecisionName = None,
+    compile: options.Compile = False,
     json: options.Json = False,
 ) -> None:
     """Objects on the 64-camera rig: fixed inputs, 8 fixed targets."""
@@ -107,6 +108,7 @@ def dl3dv(
     device: options.Device = None,
     devices: options.Devices = None,
     precision: options.PrecisionName = None,
+    compile: options.Compile = False,
     json: options.Json = False,
 ) -> None:
     """Real captures: every 8th frame a target, inputs by k-means over the others."""
@@ -129,7 +131,8 @@ def _run(protocol: str, given: dict[str, Any]) -> None:
     values["methods"] = None if methods is None else methods.split(",")
     values["views"] = options.parse_indices(values["views"], "--views")
     values["sizes"] = parse_sizes(values.pop("size"))
-    values["require_lpips"] = values["require_lpips"] or None
+    for flag in ("require_lpips", "compile"):
+        values[flag] = values[flag] or None
     settings = {} if config is None else read_settings(Path(config))
     settings |= {key: value for key, value in values.items() if value is not None}
     if settings.setdefault("protocol", protocol) != protocol:

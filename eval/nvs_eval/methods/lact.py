@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -10,6 +11,7 @@ from nvs.cameras import Camera, PoseNormalisation
 from nvs.config import UpdateRule
 from nvs.model.checkpoint import Checkpoint, weights_digest
 from nvs.scene import PosedViews, Renderer
+from nvs.terminal import output
 from nvs_eval.methods.base import Built, Images
 
 
@@ -21,16 +23,20 @@ class LactMethod:
         self.name = name
         self.patch_size = renderer.config.patch_size
         self.device = renderer.device
-        self.about = {
+        self.about: dict[str, Any] = {
             "method": "lact",
             "weights": renderer.model_id,
             "weights_digest": renderer.model_digest,
             "update_rule": renderer.config.update_rule,
             "precision": renderer.precision.name,
         }
+        if renderer.compiled is not None:
+            self.about["compiled"] = True
 
     def build(self, views: PosedViews, normalisation: PoseNormalisation) -> Built:
-        """Prefill."""
+        """Prefill, compiled where that is asked for."""
+        camera = views.camera
+        self.renderer.wait_compiled(camera.height, camera.width, output.say_nvs)
         scene = self.renderer.prefill(
             views,
             normalisation=normalisation,

@@ -33,6 +33,7 @@ def make_methods(
     device: str | None,
     precision: str | None,
     seed: int,
+    compile: bool = False,
 ) -> list[Method]:
     """The methods that a run evaluates, each once.
 
@@ -44,6 +45,7 @@ def make_methods(
         device: See `Renderer`.
         precision: See `Renderer`.
         seed: Of random weights.
+        compile: See `Renderer`.
 
     Raises:
         ConfigError: If a method is unknown or comes twice under one name.
@@ -68,7 +70,7 @@ def make_methods(
                     chosen = replace(chosen, checkpoint=checkpoint)
                     label = f"{label}, {option.replace('_', ' ')}"
                 renderer = Renderer.from_weights(
-                    chosen, device=device, precision=precision
+                    chosen, device=device, precision=precision, compile=compile
                 )
                 methods.append(LactMethod(renderer, name=label))
         elif spec == "nearest":

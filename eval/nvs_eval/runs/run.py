@@ -67,6 +67,7 @@ def _run(
             weights=settings.weights or [None],
             device=str(group.device),
             precision=settings.precision,
+            compile=settings.compile,
             seed=settings.seed,
         )
     metrics = Metrics(

@@ -51,6 +51,8 @@ class RunSettings:
     """`cpu`, `cuda`, …; CUDA where there is some."""
     precision: str | None = None
     """`float32` or `bfloat16`; what suits the device."""
+    compile: bool = False
+    """Whether LaCT runs compiled; the first time waits for it."""
     pictures: int = 1
     """How many targets of a scene are kept as pictures; -1 for all."""
     lpips_vgg: str | None = None

@@ -71,8 +71,13 @@ def load_models(settings: ComputeSettings, device: str | None) -> Models:
     models: Models = {}
     for name in settings.weights:
         renderer = Renderer.from_weights(
-            name, device=device, precision=settings.precision
+            name,
+            device=device,
+            precision=settings.precision,
+            compile=settings.compile,
         )
+        if renderer.compiled is not None:
+            renderer.compiled.begin()
         if renderer.model_id in models:
             raise ConfigError(
                 f"weights {name!r}: there are others called {renderer.model_id}",

@@ -138,7 +138,11 @@ def ignore(*_: object) -> None:
 def local_settings(tmp_path_factory: pytest.TempPathFactory) -> ComputeSettings:
     folder = tmp_path_factory.mktemp("backend")
     return ComputeSettings(
-        data_folder=folder, threads=1, devices=("cpu",), precision="float32"
+        compile=False,
+        data_folder=folder,
+        threads=1,
+        devices=("cpu",),
+        precision="float32",
     )
 
 

@@ -45,6 +45,7 @@ from nvs_server.settings import ComputeSettings
 
 async def main(folder, views):
     settings = ComputeSettings(
+        compile=False,
         data_folder=folder, threads=1, devices=("cpu",), precision="float32"
     )
     backend = LocalBackend(settings)

@@ -22,7 +22,9 @@ from nvs_server.settings import ComputeSettings
 
 @pytest.fixture(scope="module")
 def model() -> Served:
-    return load_models(ComputeSettings(precision="float32"), "cpu")["lact_tiny"]
+    return load_models(ComputeSettings(precision="float32", compile=False), "cpu")[
+        "lact_tiny"
+    ]
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def exported(tmp_path: Path) -> Served:
         random_checkpoint(config).state,
         about={"trained_on": {"poses": "scene", "sizes": [[64, 64], [16, 24]]}},
     )
-    (model,) = load_models(ComputeSettings(weights=str(folder)), "cpu").values()
+    (model,) = load_models(
+        ComputeSettings(weights=str(folder), compile=False), "cpu"
+    ).values()
     return model
 
 
@@ -121,4 +125,4 @@ def test_settings_that_cannot_work(
     change: dict[str, str], device: str, match: str
 ) -> None:
     with pytest.raises(ConfigError, match=match):
-        load_models(ComputeSettings().model_copy(update=change), device)
+        load_models(ComputeSettings(compile=False).model_copy(update=change), device)
