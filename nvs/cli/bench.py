@@ -63,6 +63,11 @@ def bench(
             f"--views is {views}, --repeats is {repeats}",
             remedy="Both must be at least 1.",
         )
+    if profile and compile:
+        raise ConfigError(
+            "--profile is given beside --compile",
+            remedy="Give one of them: compiled blocks have no parts to be timed.",
+        )
     if profile and ranks is not None:
         raise ConfigError(
             f"--profile is given beside --ranks {ranks}", remedy="Give one of them."

@@ -35,6 +35,13 @@ def build(
     device: options.Device = None,
     devices: options.Devices = None,
     compile: options.Compile = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print work, expected time and memory on this machine; build nothing.",
+        ),
+    ] = False,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
     json: options.Json = False,
@@ -50,6 +57,7 @@ def build(
     from nvs.scene.datasets import read_dataset
     from nvs.scene.holdout import compare, split
     from nvs.scene.pictures import write_png
+    from nvs.scene.plan import plan
     from nvs.scene.precision import DTYPES, pick_device
 
     if keep not in DTYPES:
@@ -57,6 +65,11 @@ def build(
     if scene.is_dir():
         raise OutputError(
             f"{scene} is a folder", remedy="Name a file, such as chair.scene."
+        )
+    if dry_run and devices is not None:
+        raise ConfigError(
+            f"--dry-run is given beside --devices {devices}",
+            remedy="It tells of one device: leave --devices out.",
         )
     if launch.started(devices):
         return
@@ -68,7 +81,7 @@ def build(
             named,
             precision=precision,
             budget_bytes=options.budget_bytes(memory_gib),
-            compile=compile,
+            compile=compile and not dry_run,
             group=group,
         )
         wanted = options.parse_size(size)
@@ -88,6 +101,15 @@ def build(
             if chosen is None:
                 chosen = list(range(len(read_dataset(images, format=format).frames)))
             chosen, kept_out = split(chosen, holdout)
+        if dry_run:
+            expected = plan(
+                renderer,
+                read_dataset(images, format=format, views=chosen).frames,
+                size=wanted or renderer.trained_on.default_size,
+                dtype=DTYPES[keep],
+            )
+            output.print_result(expected, as_json=json, title=f"what {scene} takes")
+            return
         posed = loaded(chosen, group)
         num_views = sum(group.share(len(posed)))
         framed = renderer.frame(posed, framing, up=options.parse_up(up))

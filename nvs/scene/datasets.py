@@ -35,15 +35,26 @@ def is_dataset(path: Path) -> bool:
     return any(reader.recognises(path) for reader in readers())
 
 
-def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
+def read_dataset(
+    path: Path | str,
+    *,
+    format: str | None = None,
+    views: Sequence[int] | None = None,
+) -> Dataset:
     """Frames of a dataset in a layout that is recognised, or named by `format`.
 
     Images that are listed but missing are left out, with one warning of the logger
     `nvs.data`. So is what is there and not used, one warning for each kind.
 
+    Args:
+        path: A dataset folder or file.
+        format: Name of a layout.
+        views: Indices of the frames that are wanted; all if absent.
+
     Raises:
         DatasetError: If there is nothing at the path, no reader recognises it, none of
-            its images exists or the dataset is not as its layout says.
+            its images exists, the dataset is not as its layout says, or a view is not
+            there.
     """
     path = Path(path)
     if not path.exists():
@@ -72,7 +83,21 @@ def read_dataset(path: Path | str, *, format: str | None = None) -> Dataset:
         )
     for note in dataset.notes:
         _logger.warning("%s: %s", path, note)
-    return dataset
+    return dataset if views is None else _only(dataset, views, path)
+
+
+def _only(dataset: Dataset, views: Sequence[int], path: Path) -> Dataset:
+    """The dataset with the frames of some indices."""
+    if not views:
+        raise DatasetError("no views are chosen", remedy="Choose at least one.")
+    for index in views:
+        if not 0 <= index < len(dataset.frames):
+            raise DatasetError(
+                f"there is no view {index}",
+                remedy=f"Choose from 0 to {len(dataset.frames) - 1}.",
+                subject=path,
+            )
+    return replace(dataset, frames=tuple(dataset.frames[index] for index in views))
 
 
 def _readers_of(path: Path, format: str | None) -> list[Reader]:
@@ -137,21 +162,9 @@ def load_views(
         ConfigError: If there are more ranks than views.
         DatasetError, CameraError, ImageError: Naming the file or view and the remedy.
     """
-    dataset = read_dataset(path, format=format)
-    frames = list(dataset.frames)
-    if views is not None:
-        if not views:
-            raise DatasetError("no views are chosen", remedy="Choose at least one.")
-        for index in views:
-            if not 0 <= index < len(frames):
-                raise DatasetError(
-                    f"there is no view {index}",
-                    remedy=f"Choose from 0 to {len(frames) - 1}.",
-                    subject=path,
-                )
-        frames = [frames[index] for index in views]
+    dataset = read_dataset(path, format=format, views=views)
     return PosedViews.from_frames(
-        frames,
+        dataset.frames,
         size=size,
         patch_size=patch_size,
         world_up=dataset.world_up,

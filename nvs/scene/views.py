@@ -40,6 +40,30 @@ def mostly_white(shares: Float[Tensor, "view"]) -> bool:
     return float(shares.quantile(0.5)) > MOSTLY
 
 
+def common_size(
+    frames: Sequence[Frame], *, size: tuple[int, int] | int | None, patch_size: int
+) -> tuple[int, int]:
+    """The height and width in pixels that frames come to.
+
+    Args:
+        frames: The frames, at least one.
+        size: See `load_views`, as for the patch.
+        patch_size: Side of the network's patch in pixels.
+
+    Raises:
+        CameraError: If a camera is unusable; the message names its frame.
+        ConfigError: If the size is smaller than one patch.
+    """
+    for frame in frames:
+        frame.camera.check([frame.name])
+    if isinstance(size, tuple):
+        return fitting_size(size, longest_px=None, patch_size=patch_size)
+    first = frames[0].camera
+    return fitting_size(
+        (first.height, first.width), longest_px=size, patch_size=patch_size
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PosedViews:
     """Images with their cameras, one size for all, checked on construction.
@@ -163,15 +187,7 @@ class PosedViews:
             ConfigError: If the size is smaller than one patch, or if there are more
                 ranks than views.
         """
-        for frame in frames:
-            frame.camera.check([frame.name])
-        if size is None or isinstance(size, int):
-            first = frames[0].camera
-            height, width = fitting_size(
-                (first.height, first.width), longest_px=size, patch_size=patch_size
-            )
-        else:
-            height, width = fitting_size(size, longest_px=None, patch_size=patch_size)
+        height, width = common_size(frames, size=size, patch_size=patch_size)
         if group is not None:
             own = group.part(len(frames), "views")
             frames = frames[own.start : own.stop]

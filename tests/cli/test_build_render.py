@@ -30,6 +30,24 @@ def test_build_reports_what_it_did(nvs, dataset: Path, weights: Path, tmp_path) 
     assert done.json["tokens_per_second"] > 0
 
 
+def test_a_dry_run_tells_what_a_build_takes(nvs, dataset, weights, tmp_path) -> None:
+    path = tmp_path / "b.scene"
+    command = ("build", dataset, "-o", path, "--weights", weights, "--json")
+    sized = ("--views", "0,3-5", "--size", "16x24", "--keep", "float32")
+    told = nvs(*command, *sized, "--dry-run").json
+    assert not path.exists()
+    assert (told["views"], told["height"], told["width"]) == (4, 16, 24)
+    assert told["tokens"] == 4 * 2 * 3
+    assert told["expected_seconds"] > 0
+    parts = ("weights", "images", "residual", "group", "scene")
+    assert told["memory_bytes"] == sum(told[f"{part}_bytes"] for part in parts)
+    assert nvs(*command, *sized).code == 0
+    stored = sum(w.nbytes for block in Scene.load(path).fast_weights for w in block)
+    assert told["scene_bytes"] == stored
+    assert nvs(*command, "--dry-run", "--devices", "cpu:2").code == 2
+    assert nvs(*command, "--dry-run", "--views", "8").code == 2
+
+
 def test_build_chooses_views_and_size(nvs, dataset, weights, tmp_path) -> None:
     path = tmp_path / "b.scene"
     done = nvs(
