@@ -105,7 +105,6 @@ def test_sigterm_finishes_what_runs_and_lets_nothing_else_in(
     assert ticket not in text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trusted", "client"), [("127.0.0.0/8", "203.0.113.7"), ("", "127.0.0.1")]
 )
@@ -120,6 +119,7 @@ def test_only_trusted_proxies_say_who_asks(
     assert entry["client"] == client
 
 
+@pytest.mark.slow
 def test_the_drain_time_is_limited(serve: Serve) -> None:
     served = serve(drain_seconds=1)
     with half_sent(served.base_url, {}):
