@@ -32,7 +32,8 @@ set -e
 mount --bind /proc {root}/proc
 mount --rbind /dev {root}/dev
 ip link set lo up 2>/dev/null || true
-exec env --ignore-environment {variables} chroot --userspec={user} {root} sh -c {script}
+exec chroot --userspec={user} {root} \
+    /usr/bin/env --ignore-environment {variables} sh -c {script}
 """
 SERVED = """
 cd {folder}
