@@ -7,6 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
+# Of the first the schema of compose files is read. The second asks for an older typer
+# than ours, and works with ours.
+ALONE := docker-compose==1.29.2 openapi-python-client==0.29.1 ruamel-yaml==0.19.1
+
 .PHONY: demo test check slow clean
 
 demo: $(VENV)/.core
@@ -32,6 +36,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 
 $(VENV)/.all: $(VENV)/.core
 	$(PIP) --editable '.[data,dev,eval,server,train]'
+	$(PIP) --no-deps $(ALONE)
 	touch $@
 
 clean:

@@ -168,7 +168,9 @@ class VideoRequest(Schema):
         }
     )
 
-    trajectory: Trajectory = AsCaptured(kind="auto", num_frames=DEFAULT_FRAMES)
+    trajectory: Trajectory = Field(
+        default_factory=lambda: AsCaptured(kind="auto", num_frames=DEFAULT_FRAMES)
+    )
     """The way of the camera; one that follows the capture if absent."""
     height: Side
     """Height in pixels: a multiple of the model's patch size."""

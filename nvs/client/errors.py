@@ -159,6 +159,12 @@ def _redirected(response: httpx.Response) -> ServiceError:
 
 
 def _usual_remedy(status: int) -> str:
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return (
+            "A proxy before the service refuses bodies of this size. Raise its limit: "
+            "client_max_body_size in nginx, which is 1 MiB by default, request_body "
+            "max_size in Caddy."
+        )
     if status == HTTPStatus.UNAUTHORIZED:
         return "Give a key that is valid for this server."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

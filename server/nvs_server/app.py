@@ -15,6 +15,7 @@ from starlette.types import ExceptionHandler
 from nvs.errors import ConfigError, NvsError
 from nvs_server.compute.local import LocalBackend
 from nvs_server.compute.protocol import Backend
+from nvs_server.edge.addresses import HeadOfGet, RelativeLocations
 from nvs_server.edge.admission import Admission, Inspections
 from nvs_server.edge.body import BodyLimit
 from nvs_server.edge.browsers import HostAndOrigin, SecurityHeaders
@@ -118,6 +119,8 @@ def _add_middlewares(app: FastAPI) -> None:
     settings: Settings = state.settings
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(WholeAnswers)
+    app.add_middleware(HeadOfGet)
+    app.add_middleware(RelativeLocations)
     app.add_middleware(
         Authentication,
         settings=settings,

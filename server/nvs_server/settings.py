@@ -228,6 +228,11 @@ class Settings(ComputeSettings, BaseSettings):
     allowed_origins: Names = Field(
         (), description="Origins of other sites whose pages may use the API (CORS)."
     )
+    trusted_proxies: Names = Field(
+        (),
+        description="Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: "
+        "addresses or networks, or `*`; empty believes none.",
+    )
     frame_ancestors: Annotated[
         tuple[PageSource, ...], NoDecode, BeforeValidator(_split)
     ] = Field(

@@ -105,6 +105,20 @@ def test_sigterm_finishes_what_runs_and_lets_nothing_else_in(
     assert ticket not in text
 
 
+@pytest.mark.parametrize(
+    ("trusted", "client"), [("127.0.0.0/8", "203.0.113.7"), ("", "127.0.0.1")]
+)
+def test_only_trusted_proxies_say_who_asks(
+    serve: Serve, trusted: str, client: str
+) -> None:
+    served = serve(trusted_proxies=trusted)
+    forwarded = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+    httpx.get(f"{served.base_url}/v1/me", headers=forwarded)
+    served.stop()
+    (entry,) = (one for one in served.log if one.get("route") == "/v1/me")
+    assert entry["client"] == client
+
+
 @pytest.mark.slow
 def test_the_drain_time_is_limited(serve: Serve) -> None:
     served = serve(drain_seconds=1)

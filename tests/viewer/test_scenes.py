@@ -77,7 +77,9 @@ def test_a_folder_becomes_a_scene(
         "views": {"count": 2, "method": "kmeans"},
     }
     link = page.locator("text=Walk around")
-    expect(link).to_have_attribute("href", re.compile("^/scenes/[a-z2-7]{26}$"))
+    expect(link).to_have_attribute(
+        "href", re.compile(f"^{fake.url}/scenes/[a-z2-7]{{26}}$")
+    )
 
 
 def test_a_lost_upload_goes_on_and_skips_what_is_there(

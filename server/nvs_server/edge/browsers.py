@@ -68,6 +68,8 @@ class HostAndOrigin:
             return
         if origin in self.origins or _host(origin) == host:
             return
+        if headers.get("sec-fetch-site") == "same-origin":
+            return
         raise Problem(
             "origin-refused", f"Pages of {origin[:80]!r} may not use this server."
         )

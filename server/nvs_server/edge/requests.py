@@ -116,6 +116,7 @@ class RequestTelemetry:
         level = "debug" if route in QUIET_ROUTES and status < 400 else "info"
         getattr(log, level)(
             "request",
+            client=(scope.get("client") or [None])[0],
             method=method,
             route=route,
             status=status,
@@ -171,8 +172,8 @@ def _methods(connection: HTTPConnection) -> set[str]:
         for route in iter_route_contexts(connection.app.routes)
         if route.path_regex.match(connection.scope["path"])
     ]
-    own = {method for route in here for method in route.methods or ()}
-    return own or {"GET", "HEAD"}
+    own = {method for route in here for method in route.methods or ()} or {"GET"}
+    return own | {"HEAD"} if "GET" in own else own
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:

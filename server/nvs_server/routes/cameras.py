@@ -63,10 +63,8 @@ EXAMPLE = [
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            JSON_TYPE: {"schema": {}, "example": EXAMPLE},
-            ZIP_TYPE: {"schema": {"type": "string", "format": "binary"}},
-        },
+        "content": {JSON_TYPE: {"schema": {}, "example": EXAMPLE}},
+        "description": f"One camera file; or, as {ZIP_TYPE}, an archive of several.",
     }
 }
 

@@ -34,6 +34,7 @@ from nvs_server.routes.dependencies import (
     Scenes,
     SettingsDep,
     Writer,
+    binary,
     errors,
     find_scene,
     required_model,
@@ -47,7 +48,7 @@ OTHER_FILES = 1000
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {ZIP_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        "content": binary(ZIP_TYPE),
     }
 }
 

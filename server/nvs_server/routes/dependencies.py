@@ -87,6 +87,13 @@ def errors(*slugs: str) -> dict[int | str, dict[str, Any]]:
     return documented(*_EVERYWHERE, *slugs)
 
 
+def binary(*media_types: str) -> dict[str, Any]:
+    """The content of a body or an answer that is a file, of one of these types."""
+    return {
+        name: {"schema": {"type": "string", "format": "binary"}} for name in media_types
+    }
+
+
 def is_id(text: str) -> bool:
     """Whether a text can be the id of a scene or a job."""
     return re.fullmatch(ID_PATTERN, text) is not None

@@ -24,6 +24,7 @@ from nvs_server.routes.dependencies import (
     Reader,
     Runner,
     Writer,
+    binary,
     errors,
     is_id,
 )
@@ -168,7 +169,7 @@ async def events(
     summary="Download the video of a job",
     response_class=Response,
     responses={
-        200: {"content": {"video/mp4": {}}, "description": "The video."},
+        200: {"content": binary("video/mp4"), "description": "The video."},
         206: {"description": "The range that was asked for."},
         304: {"description": "The video that If-None-Match names is still right."},
     }

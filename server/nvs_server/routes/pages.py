@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from nvs.api.system import Problem
+from nvs_server.edge.addresses import root_from
 
 VIEWER = Path(__file__).parents[1] / "viewer"
 POLICY = "; ".join(
@@ -42,9 +39,22 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 @router.get("/scenes")
 @router.get("/scenes/{path:path}")
-async def page(path: str = "") -> FileResponse:
+def page(request: Request, path: str = "") -> HTMLResponse:
     """The viewer's page; it reads the rest of the address itself."""
-    return FileResponse(VIEWER / "index.html", headers=HEADERS)
+    return _html("index.html", request)
+
+
+@router.get("/docs")
+def docs(request: Request) -> HTMLResponse:
+    """The interactive description (Swagger UI)."""
+    return _html("docs.html", request)
+
+
+def _html(name: str, request: Request) -> HTMLResponse:
+    """A page whose addresses, written from the root as `./…`, are right where it is."""
+    text = (VIEWER / name).read_text(encoding="utf-8")
+    text = text.replace('="./', f'="{root_from(request.scope)}')
+    return HTMLResponse(text, headers=HEADERS)
 
 
 class ViewerFiles(StaticFiles):
@@ -84,7 +94,11 @@ def describe(app: FastAPI) -> None:
 
 def _schema(app: FastAPI) -> dict[str, Any]:
     schema = get_openapi(
-        title=TITLE, version=VERSION, description=DESCRIPTION, routes=app.routes
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
+        routes=app.routes,
+        servers=[{"url": "."}],
     )
     components: dict[str, Any] = schema.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
@@ -118,34 +132,3 @@ def _drop_default_422(operation: dict[str, Any]) -> None:
         del content["application/json"]
         if not content:
             del operation["responses"]["422"]
-
-
-CDN = "https://cdn.jsdelivr.net"
-PAGE = bytes(
-    get_swagger_ui_html(
-        openapi_url="/openapi.json", title="lact-nvs API", swagger_favicon_url="data:,"
-    ).body
-)
-INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-
-
-def _docs_policy() -> str:
-    digests = (
-        b64encode(sha256(script).digest()).decode()
-        for script in INLINE_SCRIPT.findall(PAGE)
-    )
-    scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {CDN} {scripts}; "
-        f"style-src {CDN} 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'"
-    )
-
-
-DOCS_POLICY = _docs_policy()
-
-
-@router.get("/docs")
-async def docs() -> HTMLResponse:
-    """The interactive description (Swagger UI, which the browser loads from a CDN)."""
-    return HTMLResponse(PAGE, headers={"Content-Security-Policy": DOCS_POLICY})

@@ -26,6 +26,7 @@ from nvs_server.routes.dependencies import (
     Scenes,
     SettingsDep,
     Writer,
+    binary,
     errors,
     find_scene,
 )
@@ -37,10 +38,8 @@ MEDIA_TYPES = tuple(dict.fromkeys(VIDEO_TYPES.values()))
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            name: {"schema": {"type": "string", "format": "binary"}}
-            for name in MEDIA_TYPES
-        },
+        "content": binary("video/mp4"),
+        "description": f"The file, of one of these types: {', '.join(MEDIA_TYPES)}.",
     }
 }
 DEFAULTS = PoseRequest()

@@ -25,6 +25,7 @@ from nvs_server.routes.dependencies import (
     SceneId,
     Scenes,
     SettingsDep,
+    binary,
     errors,
     find_scene,
 )
@@ -65,10 +66,7 @@ router = APIRouter(prefix="/v1/scenes", tags=["renders"], route_class=AdmittedRo
     response_class=Response,
     responses={
         200: {
-            "content": {
-                name: {"schema": {"type": "string", "format": "binary"}}
-                for name in PICTURE_TYPES
-            },
+            "content": binary(*PICTURE_TYPES),
             "description": "The picture; Server-Timing says where the time went.",
             "headers": {
                 "Server-Timing": {
@@ -115,10 +113,7 @@ async def render(
     response_class=Response,
     responses={
         200: {
-            "content": {
-                name: {"schema": {"type": "string", "format": "binary"}}
-                for name in PACKINGS
-            },
+            "content": binary(*PACKINGS),
             "description": "Pictures `00000.png`, `00001.png`, … in the given order.",
         }
     }

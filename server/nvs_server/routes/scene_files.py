@@ -23,6 +23,7 @@ from nvs_server.routes.dependencies import (
     SceneId,
     Scenes,
     Writer,
+    binary,
     built_file,
     errors,
     find_scene,
@@ -36,14 +37,14 @@ SCENE_TYPE = "application/octet-stream"
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {SCENE_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        "content": binary(SCENE_TYPE),
     }
 }
 
 files = APIRouter(tags=["scene files"])
 inputs = APIRouter(tags=["inputs"])
-PNG = {"content": {"image/png": {}}, "description": "The picture."}
-JPEG = {"content": {"image/jpeg": {}}, "description": "The thumbnail."}
+PNG = {"content": binary("image/png"), "description": "The picture."}
+JPEG = {"content": binary("image/jpeg"), "description": "The thumbnail."}
 NOT_MODIFIED = {"description": "The picture that If-None-Match names is still right."}
 
 
@@ -54,7 +55,7 @@ NOT_MODIFIED = {"description": "The picture that If-None-Match names is still ri
     response_class=Response,
     responses={
         200: {
-            "content": {SCENE_TYPE: {}},
+            "content": binary(SCENE_TYPE),
             "description": "The file; ETag is its SHA-256.",
         },
         206: {"description": "The range that was asked for."},

@@ -23,6 +23,7 @@ from nvs_server.routes.dependencies import (
     Scenes,
     SettingsDep,
     Writer,
+    binary,
     errors,
     find_scene,
 )
@@ -44,13 +45,13 @@ ImageName = Annotated[
         examples=["images/0001.jpg"],
     ),
 ]
+ANY_TYPE = "application/octet-stream"
 IMAGE_BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            name: {"schema": {"type": "string", "format": "binary"}}
-            for name in IMAGE_TYPES
-        },
+        "content": binary(ANY_TYPE),
+        "description": "The file. Content-Type may also be that of the image, which is "
+        f"then checked: {', '.join(IMAGE_TYPES)}.",
     }
 }
 
@@ -87,7 +88,7 @@ async def put_image(
     """
     check_file_name(name, "the image name")
     scene = await find_scene(scenes, caller, scene_id)
-    declared = media_type(request, IMAGE_TYPES)
+    declared = media_type(request, (*IMAGE_TYPES, ANY_TYPE))
     old = await run_in_threadpool(scenes.file, scene_id, name)
     if old is None and scene.num_images >= settings.max_images:
         raise invalid(
@@ -105,7 +106,7 @@ async def put_image(
                 response.status_code = 200
                 return ImageFile.model_validate(old)
         found = await run_in_threadpool(image_type, body.path)
-        if found is not None and found != declared:
+        if found is not None and declared not in (found, ANY_TYPE):
             raise Problem(
                 "media-type",
                 f"Content-Type is {declared}, but {name!r} is {found}.",
@@ -150,7 +151,7 @@ async def list_images(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Imag
     response_class=Response,
     responses={
         200: {
-            "content": {media: {} for media in IMAGE_TYPES},
+            "content": binary(*IMAGE_TYPES),
             "description": "The bytes as uploaded.",
         },
         206: {"description": "The range that was asked for."},
@@ -175,7 +176,7 @@ async def get_image(
     media = await run_in_threadpool(image_type, path)
     return await blob_response(
         *(request, blobs, file.sha256, file.num_bytes),
-        media or "application/octet-stream",
+        media or ANY_TYPE,
     )
 
 

@@ -100,6 +100,17 @@ def test_unsafe_requests_of_pages(
     assert client.get("/", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("same-origin", 200), ("same-site", 403), ("cross-site", 403), ("none", 403)],
+)
+def test_browsers_know_their_origin_where_a_proxy_hides_it(
+    client: TestClient, site: str, status: int
+) -> None:
+    headers = {"Origin": "https://hub.example.org", "Sec-Fetch-Site": site}
+    assert client.post("/", headers=headers).status_code == status
+
+
 def test_websockets_of_pages(client: TestClient) -> None:
     url = "ws://127.0.0.1:8000/ws"
     own = {"Origin": "http://127.0.0.1:8000"}

@@ -234,5 +234,5 @@ def test_idempotency_keys(target: Target) -> None:
 def test_methods(target: Target, method: str) -> None:
     response = target.call(method, f"/v1/scenes/{ABSENT}")
     target.refused(response, 405, "method-not-allowed")
-    assert response.headers["Allow"] == "DELETE, GET, PATCH"
+    assert response.headers["Allow"] == "DELETE, GET, HEAD, PATCH"
     check_headers(response.headers)

@@ -33,7 +33,7 @@ def test_a_scene_is_built(api: Api) -> None:
     )
     assert answer.status_code == 202
     job = answer.json()
-    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert answer.headers["location"] == f"../../../v1/jobs/{job['id']}"
     assert (job["kind"], job["scene_id"]) == ("build", scene_id)
     ended = api.ended(job["id"])
     assert (ended["state"], ended["progress"], ended["attempts"]) == ("succeeded", 1, 1)

@@ -269,7 +269,7 @@ def test_a_video(api: Api) -> None:
     answer = api.call("POST", path, json=VIDEO | {"fps": 12})
     assert answer.status_code == 202
     job = answer.json()
-    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert answer.headers["location"] == f"../../../v1/jobs/{job['id']}"
     ended = api.ended(job["id"])
     assert ended["state"] == "succeeded"
     assert ended["result"]["num_bytes"] == 1024

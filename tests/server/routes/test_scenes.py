@@ -19,7 +19,7 @@ def test_a_scene_is_made_found_changed_and_deleted(api: Api) -> None:
     )
     assert made.status_code == 201
     scene = made.json()
-    assert made.headers["location"] == f"/v1/scenes/{scene['id']}"
+    assert made.headers["location"] == f"../v1/scenes/{scene['id']}"
     assert scene["state"] == "empty"
     assert scene["expires_at"] == FUTURE
     assert scene["tags"] == ["x"]

@@ -2,6 +2,7 @@
 
 import { button, el } from "./lib/dom.js";
 import { icon } from "./lib/icons.js";
+import { root } from "./lib/root.js";
 import { forgetKey } from "./lib/session.js";
 
 /** `middle` and `end` are the page's own parts. */
@@ -11,7 +12,7 @@ export function header({ me, middle = [], end = [] }) {
     { class: "top-bar" },
     el(
       "a",
-      { class: "brand", href: "/", "aria-label": "All scenes" },
+      { class: "brand", href: root.href, "aria-label": "All scenes" },
       icon("cube"),
       el("span", {}, "nvs"),
     ),
@@ -29,7 +30,7 @@ function owner(me) {
       class: "small",
       onclick: () => {
         forgetKey();
-        location.assign("/");
+        location.assign(root);
       },
     }),
   );

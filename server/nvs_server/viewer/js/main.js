@@ -3,11 +3,12 @@
 
 import * as api from "./lib/api.js";
 import { el, fill } from "./lib/dom.js";
+import { root as home } from "./lib/root.js";
 import { header } from "./header.js";
 import { askForKey } from "./sign-in.js";
 import { stateCard } from "./states.js";
 import { problemCard, untilAnswered } from "./until-answered.js";
-import { sceneIdOf } from "./walk/links.js";
+import { sceneIdOf, scenePartOf } from "./walk/links.js";
 
 const root = document.getElementById("app");
 api.onUnauthorised(askForKey);
@@ -32,7 +33,7 @@ const noSuchPage = () =>
     title: "There is no such scene",
     text: "The address is not that of a scene: a part of it is missing or wrong.",
     remedy: "Copy the link again, or open the scene from the list.",
-    actions: [el("a", { class: "button", href: "/" }, "All scenes")],
+    actions: [el("a", { class: "button", href: home.href }, "All scenes")],
   });
 
 async function start() {
@@ -42,7 +43,7 @@ async function start() {
   if (sceneId) {
     const { walkPage } = await import("./walk/walk-page.js");
     await walkPage(root, { me, models, sceneId });
-  } else if (/^\/scenes\/./.test(location.pathname)) {
+  } else if (scenePartOf(location.pathname)) {
     const place = el("main", { id: "main", class: "centred" });
     root.append(header({ me }), place);
     fill(place, noSuchPage());

@@ -2,6 +2,7 @@
 // header; keys never stand in an address.
 
 import { Problem } from "./problem.js";
+import { at } from "./root.js";
 import { storedKey } from "./session.js";
 
 let askForKey = async (problem) => {
@@ -64,15 +65,15 @@ export async function connected(promise) {
 const json = async (...parts) => connected((await request(...parts)).json());
 const blob = async (...parts) => connected((await request(...parts)).blob());
 const part = encodeURIComponent;
-const path = (...parts) => `/v1/${parts.map(part).join("/")}`;
+const path = (...parts) => at(`v1/${parts.map(part).join("/")}`);
 
-export const me = () => json("GET", "/v1/me");
-export const models = async () => (await json("GET", "/v1/models")).items;
-export const ticket = async () => (await json("POST", "/v1/tickets")).ticket;
+export const me = () => json("GET", path("me"));
+export const models = async () => (await json("GET", path("models"))).items;
+export const ticket = async () => (await json("POST", path("tickets"))).ticket;
 
 /** Whether a key is known to the server; the answer of /v1/me or null. */
 export async function tryKey(key) {
-  const response = await connected(fetch("/v1/me", { headers: keyHeaders(key) }));
+  const response = await connected(fetch(path("me"), { headers: keyHeaders(key) }));
   if (response.ok) return connected(response.json());
   const problem = await Problem.fromResponse(response);
   if (problem.status === 401) return null;
@@ -80,9 +81,9 @@ export async function tryKey(key) {
 }
 
 export const scenes = (cursor) =>
-  json("GET", `/v1/scenes?limit=50${cursor ? `&cursor=${part(cursor)}` : ""}`);
+  json("GET", `${path("scenes")}?limit=50${cursor ? `&cursor=${part(cursor)}` : ""}`);
 export const scene = (id) => json("GET", path("scenes", id));
-export const createScene = (name) => json("POST", "/v1/scenes", { json: { name } });
+export const createScene = (name) => json("POST", path("scenes"), { json: { name } });
 export const renameScene = (id, name) =>
   json("PATCH", path("scenes", id), { json: { name } });
 export const keepUp = (id, up) => json("PATCH", path("scenes", id), { json: { up } });
@@ -121,6 +122,8 @@ export const job = (id) => json("GET", path("jobs", id));
 export const cancelJob = (id) => json("POST", path("jobs", id, "cancel"));
 export const jobEvents = (id, headers, signal) =>
   request("GET", path("jobs", id, "events"), { headers, signal });
+export const jobs = async (sceneId, signal) =>
+  (await json("GET", `${path("jobs")}?scene_id=${sceneId}`, { signal })).items;
 export const jobResultPath = (id) => path("jobs", id, "result");
 
 export const inputs = async (id) =>

@@ -1,4 +1,14 @@
-// An error of the service: a problem document (RFC 9457), or no answer at all.
+// An error of the service: a problem document (RFC 9457), or no answer at all; or of a
+// proxy before it.
+
+const TOO_LARGE_FOR_A_PROXY = {
+  type: "proxy-too-large",
+  title: "A proxy before the server refuses files of this size",
+  detail: "A proxy before the server refuses bodies of this size.",
+  remedy:
+    "Ask whoever runs it to raise its limit: client_max_body_size in nginx, which is " +
+    "1 MiB by default, request_body max_size in Caddy.",
+};
 
 /** `slug` is the last part of the problem's type; "unreachable" without an answer. */
 export class Problem extends Error {
@@ -39,19 +49,25 @@ export class Problem extends Error {
     });
   }
 
-  /** From an answer that is not a success. */
-  static async fromResponse(response) {
-    const retryAfter = Number(response.headers.get("Retry-After"));
-    let document = {};
+  /** From an answer that is not a success; the text of its body. */
+  static fromAnswer({ status, statusText }, text, retryAfter) {
+    let document = { title: statusText || `Status ${status}` };
     try {
-      document = await response.json();
+      document = JSON.parse(text);
     } catch {
-      document = { title: response.statusText || `Status ${response.status}` };
+      // A proxy's own page: its status says what there is to say.
+      if (status === 413) Object.assign(document, TOO_LARGE_FOR_A_PROXY);
     }
     return Problem.fromDocument(
-      { ...document, status: response.status },
-      retryAfter > 0 ? retryAfter : null,
+      { ...document, status },
+      Number(retryAfter) > 0 ? Number(retryAfter) : null,
     );
+  }
+
+  /** From the answer to a fetch that is not a success. */
+  static async fromResponse(response) {
+    const text = await response.text();
+    return Problem.fromAnswer(response, text, response.headers.get("Retry-After"));
   }
 
   /** The server did not answer. */

@@ -27,10 +27,8 @@ export class VideoJob {
   /** Takes up the newest video asked for earlier, such as before a reload. */
   async resume() {
     const signal = this.#abort.signal;
-    const path = `/v1/jobs?scene_id=${this.sceneId}`;
-    const answer = await api.request("GET", path, { signal });
-    const { items } = await api.connected(answer.json());
-    const newest = items.find(
+    const jobs = await api.jobs(this.sceneId, signal);
+    const newest = jobs.find(
       ({ kind, state }) => kind === "video" && LASTING.has(state),
     );
     if (newest && !signal.aborted) await this.#follow(async () => newest);

@@ -38,16 +38,5 @@ function send(path, blob, { headers = {}, onProgress = () => {}, signal }) {
   });
 }
 
-function problemOf(call) {
-  const retryAfter = Number(call.getResponseHeader("Retry-After"));
-  let document = { title: call.statusText || `Status ${call.status}` };
-  try {
-    document = JSON.parse(call.responseText);
-  } catch {
-    // A proxy's error page: the status line says what there is to say.
-  }
-  return Problem.fromDocument(
-    { ...document, status: call.status },
-    retryAfter > 0 ? retryAfter : null,
-  );
-}
+const problemOf = (call) =>
+  Problem.fromAnswer(call, call.responseText, call.getResponseHeader("Retry-After"));

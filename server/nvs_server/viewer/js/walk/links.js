@@ -6,6 +6,7 @@
 //   k  fx,fy,cx,cy in parts of width and height, for a lens that is not plain
 //   u  up axis x,y,z         m  orbit or fly
 
+import { at, root } from "../lib/root.js";
 import { fovOfLens, isPlain, lensOfFov } from "../cameras/lens.js";
 import { poseOfQuaternion, position, quaternionOf } from "../cameras/rigid.js";
 
@@ -53,10 +54,13 @@ export function cameraOfFragment(fragment, aspect) {
   };
 }
 
+/** What a path says after "scenes/": "" on the list of scenes. */
+export const scenePartOf = (pathname) =>
+  pathname.slice(root.pathname.length).match(/^scenes\/(.+)/)?.[1] ?? "";
+
 /** Id of the scene in a path, or null. */
-export function sceneIdOf(pathname) {
-  return pathname.match(/^\/scenes\/([a-z2-7]{26})\/?$/)?.[1] ?? null;
-}
+export const sceneIdOf = (pathname) =>
+  scenePartOf(pathname).match(/^([a-z2-7]{26})\/?$/)?.[1] ?? null;
 
 /** Address of a scene's page. */
-export const sceneAddress = (id) => `/scenes/${id}`;
+export const sceneAddress = (id) => at(`scenes/${id}`);

@@ -4,12 +4,13 @@ import * as api from "../lib/api.js";
 import { button, el, fill } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 import { guarded } from "../lib/notices.js";
+import { root } from "../lib/root.js";
 import { buildForm } from "../scenes/build-form.js";
 import { buildProgress } from "../scenes/build-progress.js";
 import { stateCard } from "../states.js";
 import { untilAnswered } from "../until-answered.js";
 
-const toScenes = () => el("a", { class: "button", href: "/" }, "All scenes");
+const toScenes = () => el("a", { class: "button", href: root.href }, "All scenes");
 
 /** The card for a scene that is not there. */
 export const missingCard = (problem) =>

@@ -6,6 +6,7 @@ import { openDialog } from "../lib/dialogs.js";
 import { fileName, saveBlob, saveJson } from "../lib/download.js";
 import { icon } from "../lib/icons.js";
 import { notify } from "../lib/notices.js";
+import { root } from "../lib/root.js";
 import { cameraOf } from "../cameras/lens.js";
 import { documentOf } from "../paths/path-json.js";
 import { settledOrder } from "./pacer.js";
@@ -38,14 +39,9 @@ export function cameraJson(view, size) {
 }
 
 /** A command that renders the view; the key comes from the environment. */
-export function curlCommand(
-  sceneId,
-  view,
-  size,
-  { needsKey, origin = location.origin },
-) {
+export function curlCommand(sceneId, view, size, { needsKey }) {
   const lines = [
-    `curl --fail-with-body -X POST '${origin}${api.renderPath(sceneId)}'`,
+    `curl --fail-with-body -X POST '${api.renderPath(sceneId)}'`,
     needsKey && '-H "Authorization: Bearer $NVS_KEY"',
     "-H 'Content-Type: application/json'",
     `-d '${JSON.stringify(settledOrder(view, size))}'`,
@@ -55,12 +51,7 @@ export function curlCommand(
 }
 
 /** A Python program that renders the view. */
-export function pythonProgram(
-  sceneId,
-  view,
-  size,
-  { needsKey, origin = location.origin },
-) {
+export function pythonProgram(sceneId, view, size, { needsKey }) {
   const { world_from_camera: pose, ...intrinsics } = cameraOf(
     view,
     size.height,
@@ -70,6 +61,7 @@ export function pythonProgram(
   const numbers = Object.entries(intrinsics)
     .map(([name, value]) => `    ${name}=${value},`)
     .join("\n");
+  const server = root.href.replace(/\/$/, "");
   const key = needsKey ? ', key=os.environ["NVS_KEY"]' : "";
   return `${needsKey ? "import os\n\n" : ""}from nvs.client import Client, PosedCamera
 
@@ -79,7 +71,7 @@ ${rows}
     ],
 ${numbers}
 )
-with Client("${origin}"${key}) as client:
+with Client("${server}"${key}) as client:
     picture = client.render("${sceneId}", camera, height=${size.height}, width=${size.width})
 picture.save("view.png")
 `;

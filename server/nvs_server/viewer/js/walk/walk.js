@@ -71,10 +71,9 @@ export class Walk {
   }
 
   #stream() {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const stream = api.streamPath(this.scene.id).replace(/^http/, "ws");
     this.stream = new FrameStream({
-      address: async () =>
-        `${scheme}//${location.host}${api.streamPath(this.scene.id)}?ticket=${await api.ticket()}`,
+      address: async () => `${stream}?ticket=${await api.ticket()}`,
       show: (frame) => this.#show(frame),
     });
     this.pacer = new Pacer({
