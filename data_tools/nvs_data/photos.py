@@ -221,7 +221,7 @@ def _write_upright(image: Image.Image, photo: Path, destination: Path) -> None:
     Image.fromarray(pixels).save(
         destination,
         format=_written_as(image),
-        exif=upright_exif(image.info.get("exif", b"")),
+        exif=upright_exif(image.info.get("exif") or b""),
         quality=JPEG_QUALITY,
         subsampling=0,
     )

@@ -94,12 +94,12 @@ def choose_frames(
     sharpness: Float[np.ndarray, "frame"],
     count: int,
 ) -> list[int]:
-    """The sharpest frame of the middle half of each of `count` windows.
+    """The sharpest frame of each of `count` windows, of its middle half if it has any.
 
     Args:
         position: Non-decreasing; time or movement.
         sharpness: Of every frame.
-        count: Windows; one that has no frame in its middle half gives none.
+        count: Windows; one that has no frame gives none.
 
     Returns:
         Indices in increasing order.
@@ -111,6 +111,8 @@ def choose_frames(
     chosen: list[int] = []
     for index in range(count):
         candidates = np.flatnonzero((window == index) & middle)
+        if not len(candidates):
+            candidates = np.flatnonzero(window == index)
         if len(candidates):
             chosen.append(int(candidates[sharpness[candidates].argmax()]))
     return chosen

@@ -10,6 +10,10 @@ from nvs.cameras.camera import Camera
 from nvs.cameras.se3 import rigid
 from nvs.errors import CameraError
 
+ONE_WAY = (
+    "Choose views that look the same way, use object framing if they look at one "
+    "thing, or none if they are around the origin already."
+)
 CANCELLED = 1e-5
 """Length of a mean of unit vectors under which its direction means nothing."""
 OUTLIER, OUTLIER_ROUNDS = 6.0, 3
@@ -41,7 +45,7 @@ def mean_pose(camera: Camera) -> Float[Tensor, "4 4"]:
         raise CameraError(
             f"the viewing directions of {len(camera)} views cancel out: "
             "they have no mean camera",
-            remedy="Choose views that look the same way, or use object framing.",
+            remedy=ONE_WAY,
         )
     z = mean_z / mean_z.norm()
     right = torch.linalg.cross(mean_y, z)
@@ -49,7 +53,7 @@ def mean_pose(camera: Camera) -> Float[Tensor, "4 4"]:
         raise CameraError(
             f"the mean y axis of {len(camera)} views is parallel to their mean "
             "viewing direction or zero: the mean camera's roll is undefined",
-            remedy="Choose views that look the same way, or use object framing.",
+            remedy=ONE_WAY,
         )
     x = right / right.norm()
     return rigid(torch.stack([x, torch.linalg.cross(z, x), z], dim=-1), center)

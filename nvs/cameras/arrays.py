@@ -26,6 +26,10 @@ CENTRED = 0.05
 """Part of a side by which a principal point may be off and still be in the middle."""
 
 
+NARROWEST_FOCAL = 0.02
+"""Shortest focal length over the shorter side: 176° across. Less is not in pixels."""
+
+
 def pose_tensor(c2w: Any, convention: str) -> Float64[Tensor, "view 4 4"]:
     """Poses in OpenCV axes, of one matrix or a batch of them.
 
@@ -102,7 +106,8 @@ def checked_size(
             the middle of an image of width × height, not of this one.
 
     Raises:
-        CameraError: If it is something else, or swapped.
+        CameraError: If it is something else, or swapped, or the intrinsics are not in
+            pixels of such an image.
     """
     try:
         height, width = map(operator.index, size)
@@ -119,6 +124,16 @@ def checked_size(
             f"size is ({height}, {width}), but the principal point {cx:g}, {cy:g} is "
             f"the middle of an image {height} wide and {width} high",
             remedy=f"Give height before width: ({width}, {height}).",
+        )
+    focal = intrinsics[:, :2]
+    is_tiny = (focal > 0) & (focal < NARROWEST_FOCAL * min(height, width))
+    at_corner = (intrinsics[:, 2:] == 0).all(dim=1, keepdim=True)
+    for fx, fy, cx, cy in intrinsics[(is_tiny | at_corner).any(dim=1)].tolist():
+        raise CameraError(
+            f"K has focal lengths {fx:g}, {fy:g} and the principal point {cx:g}, "
+            f"{cy:g} for an image {height} high and {width} wide",
+            remedy="Give them in pixels: fractions times the width and height; the "
+            "principal point is near the middle.",
         )
     return height, width
 

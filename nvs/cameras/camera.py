@@ -198,8 +198,14 @@ class Camera:
         """Cameras at `eye` looking at `target` with square pixels.
 
         Raises:
-            CameraError: If a camera sits on its target or looks along `up`.
+            CameraError: If a camera sits on its target or looks along `up`, or the
+                field of view is none.
         """
+        if not 0 < hfov_radians < math.pi:
+            raise CameraError(
+                f"hfov_radians is {hfov_radians:g}",
+                remedy="Give radians between 0 and π: degrees times π / 180.",
+            )
         forward = target - eye
         right = torch.linalg.cross(forward, up.expand_as(forward))
         size = forward.norm(dim=-1) * up.expand_as(forward).norm(dim=-1)

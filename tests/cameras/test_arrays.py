@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,3 +132,24 @@ def test_a_camera_made_of_arrays_is_refused_at_once(name: str) -> None:
     parts[name] = parts[name].numpy()
     with pytest.raises(CameraError, match=f"{name} is a ndarray.*Camera.from_numpy"):
         Camera(**parts, height=8, width=8)
+
+
+@pytest.mark.parametrize(
+    "intrinsics", [(1.07, 1.07, 0.5, 0.5), (200, 200, 0, 0), np.diag([200, 200, 1])]
+)
+def test_intrinsics_that_are_not_in_pixels_are_refused(intrinsics: Any) -> None:
+    with pytest.raises(CameraError, match="Give them in pixels"):
+        Camera.from_numpy(np.eye(4), intrinsics, (256, 256))
+
+
+@pytest.mark.parametrize("hfov_radians", [45.0, 0.0, -1.0, math.nan])
+def test_a_field_of_view_in_degrees_is_refused(hfov_radians: float) -> None:
+    with pytest.raises(CameraError, match=r"hfov_radians is .*degrees times"):
+        Camera.look_at(
+            torch.tensor([[2.0, 0.0, 1.0]]),
+            torch.zeros(3),
+            up=torch.tensor([0.0, 0.0, 1.0]),
+            hfov_radians=hfov_radians,
+            height=8,
+            width=8,
+        )

@@ -367,6 +367,15 @@ def test_photograph_held_sideways_is_turned_upright(tmp_path, format):
     assert pixels[:40].max() < 50
 
 
+def test_heic_without_exif_is_read(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    picture = Image.fromarray(wallpaper(3)[:48, :64])
+    heif.from_pillow(picture).save(tmp_path / "a.heic", quality=95)
+    prepared = prepare_photos([tmp_path / "a.heic"], tmp_path / "out")
+    assert prepared.names == ("a.jpg",)
+    assert not prepared.left_out
+
+
 def test_exif_is_written_back_as_it_was(tmp_path):
     """All but the orientation, values that no program understands among them."""
     tags = [(0x0110, 99, 3, 0xFFFFFFFF), (TURNED, 3, 1, 6 << 16), (0x9286, 7, 9, 5)]

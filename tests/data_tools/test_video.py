@@ -173,6 +173,12 @@ def test_a_stretch_without_frames_is_said(steady, tmp_path, caplog):
     )
 
 
+def test_bursts_far_apart_give_their_frames():
+    position = np.concatenate([np.linspace(0, 1, 20), np.linspace(61, 62, 20)])
+    chosen = choose_frames(position, np.arange(40.0), 8)
+    assert chosen == [19, 39]
+
+
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_video_is_turned_as_it_says(steady, panorama, tmp_path, degrees):
     video = tmp_path / "turned.mp4"
