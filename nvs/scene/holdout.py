@@ -18,6 +18,8 @@ from nvs.scene.scene import Scene
 from nvs.scene.views import PosedViews
 
 MOST_SHOWN = 8
+LEAST_GAIN_DB = 0.5
+"""Less over the nearest photograph is no gain that anybody sees."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,12 +50,16 @@ class Comparison:
                 f"{self.weights} does worse than one flat colour: these weights or "
                 "this framing do not suit the capture"
             )
-        if gain <= 0:
+        if gain < LEAST_GAIN_DB:
             return (
                 f"{self.weights} does no better than the nearest photograph: expect "
                 "colours, not details"
             )
-        return f"{self.weights} comes {gain:.1f} dB closer than the nearest photograph"
+        words = f"{self.weights} comes {gain:.1f} dB closer than the nearest photograph"
+        ours, theirs = self.render.ssim, self.nearest.ssim
+        if ours is not None and theirs is not None and ours < theirs:
+            words += ", which is more alike in structure: expect colours, not details"
+        return words
 
 
 def split(indices: Sequence[int], every: int) -> tuple[list[int], list[int]]:

@@ -92,21 +92,26 @@ def test_what_is_not_there_is_left_out_in_one_line(
     assert lpips.startswith("LPIPS is left out: the backbone of LPIPS is not on this")
 
 
+CLOSER = "comes 2.5 dB closer than the nearest photograph"
+
+
 @pytest.mark.parametrize(
-    ("psnr_db", "nearest", "flat", "meaning"),
+    ("psnr_db", "nearest", "flat", "ssim", "meaning"),
     [
-        (9.0, 8.0, 11.0, "does worse than one flat colour"),
-        (12.0, 14.0, 11.0, "does no better than the nearest photograph"),
-        (16.5, 14.0, 11.0, "comes 2.5 dB closer than the nearest photograph"),
+        (9.0, 8.0, 11.0, None, "does worse than one flat colour"),
+        (12.0, 14.0, 11.0, None, "does no better than the nearest photograph"),
+        (14.3, 14.0, 11.0, 0.9, "does no better than the nearest photograph"),
+        (16.5, 14.0, 11.0, None, CLOSER),
+        (16.5, 14.0, 11.0, 0.6, CLOSER),
+        (16.5, 14.0, 11.0, 0.4, f"{CLOSER}, which is more alike in structure"),
     ],
 )
 def test_the_sentence(
-    psnr_db: float, nearest: float, flat: float, meaning: str
+    psnr_db: float, nearest: float, flat: float, ssim: float | None, meaning: str
 ) -> None:
-    render, near, one_colour = (
-        Closeness(psnr_db=value, ssim=None, lpips=None)
-        for value in (psnr_db, nearest, flat)
-    )
+    render = Closeness(psnr_db=psnr_db, ssim=ssim, lpips=None)
+    near = Closeness(psnr_db=nearest, ssim=0.5, lpips=None)
+    one_colour = Closeness(psnr_db=flat, ssim=None, lpips=None)
     compared = Comparison(
         weights="w",
         num_views=1,
