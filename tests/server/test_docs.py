@@ -23,6 +23,8 @@ def default(name: str, field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True)
     if value in (None, "", ()):
         return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, ByteSize):
         return re.sub(r"\.0(?=\D)", "", value.human_readable(separator=" "))
     if isinstance(value, tuple):

@@ -33,7 +33,7 @@ def test_photographs_get_cameras_and_a_report(api: Api) -> None:
     answer = pose(api, scene_id, json={"camera_model": "PINHOLE"})
     assert answer.status_code == 202
     job = answer.json()
-    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert answer.headers["location"] == f"../../../v1/jobs/{job['id']}"
     assert (job["kind"], job["scene_id"]) == ("pose", scene_id)
     changes = api.events(job["id"])
     stages = [change["stage"] for change in changes]
