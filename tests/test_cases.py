@@ -55,7 +55,7 @@ def test_01_a_capture_in_a_world_of_its_own_is_framed(cases: Path) -> None:
     inputs, held_out = views[[i for i in range(len(views)) if i % 8]], views[::8]
     scene = renderer.prefill(inputs)
     assert scene.normalisation.kind == "object"
-    assert compare(renderer, scene, inputs, held_out).psnr_db > 20.4
+    assert compare(renderer, scene, inputs, held_out).render.psnr_db > 20.4
 
 
 @pytest.mark.parametrize("name", ["radius_14m", "radius_3m"])

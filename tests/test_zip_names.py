@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from nvs.zip_names import zip_entries
@@ -82,6 +82,7 @@ def test_a_code_page_is_read_from_names_alone(code_page: str) -> None:
         assert names(packed({entry(path.encode(code_page)): b""})) == [path]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.sampled_from(["cp949", "cp1250", "cp1253", "cp1254", "cp857", "cp932", "gbk"]),
     st.data(),

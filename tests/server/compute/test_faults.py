@@ -261,7 +261,7 @@ def test_no_process_outlives_a_killed_gateway(
             psutil.Process(int(pid)) for pid in gateway.stdout.readline().split()
         ]
         gateway.kill()  # while the worker builds
-    assert len(children) == 3
+    assert len(children) == 4
     _, alive = psutil.wait_procs(children, timeout=WAIT_SECONDS)
     assert not alive
     assert not (tmp_path / "x.scene").exists()
