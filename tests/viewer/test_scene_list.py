@@ -24,7 +24,7 @@ def test_the_reason_of_a_failed_rebuild_is_shown(
 ) -> None:
     fake.failed(fake.scene)
     page = open_page(fake.url)
-    expect(page.locator(".card[data-state=ready] .card-error")).to_have_text(
+    expect(page.locator(".card[data-state=ready] .card-error:visible")).to_have_text(
         "The last build failed. The cameras disagree. Pose them again."
     )
 
