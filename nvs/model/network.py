@@ -161,6 +161,7 @@ class LaCTNetwork(nn.Module):
     ) -> Float[Tensor, "batch view 3 height width"]:
         """Images of cameras from the fast weights of a scene."""
         x = self.embed(posed, None)
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
         turned = self.turns(self.points(posed, pivot))
         for block, weights in zip(self.layers, scene, strict=True):
             x = block.render(x, weights, turned)

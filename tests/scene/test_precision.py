@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from nvs.config import ModelConfig
 from nvs.errors import ConfigError
-from nvs.scene import precision
+from nvs.model.block import Block
+from nvs.model.checkpoint import random_checkpoint
+from nvs.scene import Renderer, precision
+from nvs.scene.bench import random_views
 from nvs.scene.precision import Gain, Precision, bfloat16_gain
 
 CPU = torch.device("cpu")
@@ -126,3 +130,23 @@ def test_this_machine_can_be_measured() -> None:
     gain = precision._measured_gain()
     assert gain.products > 0
     assert gain.newton_schulz > 0
+
+
+def test_the_residual_stream_of_a_frame_is_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = ModelConfig(dim=32, num_blocks=1, fast_head_dim=16, attention_head_dim=16)
+    renderer = Renderer(random_checkpoint(config), model_id="x", precision="bfloat16")
+    views = random_views(1, height=16, width=16)
+    scene = renderer.prefill(views)
+    seen: list[torch.dtype] = []
+    render = Block.render
+
+    def watched(block: Block, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        out = render(block, x, *rest)
+        seen.extend([x.dtype, out.dtype])
+        return out
+
+    monkeypatch.setattr(Block, "render", watched)
+    renderer.render(scene, views.camera)
+    assert seen == [torch.float32, torch.float32]
