@@ -7,7 +7,7 @@ from typing import Any
 import schemathesis
 
 
-@schemathesis.serializer("application/zip")
+@schemathesis.serializer("application/zip", "video/mp4")
 def as_is(context: Any, value: Any) -> bytes:
     """Bytes as they are; anything else as its text."""
     del context
