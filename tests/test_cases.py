@@ -84,7 +84,7 @@ def test_06_frames_are_spread_over_time(cases: Path, tmp_path: Path) -> None:
     assert len(first_second) <= 2
 
 
-@pytest.mark.parametrize("name", ["one", "all"])
+@pytest.mark.parametrize("name", [pytest.param("one", marks=pytest.mark.slow), "all"])
 def test_07_any_name_is_posed(cases: Path, tmp_path: Path, name: str) -> None:
     report = pose(cases / "07-hash-name" / name, tmp_path / "out", num_threads=1)
     assert (len(report.registered), report.dropped) == (8, ())

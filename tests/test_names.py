@@ -8,6 +8,7 @@ be skipped in silence.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,11 @@ TEXTS = [
     for path in ROOT.glob(pattern)
 ]
 MODULES = [path for name in SOURCES for path in (ROOT / name).rglob("*.py")]
+
+
+@functools.cache
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_bytes()) for path in MODULES}
 
 
 def _pattern() -> re.Pattern[str]:
@@ -79,16 +85,16 @@ def test_a_folder_holds_one_package(folder: str) -> None:
 
 
 def test_no_import_uses_the_name_of_a_folder() -> None:
-    for path in MODULES:
-        found = set(imported_by(ast.parse(path.read_bytes()))) & set(PACKAGES)
+    for path, tree in trees().items():
+        found = set(imported_by(tree)) & set(PACKAGES)
         assert not found, f"{path} imports {found}"
 
 
 def test_no_string_uses_the_name_of_a_folder_as_a_module() -> None:
-    for path in MODULES:
+    for path, tree in trees().items():
         if path == Path(__file__):
             continue
-        for text in texts_of(ast.parse(path.read_bytes())):
+        for text in texts_of(tree):
             found = OLD.search(text)
             assert not found, f"{path} says {found.group()!r} in {text!r}"
 

@@ -97,7 +97,7 @@ def test_one_device_needs_no_ranks() -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Scenes of one device, of two ranks, and of two ranks of torchrun."""
+    """Scenes of one device and of two ranks."""
     folder = tmp_path_factory.mktemp("scenes")
     build = ["build", SAMPLE, "--keep", "float32", *SMALL, "-o"]
     one = run(*build, folder / "one.scene", "--device", "cpu", "--holdout", "8")
@@ -105,8 +105,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert two["views"] == one["views"]
     assert two["psnr_held_out"] == pytest.approx(one["psnr_held_out"], abs=0.01)
     assert two["psnr_nearest_input"] == one["psnr_nearest_input"]
-    build[-1:] = ["--device", "cpu", "--views", "0-4", "-o"]
-    run(*build, folder / "torchrun.scene", under=TORCHRUN)
     return folder
 
 
@@ -118,7 +116,13 @@ def test_build_gives_the_scene_of_one_device(built: Path) -> None:
     )
     assert torch.equal(two.thumbnail, one.thumbnail)
     assert two.normalisation.kind == one.normalisation.kind
-    assert len(Scene.load(built / "torchrun.scene").input_names) == 5
+
+
+@pytest.mark.slow
+def test_torchrun_builds_too(tmp_path: Path) -> None:
+    path = tmp_path / "torchrun.scene"
+    run("build", SAMPLE, "--views", "0-4", *SMALL, "-o", path, under=TORCHRUN)
+    assert len(Scene.load(path).input_names) == 5
 
 
 def test_render_gives_the_frames_of_one_device(built: Path, tmp_path: Path) -> None:
@@ -135,6 +139,7 @@ def test_render_gives_the_frames_of_one_device(built: Path, tmp_path: Path) -> N
     assert frame.std() > 1
 
 
+@pytest.mark.slow
 def test_more_ranks_than_views_are_refused_in_one_line(tmp_path: Path) -> None:
     arguments = ["build", SAMPLE, "--views", "0", *SMALL, "-o", tmp_path / "a.scene"]
     code, lines = failed(*arguments, "--devices", "cpu:2")

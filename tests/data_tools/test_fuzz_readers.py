@@ -40,7 +40,7 @@ ODD_TOKENS = [
 ]
 
 fuzz = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     database=None,

@@ -24,7 +24,7 @@ from tests.parallel.ranks import run_ranks, values
 
 SAMPLE = Path(__file__).resolve().parents[2] / "nvs" / "assets" / "sample"
 HEIGHT, WIDTH, NUM_VIEWS = 16, 24, 5
-RANKS = [2, 3, 4]
+RANKS = [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4))]
 
 
 def deep(**changes: Any) -> ModelConfig:

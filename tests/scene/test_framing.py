@@ -79,7 +79,7 @@ def turn_about_z(framed: Camera, own: Camera) -> torch.Tensor:
     return turn
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(
     turn=TURN,
     log_scale=LOG_SCALE,
@@ -236,7 +236,7 @@ def psnr_at_inputs(renderer: Renderer, views: PosedViews, **framing: Any) -> flo
     return mean_psnr_db(renders, views.image.permute(0, 2, 3, 1))
 
 
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=2)
 @given(turn=TURN, log_scale=LOG_SCALE, shift=SHIFT)
 def test_any_world_gives_the_same_pictures_once_that_turn_is_undone(
     objects: Renderer,

@@ -186,7 +186,7 @@ def test_nothing_but_a_scene_file_error_comes_of_any_metadata(
 
 @settings(
     deadline=None,
-    max_examples=150,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.data())

@@ -71,7 +71,7 @@ def test_a_worker_that_is_let_go_while_it_sends_ends_in_order(
     size = {"height": 64, "width": 64, "batch": 8, "inputs": [4], "targets": [4]}
     config = make_config(workers=1, stages=[size])
     cpu = Processes.alone(torch.device("cpu"))
-    for _ in range(3):
+    for _ in range(2):
         others = set(torch.multiprocessing.active_children())
         made = batches(config, painted, start=0, progress=float, processes=cpu)
         next(made)

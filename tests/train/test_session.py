@@ -150,8 +150,8 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 @pytest.mark.parametrize(
     ("before", "after", "error"),
     [
-        ("one file", "few shards", Killed()),
-        ("few shards", "one file", Killed()),
+        pytest.param("one file", "few shards", Killed(), marks=pytest.mark.slow),
+        pytest.param("few shards", "one file", Killed(), marks=pytest.mark.slow),
         ("few shards", "few shards", Killed()),
         ("many shards", "few shards", FULL),
     ],
