@@ -2,6 +2,7 @@
 # make test   install everything, run the default test suite
 # make check  lint, types, import layers
 # make slow   the tests that take minutes
+# make gpu    on a CUDA device: its tests, and how fast it is, in out/gpu.json and out/gpu.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # than ours, and works with ours.
 ALONE := docker-compose==1.29.2 openapi-python-client==0.29.1 ruamel-yaml==0.19.1
 
-.PHONY: demo test check slow clean
+.PHONY: demo test check slow gpu clean
 
 demo: $(VENV)/.core
 	$(BIN)/nvs demo --output out
@@ -22,6 +23,10 @@ test: $(VENV)/.all
 
 slow: $(VENV)/.all
 	$(BIN)/python -m pytest -m slow
+
+gpu: $(VENV)/.all
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/nvs bench table --device cuda --output out/gpu.json
 
 check: $(VENV)/.all
 	$(BIN)/ruff check .

@@ -10,7 +10,8 @@ import typer
 from nvs.terminal import options, output
 
 app = typer.Typer(
-    help="Measure prefill and render, (`data`) synthetic scenes or (`train`) training."
+    help="Measure prefill and render, (`table`) at several sizes, (`data`) synthetic "
+    "scenes or (`train`) training."
 )
 
 
@@ -132,6 +133,47 @@ def _print_parts(measured: dict[str, Any], *, as_json: bool) -> None:
         f"ceilings: {measured['flops_per_second'] / 1e9:,.0f} GFLOP/s in products, "
         f"{measured['bytes_per_second'] / 1e9:.1f} GB/s in copies"
     )
+
+
+@app.command("table")
+def table(
+    case: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PRESET:VIEWS:HEIGHTxWIDTH. Repeatable; those of the released models."
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed prefills.")] = 3,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="JSON file; the table goes beside it, as Markdown."
+        ),
+    ] = None,
+    device: options.Device = None,
+    precision: options.PrecisionName = None,
+    memory_gib: options.MemoryGiB = None,
+    json: options.Json = False,
+) -> None:
+    """Measure prefill and a frame at several sizes, each beside the ceiling."""
+    from json import dumps
+
+    from nvs.files import write_text
+    from nvs.scene.bench_table import RELEASED, Case, bench_table, markdown
+
+    rows = bench_table(
+        [Case.parse(text) for text in case or RELEASED],
+        device=device,
+        precision=precision,
+        budget_bytes=options.budget_bytes(memory_gib),
+        repeats=repeats,
+        report=output.say_nvs,
+    )
+    text = markdown(rows)
+    if out is not None:
+        write_text(out, dumps(rows, indent=1) + "\n")
+        write_text(out.with_suffix(".md"), text)
+    typer.echo(dumps(rows) if json else text)
 
 
 @app.command("data")

@@ -11,8 +11,7 @@ from nvs.terminal import options, output
 
 if TYPE_CHECKING:
     from nvs.api.framing import Expectation, HeldOut
-    from nvs.parallel.group import Group
-    from nvs.scene import PosedViews, Renderer
+    from nvs.scene import Renderer
     from nvs.scene.framing import Framing
     from nvs.scene.holdout import Comparison
 
@@ -53,7 +52,7 @@ def build(
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
     from nvs.parallel.group import joined
-    from nvs.scene import Renderer, load_views
+    from nvs.scene import Renderer, load_views, open_views
     from nvs.scene.datasets import read_dataset
     from nvs.scene.holdout import compare, split
     from nvs.scene.pictures import write_png
@@ -85,17 +84,11 @@ def build(
             group=group,
         )
         wanted = options.parse_size(size)
-
-        def loaded(views: list[int] | None, among: Group | None = None) -> PosedViews:
-            return load_views(
-                images,
-                size=wanted or renderer.trained_on.default_size,
-                patch_size=renderer.config.patch_size,
-                views=views,
-                format=format,
-                group=among,
-            )
-
+        shape: Any = {
+            "size": wanted or renderer.trained_on.default_size,
+            "patch_size": renderer.config.patch_size,
+            "format": format,
+        }
         kept_out: list[int] = []
         if holdout is not None:
             if chosen is None:
@@ -105,12 +98,12 @@ def build(
             expected = plan(
                 renderer,
                 read_dataset(images, format=format, views=chosen).frames,
-                size=wanted or renderer.trained_on.default_size,
+                size=shape["size"],
                 dtype=DTYPES[keep],
             )
             output.print_result(expected, as_json=json, title=f"what {scene} takes")
             return
-        posed = loaded(chosen, group)
+        posed = open_views(images, views=chosen, group=group, **shape)
         num_views = sum(group.share(len(posed)))
         framed = renderer.frame(posed, framing, up=options.parse_up(up))
         with group.first_before_others():
@@ -140,8 +133,11 @@ def build(
         digest = result.save(scene)
         quality: dict[str, Any] = {}
         if kept_out:
-            inputs = posed if group.size == 1 else loaded(chosen)
-            compared = compare(renderer, result, inputs, loaded(kept_out))
+            inputs = posed
+            if group.size > 1:
+                inputs = open_views(images, views=chosen, **shape)
+            held_out = load_views(images, views=kept_out, **shape)
+            compared = compare(renderer, result, inputs, held_out)
             picture = scene.with_suffix(".holdout.png")
             write_png(picture, compared.picture)
             say_held_out(compared)

@@ -52,7 +52,7 @@ def prefill_in_groups(
     Args:
         network: The network; its parameters' device does the work.
         embed_group: Returns the embedded tokens of a slice of the views and what
-            `network.points` says of them.
+            `network.points` says of them; asked once for each, in order.
         num_views: Number of input views on this device.
         group_size: Views processed at once; changes the result by rounding only.
         total: Makes a block's gradient over the views of this device that over all

@@ -1,6 +1,7 @@
 """Datasets on disk to posed views, through readers that recognise their layout.
 
-A reader turns a path into `Frame`s, which `PosedViews.from_frames` decodes and resizes.
+A reader turns a path into `Frame`s, which `PosedViews.from_frames` decodes and resizes,
+or `OpenedViews` once a scene is built from them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from nvs.parallel.group import Group
 from nvs.scene.frames import Dataset, Reader
 from nvs.scene.image_files import shortened
 from nvs.scene.opencv_layout import OpenCVReader
+from nvs.scene.opened import OpenedViews
 from nvs.scene.views import PosedViews
 
 _logger = logging.getLogger("nvs.data")
@@ -169,5 +171,32 @@ def load_views(
         patch_size=patch_size,
         world_up=dataset.world_up,
         progress=progress,
+        group=group,
+    )
+
+
+def open_views(
+    path: Path | str,
+    *,
+    size: tuple[int, int] | int | None = None,
+    patch_size: int = 8,
+    views: Sequence[int] | None = None,
+    format: str | None = None,
+    group: Group | None = None,
+) -> OpenedViews:
+    """Like `load_views`, but images stay on disk until a scene is built from them.
+
+    A prefill decodes them in threads, one group of views ahead, and keeps none.
+
+    Raises:
+        ConfigError: If there are more ranks than views.
+        DatasetError, CameraError, ImageError: Naming the file or view and the remedy.
+    """
+    dataset = read_dataset(path, format=format, views=views)
+    return OpenedViews.from_frames(
+        dataset.frames,
+        size=size,
+        patch_size=patch_size,
+        world_up=dataset.world_up,
         group=group,
     )

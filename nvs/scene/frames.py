@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from nvs.cameras import Camera
 from nvs.errors import ImageError
@@ -66,6 +66,15 @@ class Frame:
                 remedy="Drop the frame or ask for a smaller size.",
             )
         return plan
+
+    def image(self, size: tuple[int, int]) -> Float32[np.ndarray, "height width 3"]:
+        """Decode it, scaled and cropped to a (height, width) in pixels, in [0, 1].
+
+        Raises:
+            ImageError: As `pixels` and `covering` do.
+        """
+        pixels = self.pixels()
+        return self.covering(size).image(pixels)
 
 
 def photograph(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nvs.errors import ConfigError
@@ -15,7 +15,7 @@ from nvs.scene.pictures import sheet, to_uint8
 from nvs.scene.quality import Closeness, Measure, nearest_view
 from nvs.scene.renderer import Renderer
 from nvs.scene.scene import Scene
-from nvs.scene.views import PosedViews
+from nvs.scene.views import PosedViews, Views
 
 MOST_SHOWN = 8
 LEAST_GAIN_DB = 0.5
@@ -80,7 +80,7 @@ def split(indices: Sequence[int], every: int) -> tuple[list[int], list[int]]:
 def compare(
     renderer: Renderer,
     scene: Scene,
-    inputs: PosedViews,
+    inputs: Views,
     held_out: PosedViews,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -90,7 +90,7 @@ def compare(
     Args:
         renderer: The weights that built the scene.
         scene: Built from the inputs.
-        inputs: Its input views.
+        inputs: Its input views, in memory or on disk.
         held_out: Other views of the same capture, of the same size.
         progress: Called with (views rendered, views in all); may raise to cancel.
     """
@@ -102,8 +102,8 @@ def compare(
             progress(len(frames), len(held_out))
     renders = torch.stack(frames)
     nearest = nearest_view(held_out.camera.center, inputs.camera.center)
-    closest = inputs.image[nearest].permute(0, 2, 3, 1)
-    flat = inputs.image.mean(dim=(0, 2, 3)).expand_as(truth)
+    closest = inputs[nearest].image.permute(0, 2, 3, 1)
+    flat = _mean_colour(inputs).expand_as(truth)
     error = (renders - truth).abs().mean(-1, keepdim=True).expand_as(truth)
     rows = {
         "photograph, held out": truth,
@@ -123,3 +123,8 @@ def compare(
             [(label, list(to_uint8(row[:MOST_SHOWN]))) for label, row in rows.items()]
         ),
     )
+
+
+def _mean_colour(views: Views) -> Float[Tensor, "3"]:
+    means = [image.mean(dim=(0, 2, 3)) for image in views.in_groups(1)]
+    return torch.stack(means).mean(dim=0)

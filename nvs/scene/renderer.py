@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 import torch
@@ -28,7 +29,7 @@ from nvs.scene.compiled import CompiledBlocks
 from nvs.scene.framing import Framing, choose
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
-from nvs.scene.views import PosedViews, border_white, mostly_white
+from nvs.scene.views import Views, mostly_white
 
 Made = TypeVar("Made")
 
@@ -147,7 +148,7 @@ class Renderer:
 
     def frame(
         self,
-        views: PosedViews,
+        views: Views,
         framing: str = "auto",
         *,
         up: Sequence[float] | None = None,
@@ -163,14 +164,15 @@ class Renderer:
             ConfigError: If the framing is unknown.
             CameraError: If the up axis has no direction.
         """
-        everyone = self.group.share((views.camera.to("cpu"), border_white(views.image)))
+        looks = self.trained_on.background == "white"
+        white = self.group.share(views.border_white() if looks else torch.empty(0))
         return choose(
-            Camera.cat([camera for camera, _ in everyone]),
+            Camera.cat(self.group.share(views.camera.to("cpu"))),
             self.trained_on,
             framing=framing,
             up=up,
             world_up=views.world_up,
-            white_background=mostly_white(torch.cat([white for _, white in everyone])),
+            white_background=mostly_white(torch.cat(white)) if looks else None,
         )
 
     def wait_compiled(
@@ -200,7 +202,7 @@ class Renderer:
     @torch.no_grad()
     def prefill(
         self,
-        views: PosedViews,
+        views: Views,
         *,
         framing: Framing | str = "auto",
         normalisation: PoseNormalisation | None = None,
@@ -211,8 +213,8 @@ class Renderer:
         """Build a scene.
 
         Args:
-            views: The inputs, of this rank; height and width must be multiples of the
-                patch.
+            views: The inputs, of this rank, in memory or on disk; height and width must
+                be multiples of the patch.
             framing: What `frame` gave, or its argument; not used if `normalisation` is
                 given.
             normalisation: From the user's world to the model's, if already known.
@@ -227,6 +229,7 @@ class Renderer:
         Raises:
             CameraError, ConfigError: If the views do not fit the network, or their
                 cameras cannot be framed.
+            ImageError: If a view on disk cannot be read.
             StoppedError, RankError: If another rank fails or is lost.
         """
         height, width = views.camera.height, views.camera.width
@@ -236,26 +239,30 @@ class Renderer:
         if normalisation is None:
             normalisation = framing.required()
         camera = normalisation.apply(views.camera)
-        everyone = self.group.share(
-            (views.camera.to("cpu"), views.names, _thumbnails(views.image))
-        )
-        input_camera = Camera.cat([one for one, _, _ in everyone])
+        everyone = self.group.share((views.camera.to("cpu"), views.names))
+        input_camera = Camera.cat([one for one, _ in everyone])
         pivot = torch.zeros(3)
         if self.poses == "scene":
             pivot = scene_pivot(normalisation.apply(input_camera)).float()
 
+        size = group_size or self.group_size(height, width)
+        images = views.in_groups(size)
+        thumbnails: list[UInt8[Tensor, "view thumb_height thumb_width 3"]] = []
+
         def embed(group: slice) -> Embedded:
+            image = next(images)
+            thumbnails.append(_thumbnails(image))
             posed = posed_rays(camera[group].to(self.device, torch.float32))
-            image = views.image[group].to(self.device)[None]
             points = self.network.points(posed, pivot[None].to(self.device))
+            image = image.to(self.device)[None]
             return self.network.embed(posed, image).float(), points
 
-        with self.precision.autocast(self.device):
+        with closing(images), self.precision.autocast(self.device):
             blocks = prefill_in_groups(
                 self.network,
                 embed,
                 num_views=len(views),
-                group_size=group_size or self.group_size(height, width),
+                group_size=size,
                 total=self.group.sum,
                 progress=self.group.slowest(progress),
             )
@@ -268,8 +275,8 @@ class Renderer:
             pivot=pivot,
             up=framing.up,
             input_camera=input_camera,
-            input_names=tuple(name for _, names, _ in everyone for name in names),
-            thumbnail=torch.cat([thumbnail for _, _, thumbnail in everyone]),
+            input_names=tuple(name for _, names in everyone for name in names),
+            thumbnail=torch.cat(self.group.share(torch.cat(thumbnails))),
             model_id=self.model_id,
             model_digest=self.model_digest,
             weights_hint=self.weights_hint,

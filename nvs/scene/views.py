@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -62,6 +62,42 @@ def common_size(
     return fitting_size(
         (first.height, first.width), longest_px=size, patch_size=patch_size
     )
+
+
+@runtime_checkable
+class Views(Protocol):
+    """What a scene is built from: `PosedViews`, or `OpenedViews` that stay on disk."""
+
+    @property
+    def camera(self) -> Camera:
+        """Cameras in the user's world, for the size of the images."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each view is called."""
+        ...
+
+    @property
+    def world_up(self) -> tuple[float, float, float] | None:
+        """The direction that is up in the world, where it is known."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Sequence[int]) -> PosedViews:
+        """Chosen views, decoded."""
+        ...
+
+    def border_white(self) -> Float[Tensor, "view"]:
+        """What `border_white` says of the images, or of some of them."""
+        ...
+
+    def in_groups(
+        self, size: int
+    ) -> Generator[Float[Tensor, "group 3 height width"], None, None]:
+        """The images in order, so many at a time; the last may be fewer."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -194,12 +230,11 @@ class PosedViews:
         image = torch.empty(0)
         cameras: list[Camera] = []
         for index, frame in enumerate(frames):
-            pixels = frame.pixels()
+            pixels = torch.from_numpy(frame.image((height, width)))
             if index == 0:  # only now is it known that the declared size is real
                 image = torch.empty(len(frames), 3, height, width)
-            plan = frame.covering((height, width))
-            image[index] = torch.from_numpy(plan.image(pixels)).permute(2, 0, 1)
-            cameras.append(plan.camera(frame.camera))
+            image[index] = pixels.permute(2, 0, 1)
+            cameras.append(frame.covering((height, width)).camera(frame.camera))
             if progress is not None:
                 progress(index + 1, len(frames))
         return PosedViews(
@@ -247,10 +282,20 @@ class PosedViews:
             names=tuple(self.names[i] for i in chosen),
         )
 
+    def border_white(self) -> Float[Tensor, "view"]:
+        """Share of white among the outermost pixels of each image."""
+        return border_white(self.image)
+
+    def in_groups(
+        self, size: int
+    ) -> Generator[Float[Tensor, "group 3 height width"], None, None]:
+        """The images in order, so many at a time; the last may be fewer."""
+        yield from self.image.split(size)
+
     @property
     def has_white_background(self) -> bool:
         """Whether most images show white all around."""
-        return mostly_white(border_white(self.image))
+        return mostly_white(self.border_white())
 
     def to(self, device: torch.device | str) -> PosedViews:
         """Move images and cameras."""

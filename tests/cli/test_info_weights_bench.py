@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,23 @@ def test_bench_is_consistent(nvs, weights) -> None:
     assert found["residual_bytes"] == tokens * 32 * 4
     assert nvs("bench", "--preset", "nope").code == 2
     assert "--views is 0" in nvs("bench", "--weights", weights, "--views", 0).err
+
+
+def test_a_table_tells_each_rate_beside_its_ceiling(nvs, tmp_path) -> None:
+    out = tmp_path / "bench.json"
+    done = nvs(
+        *("bench", "table", "--case", "lact_tiny:2:16x24", "--repeats", "1"),
+        *("--device", "cpu", "-o", out),
+    )
+    assert done.code == 0, done.err
+    (row,) = json.loads(out.read_text())
+    for work in ("prefill", "render"):
+        share = row[f"{work}_flops_per_second"] / row["ceiling_flops_per_second"]
+        assert row[f"{work}_share_of_ceiling"] == pytest.approx(share)
+    assert "| lact_tiny | 2 views, 16×24 |" in out.with_suffix(".md").read_text()
+    assert out.with_suffix(".md").read_text().strip() == done.out.strip()
+    for wrong in ("lact_tiny", "lact_tiny:2:16", "nope:1:8x8", "lact_tiny:1:9x8"):
+        assert nvs("bench", "table", "--case", wrong).code == 2
 
 
 def test_bench_data(nvs, tmp_path) -> None:

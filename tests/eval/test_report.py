@@ -127,6 +127,7 @@ def test_the_command_line_runs_and_reports(nvs, make_object, weights, tmp_path) 
         (["dl3dv", "--config", config, "--normalise", "x"], "normalised by 'x'"),
         (["complexity", "--size", "32,64"], "--size is '32,64'"),
         (["complexity", "--set", "dim=wide"], "--set is 'dim=wide'"),
+        (["complexity", "--plot", "cost.gif"], "--plot is cost.gif"),
     ):
         code, _, error = nvs("eval", *wrong)
         assert (code, message in error) == (2, True), error
@@ -140,7 +141,7 @@ def costs(nvs, tmp_path: Path) -> tuple[Path, str]:
         *("eval", "complexity", "--views", "1,2", "--size", "16", "--repeats", 1),
         *("--set", "dim=32", "--set", "fast_head_dim=32", "--set", "num_blocks=2"),
         *("--set", "attention_head_dim=16", "--registers", 8, "--out", out),
-        *("--device", "cpu"),
+        *("--device", "cpu", "--plot", out.with_suffix(".png")),
     )
     assert code == 0, error
     return out, text
@@ -151,6 +152,7 @@ def test_complexity_prints_its_table(nvs, costs) -> None:
     assert "| full attention | 2 |" in text
     assert "Published: 48 input images" in text
     assert len(json.loads(out.read_text())["rows"]) == 6
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     code, _, error = nvs("eval", "complexity", "--device", "cpu", "--clock", "sun")
     assert (code, "the clock 'sun' cannot time cpu" in error) == (2, True)
 

@@ -42,6 +42,10 @@ def complexity(
         Path | None,
         typer.Option("-o", "--output", "--out", help="JSON file of the results."),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="PNG or SVG file of prefill and frame time."),
+    ] = None,
     device: options.Device = None,
     precision: options.PrecisionName = None,
     memory_gib: options.MemoryGiB = None,
@@ -59,10 +63,13 @@ def complexity(
     from nvs.files import write_text
     from nvs.scene.precision import pick_device
     from nvs_eval.complexity import CostSettings, exponents, measure
+    from nvs_eval.report.charts import write_cost_growth
     from nvs_eval.report.complexity import complexity_markdown
     from nvs_eval.runs.opening import machine, versions
 
     sizes = parse_sizes(size) or []
+    if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
+        raise ConfigError(f"--plot is {plot}", remedy="Name a .png or .svg file.")
     if len(sizes) != 1:
         raise ConfigError(f"--size is {size!r}", remedy="Give one size.")
     values = preset_config(preset).to_json()
@@ -105,6 +112,8 @@ def complexity(
     }
     if out is not None:
         write_text(out, dumps(content, indent=1) + "\n")
+    if plot is not None:
+        write_cost_growth(plot, content["rows"])
     if json:
         sys.stdout.write(dumps(content) + "\n")
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from nvs.files import atomic_output
 from nvs_eval.metrics import COLUMNS
 from nvs_eval.published import Published
 from nvs_eval.runs.records import Row
@@ -138,14 +140,39 @@ def scene_scatter(
         return _svg(figure)
 
 
-def cost_growth(
-    rows: Sequence[Mapping[str, Any]], key: str, title: str, unit: str
-) -> str:
+COSTS = {
+    "prefill_seconds": ("Prefill", "seconds"),
+    "milliseconds_per_frame": ("One frame", "milliseconds"),
+    "state_bytes": ("State", "bytes"),
+}
+"""What is charted of a measured cost: its title and unit."""
+
+
+def cost_growth(rows: Sequence[Mapping[str, Any]], key: str) -> str:
     """A cost of each network against the number of views, both logarithmic."""
-    colours = palette([row["network"] for row in rows])
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.2, 3.8), layout="constrained")
-        axes = figure.subplots()
+        return _svg(_cost_figure(rows, [key]))
+
+
+def write_cost_growth(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The times of `cost_growth`, side by side, as a PNG or SVG file.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with matplotlib.rc_context(STYLE), atomic_output(path) as temporary:
+        figure = _cost_figure(rows, ["prefill_seconds", "milliseconds_per_frame"])
+        figure.savefig(temporary, dpi=150)
+
+
+def _cost_figure(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Figure:
+    colours = palette([row["network"] for row in rows])
+    counts = sorted({row["num_views"] for row in rows})
+    figure = Figure(figsize=(4.2 * len(keys), 3.8), layout="constrained")
+    for axes, key in zip(
+        figure.subplots(1, len(keys), squeeze=False)[0], keys, strict=True
+    ):
+        title, unit = COSTS[key]
         for network, colour in colours.items():
             own = [row for row in rows if row["network"] == network]
             axes.plot(
@@ -156,14 +183,14 @@ def cost_growth(
                 color=colour,
                 label=network.replace("_", " "),
             )
-        counts = sorted({row["num_views"] for row in rows})
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.set(title=title, xlabel="input views", ylabel=unit)
         axes.grid()
-        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
-        return _svg(figure)
+    named = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=3, fontsize=8)
+    return figure
 
 
 def _views_axis(axes: Axes, lines: Sequence[Line | Published]) -> None:

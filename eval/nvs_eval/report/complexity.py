@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from nvs_eval.published import published_complexity
-from nvs_eval.report.charts import cost_growth
+from nvs_eval.report.charts import COSTS, cost_growth
 from nvs_eval.report.tables import markdown, plain_table
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -25,13 +25,7 @@ def complexity_html(contents: Sequence[Mapping[str, Any]]) -> str:
     """The same as a part of a page, with charts; nothing if there is nothing."""
     parts: list[str] = []
     for content in contents:
-        charts = [
-            cost_growth(content["rows"], "prefill_seconds", "Prefill", "seconds"),
-            cost_growth(
-                content["rows"], "milliseconds_per_frame", "One frame", "milliseconds"
-            ),
-            cost_growth(content["rows"], "state_bytes", "State", "bytes"),
-        ]
+        charts = [cost_growth(content["rows"], key) for key in COSTS]
         tables = "".join(plain_table(heads, rows) for heads, rows in _tables(content))
         parts.append(
             f'<p class="small">{escape(_where(content))}</p>'

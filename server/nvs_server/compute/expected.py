@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nvs.api.framing import Concern, Expectation
 from nvs.api.jobs import BuildRequest, CountedViews, ListedViews
 from nvs.api.system import Model
@@ -21,12 +19,10 @@ from nvs.scene.datasets import read_dataset
 from nvs.scene.frames import Dataset, Frame
 from nvs.scene.framing import Framing, choose
 from nvs.scene.holdout import split
+from nvs.scene.opened import OpenedViews
 from nvs.scene.resize import fitting_size
-from nvs.scene.views import MOSTLY, border_white
+from nvs.scene.views import mostly_white
 from nvs_data import selection
-
-MOST_LOOKED_AT = 8
-"""Images that are decoded to see what is behind the subject."""
 
 
 def trained_on(values: Mapping[str, Any]) -> TrainedOn:
@@ -117,14 +113,15 @@ def expectation_of(
     for frame in frames:
         frame.camera.check([frame.name])
     size = size_of(frames[0].camera, request.size, model)
+    views = OpenedViews.from_frames(frames, size=size, patch_size=1)
     looking = look and trained_on.background == "white"
     framing = choose(
-        Camera.cat([frame.covering(size).camera(frame.camera) for frame in frames]),
+        views.camera,
         trained_on,
         framing=request.framing,
         up=request.up,
         world_up=dataset.world_up,
-        white_background=_shows_white(frames, size) if looking else None,
+        white_background=mostly_white(views.border_white()) if looking else None,
     )
     return expectation(framing, [frame.name for frame in frames], model.id)
 
@@ -154,13 +151,3 @@ def expectation(framing: Framing, names: Sequence[str], weights: str) -> Expecta
             for concern in framing.concerns
         ],
     )
-
-
-def _shows_white(frames: Sequence[Frame], size: tuple[int, int]) -> bool:
-    """As `PosedViews.has_white_background`, of a few views of all."""
-    step = -(-len(frames) // MOST_LOOKED_AT)
-    images = [
-        torch.from_numpy(frame.covering(size).image(frame.pixels())).permute(2, 0, 1)
-        for frame in frames[::step]
-    ]
-    return float(border_white(torch.stack(images)).quantile(0.5)) > MOSTLY
