@@ -162,6 +162,7 @@ class FakeBackend:
         self.height, self.width = self._size
         self.served = [*self._models]
         self.state = "ready"
+        self.poser_state = "ready"
         self.calls: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.cancelled: Counter[str] = Counter()
@@ -219,6 +220,7 @@ class FakeBackend:
         return BackendStatus(
             workers=(child,) * self.num_workers,
             inspectors=(child,),
+            posers=(child.model_copy(update={"state": self.poser_state}),),
             cache=(tier,),
             num_renders=0,
             num_jobs=0,

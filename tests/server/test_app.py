@@ -62,6 +62,11 @@ def test_it_is_not_ready_without_a_worker(
     assert client.get("/livez").status_code == 200
 
 
+def test_it_is_ready_without_a_poser(client: TestClient, backend: FakeBackend) -> None:
+    backend.poser_state = "restarting"
+    assert client.get("/readyz").json() == {"status": "ok"}
+
+
 def test_it_is_not_ready_while_draining(client: TestClient) -> None:
     client.app.state.admission.draining.set()
     answer = client.get("/readyz")

@@ -1,7 +1,7 @@
-"""The backend on this machine: a worker a device, and three inspectors.
+"""The backend on this machine: a worker a device, two inspectors and a poser.
 
 One inspector checks single uploads and cameras before a build, so that none of them
-waits for the other, which reads whole datasets; the third finds cameras.
+waits for the other, which reads whole datasets; the poser finds cameras.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class LocalBackend:
         self._is_stopping = True
         if self._counting is not None:
             self._counting.cancel()
-        children = (*self._workers, *self._inspectors)
+        children = (*self._workers, self._uploads, self._datasets, self._poser)
         await asyncio.gather(*(child.stop() for child in children))
 
     def status(self) -> BackendStatus:
@@ -111,7 +111,8 @@ class LocalBackend:
         workers = self._workers
         return BackendStatus(
             workers=tuple(worker.status() for worker in workers),
-            inspectors=tuple(inspector.status() for inspector in self._inspectors),
+            inspectors=(self._uploads.status(), self._datasets.status()),
+            posers=(self._poser.status(),),
             cache=(
                 *summed([tier for worker in workers for tier in worker.cache()]),
                 CacheStatus(
@@ -239,10 +240,6 @@ class LocalBackend:
                 **self._known(request.weights),
             )
         return wire.from_json(Expectation, value)
-
-    @property
-    def _inspectors(self) -> tuple[Inspector, ...]:
-        return self._uploads, self._datasets, self._poser
 
     async def _read(
         self, op: str, *, on_event: OnEvent | None = None, **values: Any

@@ -9,6 +9,7 @@ their paths.
 from __future__ import annotations
 
 import filecmp
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from nvs.api.jobs import JobStage
 from nvs.api.names import POSED_FOLDER
 from nvs.api.posing import LeftOutPhoto, Posing
 from nvs.errors import NvsError
-from nvs.files import atomic_output, file_sha256
+from nvs.files import atomic_output, file_sha256, write_text
 from nvs_data.colmap_run import Progress, import_pycolmap
 from nvs_data.photos import natural
 from nvs_data.posed_capture import PosedCapture, describe
@@ -33,6 +34,8 @@ IMAGE_FOLDER = "images"
 """Names in a model are relative to it, where the scene has it."""
 MODEL = "sparse/0"
 MODEL_FILES = ("cameras.bin", "images.bin")
+NOTES = "posing.json"
+"""Beside a model; readers of it find there what is up by gravity."""
 PRIORITY = 10
 """Niceness: renders and builds of this machine go first."""
 
@@ -138,6 +141,9 @@ def _files_of_scene(
         _stored(result / MODEL / name, result, f"{MODEL}/{name}", "cameras")
         for name in MODEL_FILES
     ]
+    if report.up is not None:
+        write_text(result / NOTES, json.dumps({"up": report.up}))
+        cameras.append(_stored(result / NOTES, result, NOTES, "cameras"))
     return (*cameras, *images)
 
 

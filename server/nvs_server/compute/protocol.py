@@ -220,7 +220,8 @@ class BackendStatus:
 
     workers: tuple[ChildStatus, ...]
     inspectors: tuple[ChildStatus, ...]
-    """The last one finds cameras."""
+    posers: tuple[ChildStatus, ...]
+    """They find cameras; without one everything else is done."""
     cache: tuple[CacheStatus, ...]
     num_renders: int
     """Render orders being worked on or waiting."""

@@ -24,7 +24,7 @@ from nvs_server.logs import logger
 from nvs_server.metrics import Metrics
 from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
-from nvs_server.storage.errors import StorageError
+from nvs_server.storage.errors import QuotaExceeded, StorageError
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import BuiltScene, JobRecord, PosedScene, VideoFile
 from nvs_server.storage.scenes import SceneStore
@@ -150,7 +150,10 @@ class JobRunner:
         if work.cancelled():
             log.info("job given up", job_id=job.id)
         elif (error := work.exception()) is None:
-            await self._succeed(job, work.result())
+            try:
+                await self._succeed(job, work.result())
+            except QuotaExceeded as refused:
+                await self._fail(job, refused)
         else:
             await self._fail(job, error)
         await self._note_end(job, time.monotonic() - started)
@@ -231,6 +234,7 @@ class JobRunner:
             record = Failure(problem=error.problem, remedy=remedy)
         elif isinstance(error, NvsError | BackendError):
             retry = isinstance(error, BackendError | StorageError)
+            retry &= not isinstance(error, QuotaExceeded)
             record = Failure(problem=error.problem, remedy=error.remedy)
         else:
             log.error("job crashed", job_id=job.id, exc_info=error)

@@ -208,6 +208,7 @@ def _backend(status: BackendStatus) -> Iterator[Metric]:
     for role, processes in (
         ("worker", status.workers),
         ("inspector", status.inspectors),
+        ("poser", status.posers),
     ):
         for place, process in enumerate(processes):
             label = [f"{role}-{place}-{process.device}"]

@@ -131,6 +131,10 @@ class JobLeases:
 
         Returns:
             False if the job is no longer this worker's; nothing is changed then.
+
+        Raises:
+            QuotaExceeded: If the owner would keep more than they may; nothing is
+                changed then.
         """
         now = self._database.now()
         with self._database.write() as session:
@@ -144,6 +148,9 @@ class JobLeases:
                 for file in there
                 if file.kind == "cameras" or names.is_made_by_posing(file.path)
             ]
+            growth = sum(file.num_bytes for file in posed.files)
+            growth -= sum(file.num_bytes for file in replaced)
+            rows.check_bytes(session, scene, growth, row.limit_bytes, now)
             rows.replace_files(session, scene, replaced, posed.files)
             result = posed.posing.model_dump(mode="json")
             scene.posing = dict(result)
@@ -151,7 +158,8 @@ class JobLeases:
             if posed.build is not None:
                 build = rows.same_job(session, scene.id, posed.build_key)
                 build = build or rows.add_job(
-                    session, scene, "build", posed.build, posed.build_key, now
+                    *(session, scene, "build", posed.build, posed.build_key, now),
+                    limit_bytes=row.limit_bytes,
                 )
                 result["build_job_id"] = build.id
             row.result = result

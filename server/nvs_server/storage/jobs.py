@@ -59,7 +59,8 @@ class JobStore(JobLeases):
             idempotency_key: The client's own name for this request, if any.
             limit_queued: Jobs of all owners that may wait.
             limit_per_day: Builds this owner may submit a UTC day.
-            limit_bytes: What this owner may keep; with so much there is no new job.
+            limit_bytes: What this owner may keep; with so much there is no new job,
+                and what a posing finds must fit in it.
 
         Returns:
             The job, and whether it was created. A job of the same `dedupe_key` that is
@@ -95,7 +96,10 @@ class JobStore(JobLeases):
             if row is None:
                 _check_limits(session, asked, now, limit_queued, limit_per_day)
                 rows.check_bytes(session, scene, 1, limit_bytes, now)
-                row = rows.add_job(session, scene, kind, parameters, dedupe_key, now)
+                row = rows.add_job(
+                    *(session, scene, kind, parameters, dedupe_key, now),
+                    limit_bytes=limit_bytes,
+                )
             _keep_key(session, asked, row.id)
             return JobRecord.model_validate(row), is_new
 

@@ -151,8 +151,10 @@ def add_job(
     parameters: Mapping[str, Any],
     dedupe_key: str,
     now: datetime,
+    *,
+    limit_bytes: int | None,
 ) -> JobRow:
-    """Queue a job of a scene."""
+    """Queue a job of a scene; `limit_bytes` is what its owner may keep."""
     if kind == "build":
         supersede_builds(session, scene.id)
     row = JobRow(
@@ -170,6 +172,7 @@ def add_job(
         parameters=dict(parameters),
         dedupe_key=dedupe_key,
         result_bytes=0,
+        limit_bytes=limit_bytes,
     )
     session.add(row)
     session.flush()

@@ -263,6 +263,8 @@ class JobRow(Failable, Base):
     result: Mapped[dict[str, Any] | None]
     result_sha256: Mapped[str | None] = mapped_column(Digest)
     result_bytes: Mapped[int]
+    limit_bytes: Mapped[int | None]
+    """What its owner may keep in all, by whoever asked for it."""
 
     @property
     def eta_seconds(self) -> float | None:

@@ -51,7 +51,8 @@ async def main(folder, views):
     backend = LocalBackend(settings)
     await backend.start()
     status = backend.status()
-    pids = [child.pid for child in (*status.workers, *status.inspectors)]
+    children = (*status.workers, *status.inspectors, *status.posers)
+    pids = [child.pid for child in children]
     order = BuildOrder(views=views, output=folder / "x.scene", weights="lact_tiny")
     await backend.build(order, lambda *_: print(*pids, flush=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import imageio.v2 as imageio
+import numpy as np
 import psutil
 import pytest
 from PIL import Image
@@ -23,7 +25,14 @@ from nvs_server.compute.protocol import FoundCameras, PoseOrder, WorkerLost
 from nvs_server.jobs.materialise import materialise
 from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import FileRecord
-from tests.data_tools.test_posing import found_errors, photograph, walk, wallpaper
+from tests.data_tools.test_posing import (
+    DOWN,
+    found_errors,
+    photograph,
+    walk,
+    wallpaper,
+    with_reading,
+)
 
 pytest.importorskip("pycolmap")
 
@@ -48,7 +57,8 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             path = "photo 3.jpg"
             image.save(folder / path, exif=exif, quality=98, subsampling=0)
         else:
-            image.save(folder / path)
+            down = DOWN @ camera.world_from_camera[0, :3, :3].numpy()
+            image.save(folder / path, exif=with_reading(down))
         named[path] = folder / path
     Image.fromarray(wallpaper(77)[:240, :320]).save(folder / "foreign.png")
     return named | {"foreign.png": folder / "foreign.png"}
@@ -117,6 +127,10 @@ def test_known_cameras_come_back(
         folder, lambda name: views[3 if name == "00004.jpg" else int(name[6])]
     )
     assert errors.center_relative.max() < 0.01
+    first = dataset.frames[0]
+    up = np.array(dataset.world_up) @ first.camera.world_from_camera[0, :3, :3].numpy()
+    known = views[int(first.name[6])].world_from_camera[0, :3, :3].numpy()
+    assert up @ (-DOWN @ known) > math.cos(math.radians(0.5))
 
 
 @pytest.mark.parametrize("stage", STAGES[1:])
@@ -127,7 +141,7 @@ def test_killed_in_a_stage_it_goes_on(
     order = order_of(tmp_path / "order", photographs)
     work = running.begin(running.backend.pose(order, stages))
     assert stages.begun[stage].wait(60)
-    pid = running.backend.status().inspectors[-1].pid
+    pid = running.backend.status().posers[0].pid
     assert psutil.Process(pid).nice() == 10
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerLost):
@@ -149,7 +163,7 @@ def test_cancelled_within_two_seconds(
     order = order_of(tmp_path / "order", photographs)
     work = running.begin(running.backend.pose(order, stages))
     assert stages.begun["matching"].wait(60)
-    pid = running.backend.status().inspectors[-1].pid
+    pid = running.backend.status().posers[0].pid
     started = time.monotonic()
     work.cancel()
     while psutil.pid_exists(pid):

@@ -188,6 +188,18 @@ def test_what_cannot_be_asked_for(api: Api, body: dict[str, Any]) -> None:
     refused(pose(api, unposed(api), json=body), 422, "invalid")
 
 
+def test_what_is_found_counts_against_the_quota(start: Callable[..., Api]) -> None:
+    video = b"a video"
+    api = start(quota_bytes=len(video) + 1)
+    scene_id = api.make()
+    assert api.put(scene_id, "video", video, "video/mp4").status_code == 200
+    ended = api.ended(pose(api, scene_id).json()["id"])
+    assert (ended["state"], ended["attempts"]) == ("failed", 1)
+    assert "quota of 8 bytes" in ended["error"]["problem"]
+    scene = api.scene(scene_id)
+    assert (scene["num_images"], scene["input_bytes"]) == (0, len(video))
+
+
 def test_quota_of_bytes(start: Callable[..., Api]) -> None:
     api = start(quota_bytes=100)
     scene_id = api.make()
