@@ -89,7 +89,7 @@ def look_at_point(camera: Camera) -> Float[Tensor, "3"]:
         raise CameraError(
             f"the optical axes meet behind {num_behind} of {len(camera)} views: "
             "the capture looks outwards, not at an object",
-            remedy="Frame it as a scene, with the mean camera.",
+            remedy="Use weights for scenes, which frame it by the mean camera.",
         )
     return point
 
