@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -27,6 +29,10 @@ UNSURE = 0.05
 """Mean height of the −y axes under which they do not say which side is up."""
 PARALLEL = 1e-5
 """Mean squared spread of axes (radians²) under which they meet nowhere."""
+AT_POINT = math.cos(math.radians(45))
+"""Cosine of the angle from its axis within which a view looks at a point."""
+AHEAD = 0.5
+"""Level part of a viewing direction over which it says where ahead is."""
 
 
 def mean_pose(camera: Camera) -> Float[Tensor, "4 4"]:
@@ -83,9 +89,53 @@ def look_at_point(camera: Camera) -> Float[Tensor, "3"]:
         raise CameraError(
             f"the optical axes meet behind {num_behind} of {len(camera)} views: "
             "the capture looks outwards, not at an object",
-            remedy="Frame it as a scene, with the mean camera.",
+            remedy="Use weights for scenes, which frame it by the mean camera.",
         )
     return point
+
+
+def share_looking(camera: Camera) -> float:
+    """Share of views that look at the point nearest to all optical axes, within 45°.
+
+    1 for views of one thing, whichever side they are on; next to nothing for views that
+    look about from one place or outwards; 0 where axes meet nowhere or behind.
+    """
+    try:
+        offset = look_at_point(camera) - camera.center.double()
+    except CameraError:
+        return 0.0
+    along = (offset * camera.forward.double()).sum(dim=-1)
+    return float((along > AT_POINT * offset.norm(dim=-1)).double().mean())
+
+
+def level_forward(camera: Camera, up: Float[Tensor, "3"]) -> Float[Tensor, "view 3"]:
+    """Viewing directions without what they have along the unit vector `up`."""
+    forward = camera.forward.double()
+    return forward - (forward @ up)[:, None] * up
+
+
+def middle_pose(camera: Camera, up: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
+    """Level pose at the mean centre, ahead where the first view looks.
+
+    For views all round, which have no mean viewing direction. Computed in float64.
+
+    Args:
+        camera: The views.
+        up: Unit vector in the world.
+
+    Raises:
+        CameraError: If all views look along `up`.
+    """
+    level = level_forward(camera, up)
+    ahead = level[level.norm(dim=-1) > AHEAD]
+    if not len(ahead):
+        raise CameraError(
+            f"all {len(camera)} views look up or down: none says where ahead is",
+            remedy="Frame them around their mean camera, or give another up axis.",
+        )
+    z, y = ahead[0] / ahead[0].norm(), -up
+    axes = torch.stack([torch.linalg.cross(y, z), y, z], dim=-1)
+    return rigid(axes, camera.center.double().mean(dim=0))
 
 
 def _nearest_to_axes(

@@ -4,7 +4,8 @@ Notation:
     model_from_world    [s R, t; 0, 1] with a scale s > 0, a rotation R, a shift t
     camera              rotation Rc and centre c become R Rc and s R c + t
 
-Scene models expect the mean camera at the origin and centres within [−1, 1]³; object
+Scene models expect the mean camera at the origin and centres within [−1, 1]³ (of views
+all round, which have none, a level camera at their middle); object
 models expect the object at the origin, z up, and cameras 2.7 away.
 """
 
@@ -23,6 +24,7 @@ from nvs.cameras.aggregate import (
     common_up,
     look_at_point,
     mean_pose,
+    middle_pose,
 )
 from nvs.cameras.camera import Camera
 from nvs.cameras.json_record import Record
@@ -98,18 +100,25 @@ class PoseNormalisation:
             CameraError: If the views have no mean camera or are all in one place.
         """
         chosen, views = _select(camera, views)
-        camera_from_world = se3_inverse(mean_pose(chosen)).cpu()
-        center = chosen.center.double().cpu()
-        local = center @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
-        extent = 1.0
-        if len(views) > 1:
-            extent = float(local.abs().max())
-            check_extent(extent, chosen)
-        return PoseNormalisation(
-            kind="mean_camera",
-            model_from_world=_scaled(camera_from_world, 1 / extent),
-            views=views,
-        )
+        return _around(mean_pose(chosen), chosen, views)
+
+    @staticmethod
+    def from_middle(camera: Camera, *, up: Sequence[float]) -> PoseNormalisation:
+        """Framing of scene models for views that look all round outwards.
+
+        As around a mean camera, which they have not: instead of it `middle_pose`, level
+        at the mean centre and turned as the first view is.
+
+        Args:
+            camera: All views of a capture.
+            up: Unit vector that is up in the world.
+
+        Raises:
+            CameraError: If all views look up or down or are in one place.
+        """
+        chosen, views = _select(camera, None)
+        upward = chosen.world_from_camera.new_tensor(up, dtype=torch.float64)
+        return _around(middle_pose(chosen, upward), chosen, views)
 
     @staticmethod
     def from_object(
@@ -213,6 +222,24 @@ def _select(
                 remedy=f"Use indices from 0 to {len(camera) - 1}.",
             )
     return camera[indices], indices
+
+
+def _around(
+    pose: Float[Tensor, "4 4"], chosen: Camera, views: tuple[int, ...]
+) -> PoseNormalisation:
+    """A pose to the origin, and the centres of the views within [−1, 1]³."""
+    camera_from_world = se3_inverse(pose).cpu()
+    center = chosen.center.double().cpu()
+    local = center @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
+    extent = 1.0
+    if len(views) > 1:
+        extent = float(local.abs().max())
+        check_extent(extent, chosen)
+    return PoseNormalisation(
+        kind="mean_camera",
+        model_from_world=_scaled(camera_from_world, 1 / extent),
+        views=views,
+    )
 
 
 def _scaled(rigid: Float[Tensor, "4 4"], scale: float) -> Float[Tensor, "4 4"]:

@@ -8,7 +8,8 @@ the service and `nvs info` all ask it.
     object      nothing, if the cameras already are where the weights were trained;
                 otherwise the object to the origin, up to +z, cameras to the distance
                 of training
-    scene       the mean camera to the origin, centres within [−1, 1]³
+    scene       the mean camera to the origin, centres within [−1, 1]³; of views all
+                round outwards, a level camera at their middle
 
 The service finds builds again by their request: whoever changes what `auto` does raises
 `nvs_server.jobs.rebuild.FRAMING_RULE`.
@@ -26,7 +27,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
-from nvs.cameras.aggregate import common_up, level_up, look_at_point
+from nvs.cameras.aggregate import (
+    AHEAD,
+    common_up,
+    level_forward,
+    level_up,
+    look_at_point,
+    share_looking,
+)
 from nvs.cameras.normalisation import OBJECT_RADIUS
 from nvs.errors import CameraError, ConfigError
 from nvs.model.trained_on import TrainedOn
@@ -45,6 +53,9 @@ MIDDLE, WIDE_MIDDLE = 0.05, 0.5
 give another point, which then is the better one, and where they give none."""
 MOST_LOOK = 0.8
 """Share of views that must, for a capture to be where the weights were trained."""
+ALL_ROUND = 0.1
+"""Length of the mean of level viewing directions under which views look all round: that
+of an arc of 325°."""
 UP_DEGREES = 30.0
 """Angle from the cameras' common up within which the world's up is believed."""
 TRIPOD_DEGREES = 0.1
@@ -130,24 +141,35 @@ def choose(
         )
     chosen_up, up_reason = _up(camera, up, world_up)
     is_object = (trained_on.poses or "object") == "object"
-    kind, reason = framing, "as asked"
-    if framing == "auto":
+    kind, reason, all_round = framing, "as asked", False
+    if framing == "auto" and is_object:
+        there = _is_in_place(camera, trained_on, up)
+        kind = "none" if there else "object"
+        reason = (
+            "the cameras are where the weights were trained"
+            if there
+            else f"the object centred, {up_reason}, the cameras at the distance of "
+            "training"
+        )
+    elif framing == "auto":
         kind, reason = "mean_camera", "the weights want scenes around the mean camera"
-        if is_object:
-            there = _is_in_place(camera, trained_on, up)
-            kind = "none" if there else "object"
+        all_round = _look_all_round(camera, chosen_up)
+        if all_round:
             reason = (
-                "the cameras are where the weights were trained"
-                if there
-                else f"the object centred, {up_reason}, the cameras at the distance of "
-                "training"
+                "views all round have no mean camera; their middle to the origin, "
+                f"{up_reason}, ahead as the first view looks"
             )
     try:
-        normalisation = _normalisation(kind, camera, chosen_up, trained_on)
-    except CameraError as error:
-        concern = Concern(
-            verdict="hopeless", problem=error.problem, remedy=error.remedy
+        normalisation = (
+            PoseNormalisation.from_middle(camera, up=chosen_up)
+            if all_round
+            else _normalisation(kind, camera, chosen_up, trained_on)
         )
+    except CameraError as error:
+        remedy = error.remedy
+        if kind == "mean_camera" and share_looking(camera) >= MOST_LOOK:
+            remedy = "They look at one thing from all around: use weights for objects."
+        concern = Concern(verdict="hopeless", problem=error.problem, remedy=remedy)
         return Framing(
             normalisation=None, reason=reason, up=chosen_up, concerns=(concern,)
         )
@@ -240,6 +262,16 @@ def _is_in_place(
     if up is not None:
         return _angle_degrees(_unit(up, "the up axis"), WORLD_UP) < TRIPOD_DEGREES
     return _may_be_up(camera, WORLD_UP)
+
+
+def _look_all_round(camera: Camera, up: Sequence[float]) -> bool:
+    """Whether level views look in all directions, and not at one thing."""
+    level = level_forward(camera, camera.center.new_tensor(up).double())
+    if float(level.norm(dim=-1).quantile(0.5)) <= AHEAD:
+        return False  # straight down, say
+    return float(level.mean(dim=0).norm()) < ALL_ROUND and (
+        share_looking(camera) < MOST_LOOK
+    )
 
 
 def _normalisation(

@@ -151,6 +151,44 @@ def test_up_of_the_world_counts_where_hand_held_cameras_agree() -> None:
     assert choose(held, OBJECTS, up=(0.0, 3.0, 0.0)).up == (0.0, 1.0, 0.0)
 
 
+def outwards(camera: Camera) -> Camera:
+    """The cameras, turned round about their y axes."""
+    back = torch.diag(torch.tensor([-1.0, 1.0, -1.0, 1.0], dtype=torch.float64))
+    return replace(camera, world_from_camera=camera.world_from_camera @ back)
+
+
+@settings(deadline=None, max_examples=20)
+@given(turn=TURN, log_scale=LOG_SCALE, shift=SHIFT, elevation=st.floats(-30, 30))
+def test_views_all_round_outwards_are_framed_level_at_their_middle(
+    turn: list[float], log_scale: float, shift: list[float], elevation: float
+) -> None:
+    camera = moved(outwards(ring(elevation)), turn, 10**log_scale, shift)
+    framing = choose(camera, SCENES)
+    assert framing.verdict == "fine"
+    assert "all round" in framing.reason
+    framed = framing.required().apply(camera)
+    center = framed.center
+    assert center.mean(0).tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+    assert float(center.abs().max()) == pytest.approx(1)
+    up = framing.required().model_from_world[:3, :3] @ torch.tensor(framing.up).double()
+    assert (up / up.norm()).tolist() == pytest.approx([0, -1, 0], abs=1e-6)
+    ahead = framed.forward[0]
+    assert float(ahead[0]) == pytest.approx(0, abs=1e-6)
+    assert float(ahead[2]) > 0
+
+
+def test_a_wide_arc_outwards_keeps_its_mean_camera() -> None:
+    camera = outwards(ring(num_views=16))[:14]
+    mean = PoseNormalisation.from_mean_camera(camera).model_from_world
+    torch.testing.assert_close(choose(camera, SCENES).required().model_from_world, mean)
+
+
+def test_views_all_round_one_thing_are_refused_for_scenes() -> None:
+    (concern,) = choose(ring(), SCENES).concerns
+    assert concern.verdict == "hopeless"
+    assert "weights for objects" in concern.remedy
+
+
 @pytest.mark.parametrize(
     ("camera", "trained_on", "problem"),
     [

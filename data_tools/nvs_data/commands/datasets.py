@@ -91,7 +91,8 @@ def validate(
             typer.echo(verdict(finding))
         if not findings:
             typer.echo(f"ok: {len(capture)} views, no faults found")
-    if convention == "opencv" and any(f.kind == "looking-away" for f in findings):
+    away = [f for f in findings if (f.kind, f.severity) == ("looking-away", "error")]
+    if convention == "opencv" and away:
         output.say(
             f"nvs: if --convention opengl is right, `nvs data convert {dataset} -o OUT "
             "--to opencv --convention opengl` writes the repaired set"

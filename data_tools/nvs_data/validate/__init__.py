@@ -82,7 +82,8 @@ def check(
     away = check_looking_away(capture, world_from_camera[sound], poses)
     if away is not None:
         findings.append(away)
-        world_from_camera = flip_y_and_z(world_from_camera)
+        if away.severity == "error":
+            world_from_camera = flip_y_and_z(world_from_camera)
     findings += check_duplicates(capture, world_from_camera, sound)
     wrong_lens = {view for finding in intrinsics for view in finding.views}
     findings += check_framing(

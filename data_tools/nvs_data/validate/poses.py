@@ -21,6 +21,8 @@ FOV_DEGREES = (3.0, 150.0)
 600 mm lens has 3.4°, a pinhole model wider than 150° magnifies its corners 15 times."""
 ONE_PLACE = 1e-5
 """Spread of centres, over their size, that is rounding of what was in float32."""
+UPRIGHT = 0.3
+"""Mean height of the −y axes over which cameras are the right way up."""
 PIXEL_ASPECT = 1.25
 """fx / fy, or its inverse, beyond which pixels are not square: anamorphic video has up
 to 1.5, but then it is worth a look."""
@@ -158,38 +160,70 @@ def check_looking_away(
     """Whether most cameras have behind them what they should look at.
 
     That is the point closest to all optical axes. Flipping the y and z axes of all
-    cameras leaves the axes where they are, and so puts it in front of them. A scene
-    filmed outwards from one place looks the same, hence only a warning there.
+    cameras leaves the axes where they are, and so puts it in front of them; but it also
+    turns them upside down. So cameras that are the right way up in the capture's world
+    really look outwards, which is no fault. Where nobody knows which way is up, that is
+    what a capture for scene weights is taken for.
     """
+    num_behind = _num_behind(sound)
+    upright = _uprightness(capture, sound)
+    if 2 * num_behind <= len(sound) or upright > UPRIGHT:
+        return None  # framing says what looking outwards means
+    sure = poses == "object" or upright < -UPRIGHT
+    message = (
+        f"the point closest to all optical axes is behind {num_behind} of "
+        f"{len(sound)} cameras"
+    )
+    if upright < -UPRIGHT:
+        message += ", which are upside down in the world of their file"
+    if not sure:
+        message += ": they look outwards"
+        remedy = (
+            "Nothing is wrong if the scene was filmed outwards. If it was filmed from "
+            "around, read the poses with --convention opengl."
+        )
+    else:
+        message += (
+            "; with OpenGL axes (y up, z backward) it would be in front of "
+            f"{num_behind}"
+        )
+        remedy = "Read the poses with --convention opengl"
+        if upright < -UPRIGHT:
+            remedy += "."
+        else:
+            remedy += (
+                "; if they are OpenCV, choose a scene model: these cameras look "
+                "outwards."
+            )
+    return Finding(
+        kind="looking-away",
+        severity="error" if sure else "info",
+        views=(),
+        message=message,
+        remedy=remedy,
+    )
+
+
+def _num_behind(sound: Float[Tensor, "sound 4 4"]) -> int:
+    """Cameras that have behind them the point closest to all optical axes."""
     center, z = sound[:, :3, 3], sound[:, :3, 2]
     origin = center.mean(dim=0)
     if (center - origin).abs().max() <= ONE_PLACE * center.abs().max():
-        return None  # framing says so
+        return 0  # framing says so
     across = torch.eye(3, dtype=z.dtype) - z[:, :, None] * z[:, None]
     system = across.mean(dim=0)
     if torch.linalg.eigvalsh(system)[0] < PARALLEL:
         point = origin  # of two cameras face to face; others are parallel
         if ((origin - center) * z).sum(dim=-1).sum() >= -PARALLEL * center.std():
-            return None
+            return 0
     else:
         moments = (across @ (center - origin)[..., None]).mean(dim=0)
         point = origin + torch.linalg.solve(system, moments)[:, 0]
-    behind = ((point - center) * z).sum(dim=-1) < 0
-    num_behind = int(behind.sum())
-    if 2 * num_behind <= len(sound):
-        return None
-    return Finding(
-        kind="looking-away",
-        severity="error" if poses == "object" else "warning",
-        views=(),
-        message=f"the point closest to all optical axes is behind {num_behind} of "
-        f"{len(sound)} cameras; with OpenGL axes (y up, z backward) it would be in "
-        f"front of {num_behind}",
-        remedy="Read the poses with --convention opengl"
-        + (
-            ", unless the scene was filmed outwards from one place."
-            if poses == "scene"
-            else "; if they are OpenCV, choose a scene model: these cameras look "
-            "outwards."
-        ),
-    )
+    return int((((point - center) * z).sum(dim=-1) < 0).sum())
+
+
+def _uprightness(capture: Survey, sound: Float[Tensor, "sound 4 4"]) -> float:
+    """Mean height of the −y axes in the capture's world; 0 where its up is unknown."""
+    if capture.world_up is None:
+        return 0.0
+    return -float(sound[:, :3, 1].mean(dim=0) @ sound.new_tensor(capture.world_up))

@@ -22,8 +22,9 @@ from nvs_server.storage.scenes import SceneStore
 REMEDY = "Upload the scene file, or images and cameras, again."
 
 
-FRAMING_RULE = 2
-"""Version of what `nvs.scene.framing` decides; 1 left object captures alone."""
+FRAMING_RULE = 3
+"""Version of what `nvs.scene.framing` decides; 1 left object captures alone, 2 refused
+views all round outwards."""
 
 
 def build_key(
