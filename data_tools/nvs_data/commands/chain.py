@@ -82,10 +82,14 @@ def quickstart(
     frames: options.NumFrames = 60,
     device: options.Device = None,
     precision: options.PrecisionName = None,
+    compile: options.Compile = False,
     json: options.Json = False,
 ) -> None:
     """Pose photographs or a video, build the scene, render it. Resumes."""
-    compute = _given({"--device": device, "--precision": precision})
+    compute = (
+        *_given({"--device": device, "--precision": precision}),
+        "--compile" if compile else "--no-compile",
+    )
     of_weights = _given({"--weights": weights})
     dataset, scene = destination / "dataset", destination / "built.scene"
     shown = (*_given({"--path": path}), *of_weights, *compute)

@@ -58,6 +58,7 @@ def test_a_second_run_does_nothing_again(nvs, photos, tmp_path, ran) -> None:
         (("--frames", 9), STEPS[3:]),
         (("--size", 32), STEPS[2:]),
         (("--holdout", 0), STEPS[2:]),
+        (("--compile",), STEPS[2:]),
         (("--weights", "lact_room"), STEPS[1:]),
     ],
 )
