@@ -64,17 +64,29 @@ class ColmapRun:
         """The file with features and matches."""
         return self.folder / "database.db"
 
-    def find_features(self, *, camera_model: str, max_image_px: int) -> None:
-        """Find SIFT features; photographs of one size share one camera."""
+    def find_features(
+        self, *, camera_model: str, max_image_px: int, masks: Path | None = None
+    ) -> None:
+        """Find SIFT features; photographs of one size share one camera.
+
+        Args:
+            camera_model: COLMAP's name of the lens model.
+            max_image_px: Photographs are shrunk to this longer side.
+            masks: Folder of masks, called as the photographs with `.png` after it;
+                those that have none are taken whole.
+        """
         colmap = self.colmap
         options = colmap.FeatureExtractionOptions()
         options.num_threads, options.max_image_size = self.num_threads, max_image_px
-        alike: dict[tuple[int, int], list[str]] = {}
+        alike: dict[tuple[int, int, bool], list[str]] = {}
+        first: dict[tuple[int, int], str] = {}
         for name in self.names:
+            is_masked = masks is not None and (masks / f"{name}.png").exists()
             with Image.open(self.images / name) as image:
-                alike.setdefault(image.size, []).append(name)
+                alike.setdefault((*image.size, is_masked), []).append(name)
+                first.setdefault(image.size, name)
         done = 0
-        for group in alike.values():
+        for (width, height, is_masked), group in alike.items():
             for start in range(0, len(group), self.num_threads):
                 self._report("features", done, len(self.names))
                 chunk = group[start : start + self.num_threads]
@@ -82,8 +94,10 @@ class ColmapRun:
                     found = {image.name: image for image in database.read_all_images()}
                 reader = colmap.ImageReaderOptions()
                 reader.camera_model = camera_model
-                if group[0] in found:
-                    reader.existing_camera_id = found[group[0]].camera_id
+                reader.mask_path = str(masks) if is_masked else ""
+                if first[width, height] in found:
+                    camera_id = found[first[width, height]].camera_id
+                    reader.existing_camera_id = camera_id
                 missing = [name for name in chunk if name not in found]
                 if missing:
                     colmap.extract_features(

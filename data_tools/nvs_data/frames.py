@@ -6,6 +6,7 @@ Pixels change when an image is decoded.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,15 @@ from nvs.cameras import Camera
 from nvs.cameras.se3 import flip_y_and_z
 from nvs.errors import CameraError
 from nvs.images import image_size
-from nvs.scene.frames import Frame, photograph, pinhole_frame
+from nvs.scene.frames import Frame, Original, photograph, pinhole_frame
 from nvs.scene.resize import fitting_size
-from nvs_data.undistort import Intrinsics, Lens, pinhole_intrinsics, undistort
+from nvs_data.undistort import (
+    Intrinsics,
+    Lens,
+    distort_pixels,
+    pinhole_intrinsics,
+    undistort,
+)
 
 
 def lens_frame(
@@ -54,7 +61,15 @@ def lens_frame(
         )
 
     straight = replace(camera, intrinsics=torch.tensor([pinhole], dtype=torch.float64))
-    return Frame(name=name, camera=straight, load=load)
+    place_of = partial(
+        distort_pixels, pinhole=pinhole, intrinsics=intrinsics, lens=lens
+    )
+    return Frame(
+        name=name,
+        camera=straight,
+        load=load,
+        original=Original(file=file, mask=mask, place_of=place_of),
+    )
 
 
 def scaled_to_file(camera: Camera, file: Path) -> Camera:
@@ -111,4 +126,5 @@ def resized(frame: Frame, size: tuple[int, int] | int) -> Frame:
     def load() -> UInt8[np.ndarray, "height width 3"]:
         return np.rint(plan.image(frame.pixels()) * 255).astype(np.uint8)
 
-    return replace(frame, camera=plan.camera(frame.camera), load=load, source=None)
+    camera = plan.camera(frame.camera)
+    return replace(frame, camera=camera, load=load, source=None, original=None)

@@ -22,7 +22,10 @@ from nvs.file_kinds import (
     is_image_name,
     is_unread_name,
 )
-from nvs.images import opened_image, orientation, upright
+from nvs.files import atomic_output
+from nvs.images import opened_image, orientation, read_image, upright
+from nvs.scene.image_files import ImageFiles
+from nvs.scene.masks import masked
 from nvs_data.gravity import Vector, photo_gravity
 
 JPEG_QUALITY = 95
@@ -89,6 +92,31 @@ def list_photos(folder: Path) -> list[Path]:
             remedy=f"Put files there that end in {', '.join(IMAGE_SUFFIXES)}.",
         )
     return sorted(photos, key=lambda file: (natural(file.name), file.name))
+
+
+def photo_masks(folder: Path) -> dict[Path, Path]:
+    """The masks of the photographs in a folder, which lie there or beside it."""
+    files = ImageFiles(folder, dataset=folder.parent)
+    found = {photo: files.mask(photo.resolve()) for photo in list_photos(folder)}
+    return {
+        photo: folder.parent / mask.relative_to(folder.parent.resolve())
+        for photo, mask in found.items()
+        if mask is not None
+    }
+
+
+def prepare_mask(photo: Path, mask: Path, folder: Path) -> None:
+    """Write the mask of a prepared photograph as COLMAP and readers look for it.
+
+    Raises:
+        ImageError: If it cannot be read or is of another shape than the photograph.
+    """
+    target = folder / f"{photo.name}.png"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        alpha = masked(read_image(photo)[..., :3], mask)[..., 3]
+        with atomic_output(target) as temporary:
+            Image.fromarray(alpha).save(temporary, format="PNG")
 
 
 def unused_pictures(folder: Path, *, out: Path | None = None) -> Iterator[LeftOut]:

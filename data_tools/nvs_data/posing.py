@@ -1,6 +1,7 @@
 """Camera poses of photographs, by structure from motion with COLMAP.
 
     OUT/images/      the photographs, upright
+    OUT/masks/       their masks, where they have some
     OUT/sparse/0/    the largest model: cameras, poses and points, as COLMAP writes them
     OUT/posing.json  settings; reprojection errors; why photographs were dropped or left
                      out; what those were called that have another name in OUT/images
@@ -23,6 +24,7 @@ from nvs.errors import DatasetError
 from nvs.fields import require
 from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
+from nvs.scene.masks import MASK_FOLDERS
 from nvs_data.colmap_run import (
     MIN_MODEL_SIZE,
     ColmapRun,
@@ -36,7 +38,9 @@ from nvs_data.photos import (
     LeftOut,
     Matching,
     list_photos,
+    photo_masks,
     photo_pairs,
+    prepare_mask,
     prepare_photos,
     summary,
     unused_pictures,
@@ -106,6 +110,7 @@ def pose(
     matching: Matching = "auto",
     camera_model: CameraModel = "OPENCV",
     max_image_px: int = 1600,
+    use_masks: bool = True,
     num_threads: int | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> PosingReport:
@@ -122,6 +127,8 @@ def pose(
             every tenth photograph; `auto` takes all pairs of up to 150 photographs.
         camera_model: COLMAP's name of the lens model, fitted to the photographs.
         max_image_px: Photographs are shrunk to this longer side to find features.
+        use_masks: Whether features count only where the masks of the photographs
+            (`nvs.scene.masks`: in a folder `masks` beside or inside theirs) are white.
         num_threads: Threads to use; all cores if absent.
         progress: Called as the work goes on, from this thread.
 
@@ -134,13 +141,19 @@ def pose(
     _check_arguments(matching, camera_model, max_image_px, num_threads)
     colmap = import_pycolmap()
     photos, out = Path(photos), Path(out)
+    masks = photo_masks(photos)
+    is_mask = set(masks.values())
     prepared = prepare_photos(
-        list_photos(photos),
+        [photo for photo in list_photos(photos) if photo not in is_mask],
         out / "images",
         lambda done, total: progress(Progress(stage="decode", done=done, total=total)),
     )
     names = list(prepared.names)
-    left_out = (*prepared.left_out, *unused_pictures(photos, out=out))
+    unused = unused_pictures(photos, out=out)
+    left_out = (
+        *prepared.left_out,
+        *(one for one in unused if photos / one.name not in is_mask),
+    )
     if len(names) < MIN_MODEL_SIZE:
         few = f"{photos} holds only {len(names)} photograph(s) that can be read"
         raise DatasetError(
@@ -153,6 +166,14 @@ def pose(
         "max_image_px": max_image_px,
         "photo_bytes": {n: (out / "images" / n).stat().st_size for n in names},
     }
+    for name in names:
+        photo = photos / prepared.renamed.get(name, name)
+        if photo in masks:
+            prepare_mask(out / "images" / name, masks[photo], out / MASK_FOLDERS[0])
+    if use_masks:
+        settings["mask_bytes"] = {
+            photo.name: mask.stat().st_size for photo, mask in masks.items()
+        }
     _begin_or_resume(out / "posing.json", settings)
     run = ColmapRun(
         colmap=colmap,
@@ -162,7 +183,11 @@ def pose(
         progress=progress,
     )
     with quiet(colmap):
-        run.find_features(camera_model=camera_model, max_image_px=max_image_px)
+        run.find_features(
+            camera_model=camera_model,
+            max_image_px=max_image_px,
+            masks=out / MASK_FOLDERS[0] if masks and use_masks else None,
+        )
         run.match(photo_pairs(names, matching))
         models = run.map()
         report = _report(run, models, prepared.gravity)
@@ -254,7 +279,8 @@ def _begin_or_resume(file: Path, settings: dict[str, Any]) -> None:
             f"{file} does not tell what was begun here ({error})",
             remedy=f"Remove {file.parent} and start over.",
         ) from error
-    changed = [key for key in settings if begun.get(key) != settings[key]]
+    keys = dict.fromkeys((*begun, *settings))
+    changed = [key for key in keys if begun.get(key, {}) != settings.get(key, {})]
     if changed:
         raise DatasetError(
             f"{file.parent} holds a run with other values of {', '.join(changed)}",

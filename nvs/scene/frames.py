@@ -12,13 +12,27 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from nvs.cameras import Camera
 from nvs.errors import ImageError
 from nvs.images import MAX_PIXELS, read_image
 from nvs.scene.masks import masked
 from nvs.scene.resize import CoverCrop
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Original:
+    """The photograph that a frame is made of, as it lies there."""
+
+    file: Path
+    """All of its pixels, through its lens, of the camera's size."""
+    mask: Path | None
+    """What is left out of it, if anything is."""
+    place_of: Callable[
+        [Float64[np.ndarray, "point 2"]], Float64[np.ndarray, "point 2"]
+    ] = lambda xy_px: xy_px
+    """Where it shows what the frame shows at some pixels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,6 +47,8 @@ class Frame:
     """Decodes it: RGB or RGBA of the camera's size, lens distortion removed."""
     source: Path | None = None
     """The file whose pixels `load` gives, for copying; None if `load` changes them."""
+    original: Original | None = None
+    """What it is made of; None if its pixels are at another place or size there."""
 
     def pixels(self) -> UInt8[np.ndarray, "height width channel"]:
         """Decode it, and check its size.
@@ -96,6 +112,7 @@ def pinhole_frame(name: str, file: Path, camera: Camera, mask: Path | None) -> F
         camera=camera,
         load=lambda: photograph(file, camera, mask),
         source=file if mask is None else None,
+        original=Original(file=file, mask=mask),
     )
 
 

@@ -7,7 +7,6 @@ import math
 import shutil
 import struct
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ import torch
 from PIL import Image
 from scipy.linalg import orthogonal_procrustes
 
-from nvs.cameras import Camera, rays
+from nvs.cameras import Camera
 from nvs.cameras.se3 import so3_log
 from nvs.errors import ConfigError, DatasetError
 from nvs.images import read_image
@@ -34,6 +33,7 @@ from nvs_data.photos import (
 from nvs_data.posing import pose
 from nvs_data.video import pose_video
 from tests.data_tools.test_gravity import exif_with, maker_note
+from tests.photographs import papered_room, wallpaper
 
 pycolmap = pytest.importorskip("pycolmap")
 
@@ -58,36 +58,9 @@ def walk(num_views):
     )
 
 
-@cache
-def wallpaper(seed, size=1024):
-    """Blobs of all sizes."""
-    random = np.random.default_rng(seed)
-    paper = sum(
-        cv2.resize(
-            random.random((n, n, 3)), (size, size), interpolation=cv2.INTER_CUBIC
-        )
-        for n in (8, 32, 96, 256)
-    )
-    return np.rint(255 * np.clip(paper / 4 * 2 - 0.5, 0, 1)).astype(np.uint8)
-
-
 def photograph(camera):
-    """The room as one camera sees it: each ray meets one of six papered walls."""
-    origin, direction = (ray[0].permute(1, 2, 0).numpy() for ray in rays(camera))
-    distance = (np.sign(direction) * ROOM - origin) / direction
-    axis = distance.argmin(axis=-1)
-    point = origin + distance.min(axis=-1, keepdims=True) * direction
-    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    for wall in range(6):
-        on_wall = (axis == wall // 2) & (direction[..., wall // 2] > 0) == bool(
-            wall % 2
-        )
-        on_wall &= axis == wall // 2
-        u, v = (point[..., i] for i in range(3) if i != wall // 2)
-        uv = [((side + 3) / 6 * 1023).astype(np.float32) for side in (u, v)]
-        paper = cv2.remap(wallpaper(wall), *uv, cv2.INTER_LINEAR)
-        image[on_wall] = paper[on_wall]
-    return image
+    """The room as one camera sees it."""
+    return papered_room(camera, -ROOM, ROOM)
 
 
 def found_errors(folder, camera_of_name):
@@ -311,6 +284,33 @@ def test_photographs_of_any_name_and_format_are_posed_or_named(tmp_path):
     written = json.loads((out / "posing.json").read_text())
     assert len(written["left_out"]) == 5
     assert written["renamed"] == report.renamed
+
+
+def test_features_are_found_within_masks(tmp_path):
+    """Those of photographs of any name and size of mask; what has none counts whole."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    (photos / "masks").mkdir(parents=True)
+    for view, camera in enumerate(walk(10)[3:6]):
+        Image.fromarray(photograph(camera)).save(photos / f"view {view}.png")
+        if view:
+            mask = np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8)
+            mask[:, WIDTH // 8 :] = 255
+            Image.fromarray(mask).save(photos / "masks" / f"view {view}.png")
+    report = pose(photos, out, **SETTINGS)
+    assert len(report.registered) == 3
+    assert report.left_out == ()
+    database = pycolmap.Database.open(out / "database.db")
+    lefts = {
+        image.name: database.read_keypoints(image.image_id)[:, 0].min()
+        for image in database.read_all_images()
+    }
+    database.close()
+    assert lefts["view_0.png"] < 10
+    assert min(lefts["view_1.png"], lefts["view_2.png"]) > WIDTH / 4 - 5
+    alpha = [frame.pixels().shape[-1] for frame in read_dataset(out).frames]
+    assert alpha == [3, 4, 4]
+    with pytest.raises(DatasetError, match="other values of mask_bytes"):
+        pose(photos, out, **SETTINGS, use_masks=False)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nvs_data.commands import capture, datasets, sources
+from nvs_data.commands import capture, datasets, masks, sources
 from nvs_data.commands.chain import quickstart
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.command("pose")(capture.pose)
 app.command("frames")(capture.frames)
+app.command("mask")(masks.mask)
 app.command("validate")(datasets.validate)
 app.command("convert")(datasets.convert)
 app.command("select")(datasets.select)

@@ -43,6 +43,10 @@ def pose(
     max_image_px: Annotated[
         int, typer.Option(help="Longer side at which features are found.")
     ] = 1600,
+    masks: Annotated[
+        bool,
+        typer.Option(help="Features only where masks in a folder `masks` are white."),
+    ] = True,
     threads: Annotated[
         int | None, typer.Option(help="Threads; all cores if absent.")
     ] = None,
@@ -59,6 +63,7 @@ def pose(
             matching=cast("Matching", matching),
             camera_model=cast("CameraModel", camera_model),
             max_image_px=max_image_px,
+            use_masks=masks,
             num_threads=threads,
             progress=progress,
         )

@@ -18,7 +18,12 @@ const FRAMINGS = {
   mean_camera: "a scene around the mean camera",
   none: "as they are",
 };
-const HOLDOUTS = { "": "none", 4: "every 4th", 8: "every 8th", 16: "every 16th" };
+const HOLDOUTS = [
+  ["", "none"],
+  [4, "every 4th"],
+  [8, "every 8th"],
+  [16, "every 16th"],
+];
 
 /** A form; `onBuild(options)` gets the body of the build request, `onWeights(id)` the
  * weights when others are chosen. */
@@ -55,7 +60,7 @@ export function buildForm({
     [["", "as found"], ...Object.keys(AXES).map((name) => [name, name])],
     { value: "" },
   );
-  const holdout = select(Object.entries(HOLDOUTS), { value: "" });
+  const holdout = select(HOLDOUTS, { value: "" });
   const submit = button(label, { type: "submit", class: "primary" });
   const expected = expectationLine(sceneId, (told) => {
     submit.disabled = told?.verdict === "hopeless" && framing.value === "auto";

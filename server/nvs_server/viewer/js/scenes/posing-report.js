@@ -43,6 +43,6 @@ const numbers = (posing) =>
     KINDS[posing.kind],
     `${Math.round(100 * posing.coverage)} % of the directions`,
     `field of view ${Math.round(posing.hfov_degrees)}°`,
-    `focal length ${Math.round(posing.focal_px)} of ${posing.width} pixels`,
+    `focal length ${Math.round(posing.focal_px)} pixels at a width of ${posing.width}`,
     `reprojection error ${posing.reprojection_error_px.toFixed(2)} pixels`,
   ].join(" · ");
