@@ -52,6 +52,7 @@ def build(
     from nvs.errors import ConfigError, OutputError
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
+    from nvs.parallel.devices import own_device
     from nvs.parallel.group import joined
     from nvs.scene import Renderer, load_views
     from nvs.scene.datasets import read_dataset
@@ -73,7 +74,7 @@ def build(
         )
     if launch.started(devices):
         return
-    with joined(pick_device(launch.own_device(device, devices))) as group:
+    with joined(pick_device(own_device(device, devices))) as group:
         chosen = options.parse_indices(views, "--views")
         with group.first_before_others():
             named = load_weights(weights)
