@@ -165,7 +165,7 @@ class Models(Schema):
 
 
 class Worker(Schema):
-    """One device's worker process."""
+    """A worker's process for one device."""
 
     device: str
     """Such as `cpu` or `cuda:0`."""

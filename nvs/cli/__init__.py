@@ -21,7 +21,8 @@ from nvs import __version__
 from nvs.cli import bench, build, demo, info, render, train, weights
 from nvs.cli.remote import app as remote_app
 from nvs.errors import MissingExtraError, NvsError, RankError, StoppedError
-from nvs.parallel.launch import end_process, num_ranks, rank_name
+from nvs.parallel.devices import num_ranks, rank_name
+from nvs.parallel.launch import end_process
 from nvs.process import let_threads_sleep
 from nvs.terminal import output
 

@@ -52,6 +52,7 @@ def bench(
     from nvs.model.checkpoint import random_checkpoint
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
+    from nvs.parallel.devices import own_device
     from nvs.parallel.group import joined
     from nvs.scene import Renderer
     from nvs.scene.bench import bench as measure
@@ -78,7 +79,7 @@ def bench(
     parsed = options.parse_size(size)
     height, width = parsed if isinstance(parsed, tuple) else (parsed, parsed)
     shape = {"num_views": views, "height": height or 256, "width": width or 256}
-    with joined(pick_device(launch.own_device(device, ranks))) as group:
+    with joined(pick_device(own_device(device, ranks))) as group:
         if preset is not None:
             checkpoint = random_checkpoint(preset_config(preset))
             name = f"{preset} (random weights)"

@@ -51,6 +51,7 @@ def build(
     from nvs.errors import ConfigError, OutputError
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
+    from nvs.parallel.devices import own_device
     from nvs.parallel.group import joined
     from nvs.scene import Renderer, load_views, open_views
     from nvs.scene.datasets import read_dataset
@@ -72,7 +73,7 @@ def build(
         )
     if launch.started(devices):
         return
-    with joined(pick_device(launch.own_device(device, devices))) as group:
+    with joined(pick_device(own_device(device, devices))) as group:
         chosen = options.parse_indices(views, "--views")
         with group.first_before_others():
             named = load_weights(weights)

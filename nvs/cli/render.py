@@ -57,6 +57,7 @@ def render(
     from nvs.errors import ConfigError
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
+    from nvs.parallel.devices import own_device
     from nvs.parallel.group import joined
     from nvs.scene import Renderer, Scene
     from nvs.scene.paths import scene_input
@@ -75,7 +76,7 @@ def render(
     _check_positive({"--frames": frames, "--fps": fps, "--zoom": zoom})
     if launch.started(devices):
         return
-    with joined(pick_device(launch.own_device(device, devices))) as group:
+    with joined(pick_device(own_device(device, devices))) as group:
         loaded = Scene.load(scene)
         with group.first_before_others():
             named = load_weights(weights) if weights else built_with(loaded)

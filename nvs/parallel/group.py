@@ -27,7 +27,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from nvs.errors import ConfigError, NvsError, RankError, StoppedError
-from nvs.parallel.launch import num_ranks
+from nvs.parallel.devices import num_ranks
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -190,6 +190,24 @@ class Group:
         )
         return column, row
 
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Around what all ranks do: a failure of one is left for the others, once.
+
+        Raises:
+            StoppedError: If another rank failed first.
+            RankError: If this one is out of memory, or another is gone.
+        """
+        try:
+            yield
+        except BaseException as error:
+            said = _named(error, self)
+            if not self.fail(said) and not isinstance(said, StoppedError):
+                said = self.stopped()
+            if said is error:
+                raise
+            raise said from error
+
     def fail(self, error: BaseException) -> bool:
         """Leave the cause of a failure for the others, unless one is there already.
 
@@ -291,37 +309,46 @@ def joined(device: torch.device, *, patience: timedelta = PATIENCE) -> Generator
     if num_ranks() == 1:
         yield Group.alone(device)
         return
+    if str(device) == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    store, rank, size = next(rendezvous("env://", timeout=patience))
+    group = formed(store, rank=rank, size=size, device=device, patience=patience)
+    if not group.is_first:
+        logging.getLogger("nvs").setLevel(logging.ERROR)
+    with group.together():
+        yield group
+
+
+def formed(
+    store: Store,
+    *,
+    rank: int,
+    size: int,
+    device: torch.device,
+    patience: timedelta = PATIENCE,
+) -> Group:
+    """The ranks that have a store in common; a process is in one such group at a time.
+
+    Returns when all have come.
+
+    Args:
+        store: Where they find each other, and leave word.
+        rank: Number of this one.
+        size: How many they are.
+        device: What this one computes on.
+        patience: How long a rank waits for the others in one exchange.
+    """
     is_cuda = device.type == "cuda"
     if is_cuda:
-        if str(device) == "cuda":
-            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    store, rank, size = next(rendezvous("env://", timeout=patience))
-    backend = "cpu:gloo,cuda:nccl" if is_cuda else "gloo"
     dist.init_process_group(
-        backend,
+        "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
         store=PrefixStore("exchange", store),
         rank=rank,
         world_size=size,
         timeout=patience,
     )
-    group = Group(
-        rank=rank,
-        size=size,
-        device=device,
-        store=PrefixStore("word", store),
-    )
-    if not group.is_first:
-        logging.getLogger("nvs").setLevel(logging.ERROR)
-    try:
-        yield group
-    except BaseException as error:
-        said = _named(error, group)
-        if not group.fail(said) and not isinstance(said, StoppedError):
-            said = group.stopped()
-        if said is error:
-            raise
-        raise said from error
+    return Group(rank=rank, size=size, device=device, store=PrefixStore("word", store))
 
 
 def _named(error: BaseException, group: Group) -> BaseException:
@@ -332,5 +359,6 @@ def _named(error: BaseException, group: Group) -> BaseException:
         return error
     return RankError(
         f"rank {group.rank} of {group.size} ({group.device}) is out of memory",
-        remedy="Use more devices, fewer or smaller views, or less --memory-gib.",
+        remedy="Use more devices, fewer or smaller views, or for a command less "
+        "--memory-gib.",
     )

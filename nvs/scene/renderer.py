@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
-from nvs.errors import CameraError, SceneFileError
+from nvs.errors import CameraError, ConfigError, SceneFileError
 from nvs.model import cost
 from nvs.model.checkpoint import Checkpoint
 from nvs.model.fast_weight import FastWeights
@@ -136,7 +136,17 @@ class Renderer:
         )
 
     def among(self, group: Group) -> Renderer:
-        """This renderer, with the same network, as one of a group's ranks."""
+        """This renderer, with the same network, as one of a group's ranks.
+
+        Raises:
+            ConfigError: If the others compute in another precision.
+        """
+        names = group.share(self.precision.name)
+        if len(set(names)) > 1:
+            raise ConfigError(
+                f"ranks of one group compute in {', '.join(names)}",
+                remedy="Name one precision for all, instead of auto.",
+            )
         other = copy.copy(self)
         other.group = group
         return other

@@ -43,7 +43,10 @@ def serve(
     ] = None,
     devices: Annotated[
         str | None,
-        typer.Option(help="Such as cuda:0,cuda:1; every CUDA device, or cpu."),
+        typer.Option(
+            help="Such as cuda:0,cuda:1, or cuda:0+cuda:1 for one worker of both; "
+            "every CUDA device, or cpu."
+        ),
     ] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto, float32 or bfloat16.")

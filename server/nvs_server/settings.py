@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nvs.api.values import MAX_SIDE_PX
 from nvs.errors import ConfigError
+from nvs.parallel.devices import parse_devices
 
 PREFIX = "NVS_"
 CLIENT_VARIABLES = frozenset({"NVS_SERVER", "NVS_KEY"})
@@ -51,6 +52,24 @@ PageSource = Annotated[
 """A scheme, or an origin in which `*` stands for a port or subdomains."""
 
 
+def devices_of(worker: str) -> list[str]:
+    """Devices of a worker: one, or several as `cuda:0+cuda:1`, `cpu:2` or `4`.
+
+    Raises:
+        ConfigError: If several cannot be read, or are one.
+    """
+    if "+" not in worker and not worker.isdigit() and not worker.startswith("cpu:"):
+        return [worker]
+    names = parse_devices(worker.replace("+", ","))
+    twice = [name for name in names if name != "cpu" and names.count(name) > 1]
+    if twice:
+        raise ConfigError(
+            f"the worker {worker} has {twice[0]} twice",
+            remedy="Name each device of a worker once.",
+        )
+    return names
+
+
 class ComputeSettings(BaseModel):
     """What the processes of this machine that compute are told."""
 
@@ -72,8 +91,9 @@ class ComputeSettings(BaseModel):
     )
     devices: Names = Field(
         (),
-        description="Devices, one worker each, such as `cuda:0,cuda:1`; "
-        "empty is every CUDA device, or `cpu`.",
+        description="Devices, one worker each, such as `cuda:0,cuda:1`, or several, "
+        "such as `cuda:0+cuda:1,cuda:2+cuda:3` or `cpu:2`; empty is every CUDA device, "
+        "or `cpu`.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
@@ -86,13 +106,16 @@ class ComputeSettings(BaseModel):
         "another process has compiled for this machine, once, which takes minutes.",
     )
     threads: Count | None = Field(
-        None, description="Threads of each worker; empty leaves it to torch."
+        None,
+        description="Threads of each worker's process; empty leaves it to torch, or "
+        "deals the cores to the CPU processes of a worker.",
     )
     device_cache_bytes: Bytes = Field(
         ByteSize(4 * GIB), description="Scenes kept on each device."
     )
     host_cache_bytes: Bytes = Field(
-        ByteSize(8 * GIB), description="Scenes kept in each worker's main memory."
+        ByteSize(8 * GIB),
+        description="Scenes kept in main memory by each process of a worker.",
     )
     disk_cache_bytes: Bytes = Field(
         ByteSize(64 * GIB), description="Files kept on disk where blobs are remote."
@@ -119,6 +142,13 @@ class ComputeSettings(BaseModel):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("devices")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for worker in value:
+            devices_of(worker)
+        return value
 
     @property
     def blobs(self) -> str:

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from nvs.errors import ConfigError
-from nvs.parallel import launch
+from nvs.parallel import devices, launch
 from nvs.scene import Scene
 
 SAMPLE = Path(__file__).resolve().parents[2] / "nvs" / "assets" / "sample"
@@ -69,25 +69,25 @@ def failed(*arguments: object) -> tuple[int, list[str]]:
     ],
 )
 def test_devices_are_named_in_three_ways(text: str, names: list[str]) -> None:
-    assert launch.parse_devices(text) == names
+    assert devices.parse_devices(text) == names
 
 
 @pytest.mark.parametrize("text", ["", "0", "cuda", "cuda:", "cpu:0", "tpu:1", "2,cpu"])
 def test_other_names_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="the devices are"):
-        launch.parse_devices(text)
+        devices.parse_devices(text)
 
 
 def test_a_rank_takes_the_device_of_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert launch.own_device("cpu", None) == "cpu"
-    assert launch.own_device(None, "cuda:3") == "cuda:3"
+    assert devices.own_device("cpu", None) == "cpu"
+    assert devices.own_device(None, "cuda:3") == "cuda:3"
     with pytest.raises(ConfigError, match="Give one of them"):
-        launch.own_device("cpu", "cpu:2")
+        devices.own_device("cpu", "cpu:2")
     with pytest.raises(ConfigError, match="names 2 devices, but 1 ranks"):
-        launch.own_device(None, "cpu:2")
+        devices.own_device(None, "cpu:2")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert launch.own_device(None, "cuda:1,cuda:3") == "cuda:3"
+    assert devices.own_device(None, "cuda:1,cuda:3") == "cuda:3"
 
 
 def test_one_device_needs_no_ranks() -> None:

@@ -218,6 +218,7 @@ class FakeBackend:
             tier="host", bytes=5, bytes_limit=10, scenes=1, hits=3, evictions=0
         )
         return BackendStatus(
+            num_workers=self.num_workers,
             workers=(child,) * self.num_workers,
             inspectors=(child,),
             posers=(child.model_copy(update={"state": self.poser_state}),),

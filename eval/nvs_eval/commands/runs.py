@@ -119,13 +119,14 @@ def _run(protocol: str, given: dict[str, Any]) -> None:
     """Run a protocol with the settings of a file and of options, which come first."""
     from nvs.errors import ConfigError
     from nvs.parallel import launch
+    from nvs.parallel.devices import own_device
     from nvs_eval.runs import RunSettings, run
     from nvs_eval.runs.settings import read_settings
 
     if launch.started(given["devices"]):
         return
     values = {key: _plain(value) for key, value in given.items()}
-    values["device"] = launch.own_device(values["device"], values.pop("devices"))
+    values["device"] = own_device(values["device"], values.pop("devices"))
     config, as_json = values.pop("config"), values.pop("json")
     methods: str | None = values["methods"]
     values["methods"] = None if methods is None else methods.split(",")

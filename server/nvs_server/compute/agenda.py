@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from nvs.api.system import Tier
 from nvs.cameras import Camera
+from nvs.parallel.devices import Place
 from nvs.scene import Scene
 from nvs.scene.renderer import RENDER_BATCH
 from nvs_server.compute.protocol import RenderOrder
@@ -38,6 +39,11 @@ class Render:
     cancelled: bool = False
 
     @property
+    def is_dropped(self) -> bool:
+        """Whether nobody wants it."""
+        return self.cancelled
+
+    @property
     def key(self) -> tuple[str, int, int]:
         """Renders with equal keys can share a batch."""
         return self.order.scene.sha256, self.camera.height, self.camera.width
@@ -49,7 +55,14 @@ class Job:
 
     id: int
     request: Message
+    place: Place | None = None
+    """Of this process among those that do it together; None if it is alone."""
     cancelled: bool = False
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it need not begin: nobody wants it, nor waits for this process."""
+        return self.cancelled and self.place is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +144,10 @@ class Agenda:
         return bool(self._renders or self._jobs)
 
     def _take_cancelled(self) -> list[Render | Job]:
-        dropped = [item for item in (*self._renders, *self._jobs) if item.cancelled]
+        dropped = [item for item in (*self._renders, *self._jobs) if item.is_dropped]
         if dropped:
-            self._renders = deque(r for r in self._renders if not r.cancelled)
-            self._jobs = deque(j for j in self._jobs if not j.cancelled)
+            self._renders = deque(r for r in self._renders if not r.is_dropped)
+            self._jobs = deque(j for j in self._jobs if not j.is_dropped)
         return dropped
 
     def _take_job(self) -> Job | None:

@@ -191,8 +191,9 @@ class Child:
         delay = self.settings.restart_seconds
         while True:
             begun = clock()
-            with suppress(OSError):  # no process could be started
-                await self._live()
+            how = "could not be started"
+            with suppress(OSError):
+                how = await self._live()
             assert self._hello is not None, "start() made it"
             if not self._hello.done():
                 self._hello.set_exception(self._lost("died while it started"))
@@ -201,12 +202,16 @@ class Child:
                 return
             self.state = "restarting"
             self.num_restarts += 1
+            log.warning(
+                "process is started again", process=self.settings.name, because=how
+            )
             if clock() - begun > HEALTHY_SECONDS:
                 delay = self.settings.restart_seconds
             await asyncio.sleep(delay)
             delay = min(2 * delay, self.settings.max_restart_seconds)
 
-    async def _live(self) -> None:
+    async def _live(self) -> str:
+        """Run one process to its end; returns how it ended."""
         life = self._life = await self._spawn()
         watch = asyncio.create_task(self._watch(life))
         killed = False
@@ -223,16 +228,18 @@ class Child:
             watch.cancel()
             self._retire()
             self.was_killed = killed
+            died = _death(life.process.returncode)
             if life.process.returncode is None:
                 life.process.kill()
             life.writer.close()
             calls, life.calls = life.calls, {}
             for call in calls.values():
                 if not call.answer.done():
-                    call.answer.set_exception(self._lost("died"))
+                    call.answer.set_exception(self._lost(died))
             await life.process.wait()
             if self._on_news is not None:
                 self._on_news({})
+        return died
 
     async def _watch(self, life: _Life) -> None:
         """Kill the process once it answers no more.
@@ -322,3 +329,8 @@ class Child:
         return WorkerLost(
             f"the {self.settings.name} process {what}", remedy="Try again shortly."
         )
+
+
+def _death(code: int | None) -> str:
+    """How a process ended, by its exit code if it is known."""
+    return f"died ({signal.Signals(-code).name})" if code and code < 0 else "died"

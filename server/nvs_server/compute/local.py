@@ -1,4 +1,4 @@
-"""The backend on this machine: a worker a device, two inspectors and a poser.
+"""The backend on this machine: workers, two inspectors and a poser.
 
 One inspector checks single uploads and cameras before a build, so that none of them
 waits for the other, which reads whole datasets; the poser finds cameras.
@@ -22,7 +22,7 @@ from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
 from nvs_server.compute import wire
 from nvs_server.compute.child import OnEvent
 from nvs_server.compute.disk import DiskCache
-from nvs_server.compute.processes import READY_SECONDS, Inspector, LocalWorker, summed
+from nvs_server.compute.processes import Inspector, summed
 from nvs_server.compute.protocol import (
     BackendStatus,
     BuildOrder,
@@ -40,7 +40,8 @@ from nvs_server.compute.protocol import (
     WorkerLost,
 )
 from nvs_server.compute.wire import Message
-from nvs_server.settings import ComputeSettings
+from nvs_server.compute.workers import LocalWorker
+from nvs_server.settings import ComputeSettings, devices_of
 from nvs_server.storage.records import SceneFile, VideoFile
 
 IMAGE_TIMEOUT_SECONDS = 60.0
@@ -58,8 +59,10 @@ class LocalBackend:
 
     def __init__(self, settings: ComputeSettings) -> None:
         self.settings = settings
-        devices = settings.devices or (None,)
-        self._workers = [LocalWorker(settings, device) for device in devices]
+        workers = [devices_of(worker) for worker in settings.devices]
+        self._workers = [
+            LocalWorker(settings, devices) for devices in workers or [[None]]
+        ]
         self._uploads = Inspector(settings)
         self._datasets = Inspector(settings)
         self._poser = Inspector(
@@ -87,7 +90,7 @@ class LocalBackend:
             if not self.settings.devices:
                 others = range(1, hello["num_devices"])
                 self._workers += [
-                    LocalWorker(self.settings, f"cuda:{index}") for index in others
+                    LocalWorker(self.settings, [f"cuda:{index}"]) for index in others
                 ]
             await asyncio.gather(*(worker.start() for worker in self._workers[1:]))
         except BaseException:
@@ -108,26 +111,27 @@ class LocalBackend:
 
     def status(self) -> BackendStatus:
         """See `Backend`."""
-        workers = self._workers
+        ranks = [rank for worker in self._workers for rank in worker.ranks]
         return BackendStatus(
-            workers=tuple(worker.status() for worker in workers),
+            num_workers=len(self._workers),
+            workers=tuple(rank.status() for rank in ranks),
             inspectors=(self._uploads.status(), self._datasets.status()),
             posers=(self._poser.status(),),
             cache=(
-                *summed([tier for worker in workers for tier in worker.cache()]),
+                *summed([tier for rank in ranks for tier in rank.cache()]),
                 CacheStatus(
                     tier="disk",
                     bytes=self._disk.num_bytes,
                     bytes_limit=self.settings.disk_cache_bytes,
                     scenes=self._disk.num_scenes,
-                    hits=sum(worker.total("num_read") for worker in workers),
+                    hits=sum(rank.total("num_read") for rank in ranks),
                     evictions=0,
                 ),
             ),
             num_renders=self._open["render"],
             num_jobs=self._open["job"],
-            images_total=sum(w.total("images_total") for w in workers),
-            batches_total=sum(w.total("batches_total") for w in workers),
+            images_total=sum(rank.total("images_total") for rank in ranks),
+            batches_total=sum(rank.total("batches_total") for rank in ranks),
         )
 
     async def models(self) -> list[Model]:
@@ -136,16 +140,8 @@ class LocalBackend:
 
     async def render(self, order: RenderOrder) -> list[Picture]:
         """See `Backend`."""
-        pictures: list[Picture] = []
-
-        def take(message: Message, blob: bytes) -> None:
-            values = message["picture"] | {"data": blob}
-            pictures.append(wire.from_json(Picture, values))
-
         with self._counted("render"):
-            worker = self._owner(order.scene.sha256)
-            await worker.child.call("render", take, order=wire.to_json(order))
-        return pictures
+            return await self._owner(order.scene.sha256).render(order)
 
     async def prepare(self, order: PrepareOrder, progress: Progress) -> PreparedViews:
         """See `Backend`."""
@@ -173,7 +169,7 @@ class LocalBackend:
 
     async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
         """See `Backend`."""
-        worker = min(self._ready(), key=lambda worker: worker.child.num_calls)
+        worker = min(self._ready(), key=lambda worker: worker.num_calls)
         value = await self._job(worker, "build", wire.to_json(order), progress)
         return wire.from_json(SceneFile, value)
 
@@ -258,12 +254,11 @@ class LocalBackend:
         self, worker: LocalWorker, op: str, order: Message, progress: Progress
     ) -> Any:
         with self._counted("job"):
-            await worker.child.wait_ready(READY_SECONDS)
-            return await worker.child.call(op, _reports(progress), order=order)
+            return await worker.job(op, order, _reports(progress))
 
     def _ready(self) -> list[LocalWorker]:
         """Workers that can take requests; all, if none can."""
-        ready = [worker for worker in self._workers if worker.child.state == "ready"]
+        ready = [worker for worker in self._workers if worker.is_ready]
         return ready or self._workers
 
     def _owner(self, sha256: str) -> LocalWorker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from nvs.api.renders import (
 from nvs.cameras import Camera, parse_camera_path
 from nvs.errors import DatasetError, about
 from nvs.files import file_sha256
+from nvs.parallel.group import Group
 from nvs.scene import Scene
 from nvs.scene.framing import is_unframed
 from nvs.scene.holdout import Comparison, compare
@@ -37,16 +39,23 @@ from nvs_server.storage.records import SceneFile, VideoFile
 Tick = Callable[[JobStage, float], None]
 FPS = 30.0
 GROUP = 4
-"""Frames rendered at once: few, so that renders in between do not wait for long."""
+"""Frames a device renders at once, and views it works on at once if others may wait for
+it: few, so that renders in between do not wait for long."""
 
 
-def build(model: Served, order: BuildOrder, tick: Tick) -> SceneFile:
+def build(
+    model: Served, order: BuildOrder, tick: Tick, group: Group
+) -> SceneFile | None:
     """Prefill the views and write the scene file.
 
     Args:
         model: The weights.
         order: What to build.
         tick: Called at each step of the work; may raise to end it.
+        group: Who builds it together; the first alone if there are fewer views.
+
+    Returns:
+        The file, on the first rank.
 
     Raises:
         DatasetError: If there are more views than are served.
@@ -60,13 +69,23 @@ def build(model: Served, order: BuildOrder, tick: Tick) -> SceneFile:
             f"there are {len(views)} views, over the limit of {model.info.max_views}",
             remedy="Choose fewer views.",
         )
-    renderer = model.renderer
-    framing = renderer.frame(views, order.framing, up=order.up)
+    if len(views) < group.size:
+        if not group.is_first:
+            return None
+        group = Group.alone(group.device)
+    renderer = model.renderer.among(group)
+    part = group.part(len(views), "views")
+    own = views[part.start : part.stop]
+    framing = renderer.frame(own, order.framing, up=order.up)
+    most = renderer.group_size(views.camera.height, views.camera.width)
     scene = renderer.prefill(
-        views,
+        own,
         framing=framing,
+        group_size=most if group.size == 1 else min(most, GROUP),
         progress=lambda done, total: tick("prefill", done / total),
     )
+    if not group.is_first:
+        return None
     compared: Comparison | None = None
     if order.held_out is not None:
         tick("rendering", 0.0)
@@ -98,7 +117,9 @@ def build(model: Served, order: BuildOrder, tick: Tick) -> SceneFile:
     )
 
 
-def video(model: Served, scene: Scene, order: VideoOrder, tick: Tick) -> VideoFile:
+def video(
+    model: Served, scene: Scene, order: VideoOrder, tick: Tick, group: Group
+) -> VideoFile | None:
     """Render the way of the camera and write the file.
 
     Args:
@@ -106,6 +127,10 @@ def video(model: Served, scene: Scene, order: VideoOrder, tick: Tick) -> VideoFi
         scene: The scene.
         order: What to render.
         tick: Called after each group of frames; may raise to end it.
+        group: To whom the frames are dealt.
+
+    Returns:
+        The file, on the first rank.
 
     Raises:
         CameraError: If the way or the size cannot be rendered.
@@ -114,13 +139,18 @@ def video(model: Served, scene: Scene, order: VideoOrder, tick: Tick) -> VideoFi
     if order.up is not None:
         scene = replace(scene, up=order.up)
     camera, fps = _way(scene, order.request)
+    renderer = model.renderer.among(group)
+    most = GROUP * group.size
 
     def frames() -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-        for start in range(0, len(camera), GROUP):
-            images = model.renderer.render(scene, camera[start : start + GROUP])
-            yield from to_uint8(images)
-            tick("rendering", min(start + GROUP, len(camera)) / len(camera))
+        for start in range(0, len(camera), most):
+            end = min(start + most, len(camera))
+            yield from renderer.render_dealt(scene, camera[start:end], to_uint8)
+            tick("rendering", end / len(camera))
 
+    if not group.is_first:
+        deque(frames(), maxlen=0)
+        return None
     num_frames = write_video(order.output, frames(), fps=fps)
     tick("storing", 0.0)
     return VideoFile(

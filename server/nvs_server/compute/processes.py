@@ -1,4 +1,4 @@
-"""The processes of the backend on this machine: workers and inspectors.
+"""The processes of the backend on this machine: those of workers, and inspectors.
 
 Whatever an inspector is given, an answer comes within the time limit: files that take
 too long or too much memory end the process, which is replaced, and are refused by name.
@@ -18,6 +18,8 @@ from nvs_server.compute.protocol import (
     BackendError,
     CacheStatus,
     ChildStatus,
+    Picture,
+    RenderOrder,
     WorkerLost,
     doing,
 )
@@ -34,15 +36,18 @@ READY_SECONDS = 60.0
 """How long jobs and inspections wait for a process that is being restarted."""
 
 
-class LocalWorker:
-    """One worker.
+class DeviceProcess:
+    """A worker's process for one of its devices.
 
     Args:
         settings: Those of the backend.
         device: Its device; the first CUDA device, or the CPU, if absent.
+        name: What messages call it.
     """
 
-    def __init__(self, settings: ComputeSettings, device: str | None) -> None:
+    def __init__(
+        self, settings: ComputeSettings, device: str | None, *, name: str = "worker"
+    ) -> None:
         self.device = device or "auto"
         self._cache: list[CacheStatus] = []
         self._past_cache: list[CacheStatus] = []
@@ -52,7 +57,7 @@ class LocalWorker:
         self.child = Child(
             ChildSettings(
                 module="nvs_server.compute.worker",
-                name="worker",
+                name=name,
                 configuration=told,
                 threads=settings.threads,
                 restart_seconds=WORKER_RESTART_SECONDS,
@@ -71,8 +76,29 @@ class LocalWorker:
         await self.child.stop()
 
     def status(self) -> ChildStatus:
-        """How the process stands."""
+        """How it stands."""
         return self.child.status(self.device)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can take requests."""
+        return self.child.state == "ready"
+
+    async def render(self, order: RenderOrder) -> list[Picture]:
+        """One picture a camera, in order.
+
+        Raises:
+            NvsError, BackendError: As the process answers.
+            WorkerLost: If it is not ready, or dies.
+        """
+        pictures: list[Picture] = []
+
+        def take(message: Message, blob: bytes) -> None:
+            values = message["picture"] | {"data": blob}
+            pictures.append(from_json(Picture, values))
+
+        await self.child.call("render", take, order=to_json(order))
+        return pictures
 
     def cache(self) -> list[CacheStatus]:
         """Its cache tiers; hits and evictions over all its lives."""

@@ -218,7 +218,10 @@ class CacheStatus(CacheTier):
 class BackendStatus:
     """The backend now; counters only grow, restarts of a worker included."""
 
+    num_workers: int
+    """Jobs that can be done at a time."""
     workers: tuple[ChildStatus, ...]
+    """Their processes, one a device."""
     inspectors: tuple[ChildStatus, ...]
     posers: tuple[ChildStatus, ...]
     """They find cameras; without one everything else is done."""

@@ -1,9 +1,10 @@
-"""The process that owns a device: requests in, images and files out.
+"""A process that owns a device: requests in, images and files out.
 
 `python -m nvs_server.compute.worker SOCKET` is run by the gateway, never by hand. Four
 threads: one reads requests, one loads scenes, one (the caller of `run`) owns the
 network, one encodes images. A running build or video serves waiting renders whenever it
-reports its progress.
+reports its progress; it is done together with the other processes of the worker, if it
+has several.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from nvs.api.stream import Timings
 from nvs.api.system import Tier
 from nvs.cameras import Camera
 from nvs.errors import ConfigError, NvsError
+from nvs.parallel.devices import Place
+from nvs.parallel.group import Group
+from nvs.parallel.meeting import Meeting
 from nvs.scene import Scene
 from nvs_server.compute import wire
 from nvs_server.compute.agenda import Agenda, Batch, Job, Render
@@ -55,6 +59,8 @@ class Worker:
         self._pipe = pipe
         self._models = models
         self._cache = cache
+        device = next(iter(models.values())).renderer.device
+        self._meeting = Meeting(device)
         self._agenda = Agenda(self._drop)
         self._open: dict[int, Render | Job] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
@@ -76,7 +82,12 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - whoever asked is told
                 self._pipe.send_error(request["id"], error)
         else:
-            job = Job(id=request["id"], request=request)
+            place = request.get("place")
+            job = Job(
+                id=request["id"],
+                request=request,
+                place=None if place is None else wire.from_json(Place, place),
+            )
             self._open[job.id] = job
             self._agenda.add(job)
 
@@ -204,7 +215,8 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         try:
-            value = self._result(job)
+            with self._meeting.group(job.place) as group:
+                value = self._result(job, group)
         except Exception as error:  # noqa: BLE001 - whoever asked is told
             self._fail(job, error)
         else:
@@ -212,18 +224,20 @@ class Worker:
             self.send_status()
             self._pipe.send(id=job.id, event="result", value=wire.to_json(value))
 
-    def _result(self, job: Job) -> object:
+    def _result(self, job: Job, group: Group) -> object:
         tick = self._ticker(job)
         match job.request["op"]:
             case "build":
                 order = wire.from_json(BuildOrder, job.request["order"])
-                return build(find_model(self._models, order.weights), order, tick)
+                return build(
+                    find_model(self._models, order.weights), order, tick, group
+                )
             case "video":
                 order = wire.from_json(VideoOrder, job.request["order"])
                 model = find_model(self._models, order.scene.weights)
                 tick("rendering", 0.0)
                 scene = self._borrow(order.scene)
-                return video(model, scene, order, tick)
+                return video(model, scene, order, tick, group)
             case op:
                 raise ValueError(f"no such request: {op}")
 

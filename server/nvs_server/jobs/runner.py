@@ -85,7 +85,7 @@ class JobRunner:
     async def start(self) -> None:
         """Begin to take jobs; the backend must have started."""
         await self._forget_posings()
-        num_slots = max(1, len(self._backend.status().workers))
+        num_slots = max(1, self._backend.status().num_workers)
         of_workers = [kind for kind in get_args(JobKind) if kind not in BESIDE]
         slots = [self._slot(of_workers) for _ in range(num_slots)]
         self._slots = [

@@ -74,7 +74,7 @@ class Running:
 
     def wait_ready(self) -> None:
         """Return once the worker takes requests."""
-        child = self.backend._workers[0].child
+        child = self.backend._workers[0].ranks[0].child
         self.run(child.wait_ready(WAIT_SECONDS))
 
     def store(self, file: Path, scene_id: str = "scene") -> SceneRef:
