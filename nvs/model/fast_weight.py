@@ -74,7 +74,7 @@ def gradient(
         hidden = hidden_turn.apply(hidden)
         hidden_grad = hidden_turn.back(hidden_grad)
     value_grad = hidden_grad * silu
-    gate_grad = hidden_grad * value * sigmoid * (1 + gate * (1 - sigmoid))
+    gate_grad = hidden_grad * value * torch.addcmul(sigmoid, silu, 1 - sigmoid)
     return (
         (k * lr[0]).to(gate_grad.dtype).mT @ gate_grad,
         (hidden * lr[1]).to(v.dtype).mT @ v,

@@ -44,9 +44,11 @@ class Turn(NamedTuple):
 
     def apply(self, x: Float[Tensor, "batch head token dim"]) -> Tensor:
         """R x, in the dtype of x."""
-        a, b = x.chunk(2, dim=-1)
-        turned = [a * self.cos - b * self.sin, a * self.sin + b * self.cos]
-        return torch.cat(turned, dim=-1).to(x.dtype)
+        # Brought to the wider dtype once, not by each product.
+        a, b = x.to(torch.promote_types(x.dtype, self.cos.dtype)).chunk(2, dim=-1)
+        first = torch.addcmul(a * self.cos, b, self.sin, value=-1)
+        second = torch.addcmul(a * self.sin, b, self.cos)
+        return torch.cat([first.to(x.dtype), second.to(x.dtype)], dim=-1)
 
     def back(self, x: Float[Tensor, "batch head token dim"]) -> Tensor:
         """Rᵀ x, in the dtype of x."""
