@@ -68,9 +68,19 @@ def prefill_step_flops(config: ModelConfig) -> int:
     return config.num_blocks * _step(config)
 
 
-def prefill_sum_bytes(config: ModelConfig) -> int:
-    """What devices that share the views of a scene add up: all gradients, float32."""
-    return 4 * num_fast_parameters(config)
+def num_matrices(config: ModelConfig) -> int:
+    """Fast matrices of a block, each of which has a direction by itself."""
+    return config.num_fast_matrices * config.num_fast_heads
+
+
+def prefill_exchange_bytes(config: ModelConfig, itemsize: int = 2) -> int:
+    """What devices that share the views of a scene give to each other, with Muon.
+
+    Args:
+        config: The network.
+        itemsize: Bytes of a value of a direction; those of a gradient have four.
+    """
+    return (4 + itemsize) * num_fast_parameters(config)
 
 
 def render_flops(config: ModelConfig, *, height: int, width: int) -> int:

@@ -14,7 +14,8 @@ Notation (shapes are (batch, head, token, ·) for tokens, (batch, head, ·, ·) 
     W    ← normalise(W + D(G))               the step (Eq. 8; Muon: Eq. 9; Eq. 13, 14)
 
 `gradient` is a sum over tokens: views may be processed in groups, and ranks may each
-hold a part, before the one `step`.
+hold a part, before the one `direction` and `step`. D is of one matrix at a time: ranks
+may each make some.
 """
 
 from __future__ import annotations
@@ -92,35 +93,42 @@ def column_norms(weights: FastWeights) -> FastWeights:
     return tuple(w.norm(dim=-2, keepdim=True) for w in weights)
 
 
-def step(
-    weights: FastWeights,
-    direction: FastWeights,
-    norms: FastWeights,
+def direction(
+    gradient: FastWeights,
     *,
     rule: UpdateRule,
     newton_schulz_steps: int,
     newton_schulz_dtype: torch.dtype,
 ) -> FastWeights:
-    """Weights after one update (Eq. 8; with Muon Eq. 9).
+    """D(G), by what one update moves the weights (Eq. 8; with Muon Eq. 9).
 
     Args:
-        weights: Weights before the step.
-        direction: What `gradient` returned, summed over all tokens of the chunk (and
+        gradient: What `gradient` returned, summed over all tokens of the chunk (and
             with `rule="momentum"` already mixed by `momentum`).
+        rule: Muon orthogonalises each matrix.
+        newton_schulz_steps: Iterations of that orthogonalisation.
+        newton_schulz_dtype: Its precision, and that of its result.
+    """
+    if rule != "muon":
+        return gradient
+    return tuple(
+        orthogonalise(g, num_steps=newton_schulz_steps, dtype=newton_schulz_dtype)
+        for g in gradient
+    )
+
+
+def step(
+    weights: FastWeights, direction: FastWeights, norms: FastWeights
+) -> FastWeights:
+    """Weights after one update (Eq. 8).
+
+    Args:
+        weights: Weights before it.
+        direction: By what they are moved.
         norms: `column_norms` of the weights before *any* update; every column is
             scaled back to it.
-        rule: Muon orthogonalises each matrix of the direction first.
-        newton_schulz_steps: Iterations of that orthogonalisation.
-        newton_schulz_dtype: Its precision.
     """
-    if rule == "muon":
-        direction = tuple(
-            orthogonalise(
-                g, num_steps=newton_schulz_steps, dtype=newton_schulz_dtype
-            ).to(w.dtype)
-            for g, w in zip(direction, weights, strict=True)
-        )
-    moved = add(weights, direction)
+    moved = (w + d.to(w.dtype) for w, d in zip(weights, direction, strict=True))
     return tuple(
         w / (w.norm(dim=-2, keepdim=True) + NORM_EPSILON) * norm
         for w, norm in zip(moved, norms, strict=True)

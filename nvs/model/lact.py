@@ -2,7 +2,7 @@
 
 The layer owns the projections and the learned initial fast weights; what is done with
 them is `nvs.model.fast_weight`, in the order that a `Schedule` says. Prefill in groups
-and rendering use the pieces (`write`, `step`, `read`), training uses `forward`.
+and rendering use the pieces (`write`, `direction`, `step`, `read`), training `forward`.
 """
 
 from __future__ import annotations
@@ -71,16 +71,18 @@ class LaCTLayer(nn.Module):
         k = turns.head.apply(k)
         return fast_weight.gradient(weights, k, v, rates, turns.hidden)
 
-    def step(self, weights: FastWeights, direction: FastWeights) -> FastWeights:
-        """Fast weights after an update with the gradient of a whole chunk."""
-        return fast_weight.step(
-            weights,
-            direction,
-            self.initial_norms(),
+    def direction(self, gradient: FastWeights) -> FastWeights:
+        """By what the gradient of a whole chunk, or some of it, moves fast weights."""
+        return fast_weight.direction(
+            gradient,
             rule=self.config.update_rule,
             newton_schulz_steps=self.config.newton_schulz_steps,
             newton_schulz_dtype=self.newton_schulz_dtype,
         )
+
+    def step(self, weights: FastWeights, direction: FastWeights) -> FastWeights:
+        """Fast weights after they have been moved."""
+        return fast_weight.step(weights, direction, self.initial_norms())
 
     def read(
         self,
@@ -122,15 +124,15 @@ class LaCTLayer(nn.Module):
             tokens = x[:, start:end]
             turned = None if turns is None else turns.tokens(start, end)
             if operation.update:
-                direction = self.write(weights, tokens, turned)
+                gradient = self.write(weights, tokens, turned)
                 if running is not None:
                     decay = torch.sigmoid(self.momentum_decay(tokens)).mean(1)
-                    direction = fast_weight.momentum(
-                        running, direction, decay[:, :, None, None]
+                    gradient = fast_weight.momentum(
+                        running, gradient, decay[:, :, None, None]
                     )
                 if self.config.update_rule == "momentum":
-                    running = direction
-                weights = self.step(weights, direction)
+                    running = gradient
+                weights = self.step(weights, self.direction(gradient))
             if operation.apply:
                 outputs.append(self.read(weights, tokens, turned))
         return torch.cat(outputs, dim=1), weights

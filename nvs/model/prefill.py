@@ -7,7 +7,7 @@ of all views plus the activations of one group. A network with positions also ke
 point of every token, from which a group's rotations are made when they are needed.
 
 Devices that share the views of a scene each do this with their own views, and add up
-their gradients before the step (Alg. 3).
+their gradients before the step (Alg. 3), whose direction they make together.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from nvs.model import fast_weight
 from nvs.model.fast_weight import FastWeights
+from nvs.model.lact import LaCTLayer
 from nvs.model.network import LaCTNetwork
 from nvs.model.ray_point import Turns
 
@@ -29,12 +30,7 @@ Embedded: TypeAlias = tuple[
     Float[Tensor, "batch group token dim"], Float[Tensor, "batch group token 3"] | None
 ]
 Progress = Callable[[int, int], None]
-Total = Callable[[FastWeights], FastWeights]
-
-
-def of_this_device(gradient: FastWeights) -> FastWeights:
-    """The whole gradient where one device has all views."""
-    return gradient
+Direction = Callable[[LaCTLayer, FastWeights], FastWeights]
 
 
 @torch.no_grad()
@@ -44,7 +40,7 @@ def prefill_in_groups(
     *,
     num_views: int,
     group_size: int,
-    total: Total = of_this_device,
+    direction: Direction = LaCTLayer.direction,
     progress: Progress | None = None,
 ) -> Iterator[FastWeights]:
     """Fast weights of one block after another.
@@ -55,8 +51,8 @@ def prefill_in_groups(
             `network.points` says of them; asked once for each, in order.
         num_views: Number of input views on this device.
         group_size: Views processed at once; changes the result by rounding only.
-        total: Makes a block's gradient over the views of this device that over all
-            views; called once a block.
+        direction: Makes of a block's gradient over the views of this device by what
+            that over all views moves its fast weights; called once a block.
         progress: Called with (groups done, groups in all) after each group's pass.
 
     Yields:
@@ -101,7 +97,7 @@ def prefill_in_groups(
             gradient = part if gradient is None else fast_weight.add(gradient, part)
             count()
         assert gradient is not None, "there is at least one group"
-        weights = block.lact.step(initial, total(gradient))
+        weights = block.lact.step(initial, direction(block.lact, gradient))
         yield weights
         if index + 1 == len(network.layers):
             break

@@ -1,7 +1,8 @@
 """Ranks that work together, and what they send each other.
 
-The one large thing is a sum: the gradients of the fast weights of a block (Alg. 3).
-Everything else is small and for the processor: names, cameras, progress, causes.
+Two things are large: the gradients of the fast weights of a block, which are summed
+(Alg. 3), and what is made of them. Everything else is small and for the processor:
+names, cameras, progress, causes.
 
 A rank that fails leaves the cause in a store that all ranks see, and ends; the others
 find its connections closed, look for the cause, and end too. So they do when one is
@@ -105,11 +106,33 @@ class Group:
             dist.gather_object(value, values, group=self.handle, group_dst=0)
         return values or []
 
-    def broadcast(self, tensor: Tensor, *, source: int) -> None:
-        """Overwrite a tensor by that of a rank."""
+    def sum_at(self, tensors: Sequence[Tensor], ranks: Sequence[int]) -> None:
+        """Overwrite each tensor by its sum over the ranks, on one of them.
+
+        On the others what was in it is lost.
+        """
         if self.size > 1:
             with self.exchange():
-                dist.broadcast(tensor, group=self.handle, group_src=source)
+                works = [
+                    dist.reduce(t, group=self.handle, group_dst=rank, async_op=True)
+                    for t, rank in zip(tensors, ranks, strict=True)
+                ]
+                _wait(works)
+
+    def broadcast(self, tensors: Sequence[Tensor], ranks: Sequence[int]) -> None:
+        """Overwrite each tensor by what one of the ranks has in it."""
+        if self.size > 1:
+            with self.exchange():
+                works = [  # bytes, since not every back end sends bfloat16
+                    dist.broadcast(
+                        tensor.view(torch.uint8),
+                        group=self.handle,
+                        group_src=rank,
+                        async_op=True,
+                    )
+                    for tensor, rank in zip(tensors, ranks, strict=True)
+                ]
+                _wait(works)
 
     def wait(self) -> None:
         """Return when every rank has come here."""
@@ -266,6 +289,12 @@ class Group:
             f"rank {rank} of {dist.get_world_size()} failed ({cause.rstrip('.')})",
             remedy="The others stopped.",
         )
+
+
+def _wait(works: Sequence[dist.Work | None]) -> None:
+    for work in works:
+        assert work is not None, "this rank takes part"
+        work.wait()
 
 
 class _Sum(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""What of a network each rank computes: some of the tokens, or some of the heads.
+"""What of a network each rank computes: tokens, heads, matrices of a step.
 
 Applied from outside to a network that stays as it is. Where it trains, the losses of
 the ranks add up to one; the gradient of a weight that all ranks have is then the sum of
@@ -33,6 +33,79 @@ def _summed(
     write: Callable[..., FastWeights], group: Group
 ) -> Callable[..., FastWeights]:
     return lambda *tokens: group.sum(write(*tokens))
+
+
+def deal_directions(
+    group: Group,
+) -> Callable[[LaCTLayer, FastWeights], FastWeights]:
+    """Have each rank make the directions of some matrices of a block, for all.
+
+    For prefill, which needs no gradient of them. Without Muon there is nothing to make
+    of a matrix, and the gradient is summed for all ranks at once.
+    """
+    if group.size == 1:
+        return LaCTLayer.direction
+
+    def direction(lact: LaCTLayer, gradient: FastWeights) -> FastWeights:
+        if lact.config.update_rule != "muon":
+            return group.sum(gradient)
+        return dealt(
+            gradient,
+            group,
+            lambda matrices: lact.direction((matrices,))[0],
+            lact.newton_schulz_dtype,
+        )
+
+    return direction
+
+
+def dealt(
+    gradient: FastWeights,
+    group: Group,
+    make: Callable[[Tensor], Tensor],
+    dtype: torch.dtype,
+) -> FastWeights:
+    """What is made of each matrix of a gradient over the views of all ranks.
+
+    Matrices, one a head of each kind, are dealt as evenly as can be. The parts of a
+    gradient that the ranks have are added up, in float32 at least, where something is
+    made of them; what is made comes back to all.
+
+    Args:
+        gradient: Over the views of this rank, (batch, head, ·, ·).
+        group: The ranks.
+        make: Called with some matrices of a kind, (matrix, ·, ·).
+        dtype: Of what it gives, in the same shape.
+    """
+    summed = [
+        g.to(torch.promote_types(g.dtype, torch.float32)).flatten(0, 1).contiguous()
+        for g in gradient
+    ]
+    made = [torch.empty_like(g, dtype=dtype) for g in summed]
+    pieces, ranks = _pieces([len(g) for g in summed], group.size)
+    group.sum_at([summed[kind][own] for kind, own in pieces], ranks)
+    for (kind, own), rank in zip(pieces, ranks, strict=True):
+        if rank == group.rank:
+            made[kind][own] = make(summed[kind][own])
+    group.broadcast([made[kind][own] for kind, own in pieces], ranks)
+    return tuple(m.view(g.shape) for m, g in zip(made, gradient, strict=True))
+
+
+def _pieces(
+    counts: list[int], num_ranks: int
+) -> tuple[list[tuple[int, slice]], list[int]]:
+    """Matrices of each kind dealt to ranks: which of which kind, and to whom."""
+    pieces: list[tuple[int, slice]] = []
+    ranks: list[int] = []
+    for rank in range(num_ranks):
+        first, end = (sum(counts) * one // num_ranks for one in (rank, rank + 1))
+        for kind, count in enumerate(counts):
+            own = slice(min(max(first, 0), count), min(max(end, 0), count))
+            first, end = first - count, end - count
+            if own.start < own.stop:
+                pieces.append((kind, own))
+                ranks.append(rank)
+    return pieces, ranks
 
 
 def split_heads(network: LaCTNetwork, group: Group) -> None:

@@ -3,14 +3,18 @@
 Notation:
     n, N        views, ranks
     C           seconds in which one rank does all that is done for each view
-    S           seconds of the steps, which every rank takes (Newton–Schulz)
-    b, B        blocks; bytes of the gradients of all of them (`cost.prefill_sum_bytes`)
+    S           seconds in which it makes all directions (Newton–Schulz)
+    m           matrices of a block's fast weights, dealt to the ranks
+    b, B        blocks; bytes of their gradients and directions
+                (`cost.prefill_exchange_bytes`)
     w, l        bytes a second and seconds a message of the link between two ranks
 
-    seconds = C·⌈n/N⌉/n + S + 2·(N − 1)/N·B/w + 2·(N − 1)·b·l
+    seconds = C·⌈n/N⌉/n + S·⌈m/N⌉/m + B/w + 2·(N − 1)·b·l
 
-The last two are a ring all-reduce a block: 2·(N − 1) messages, each of an N-th of the
-block's gradients. Nothing is sent while a rank computes: the step needs the whole sum.
+The last two are a chain of N − 1 messages a block, at whose end a matrix's gradient is
+summed where its direction is made, and one back with the direction: no link carries
+more than all of them. Nothing is sent while views are worked on: a direction needs the
+whole sum, and all that follows needs it.
 """
 
 from __future__ import annotations
@@ -48,31 +52,45 @@ class PrefillTime:
     views: float
     """What is done for each view, of the rank that has most."""
     steps: float
-    """The steps of all blocks, on every rank."""
-    sums: float
-    """The sums over the ranks."""
+    """The directions of all blocks, of the rank that makes most."""
+    exchanges: float
+    """What the ranks send each other."""
 
     @property
     def total(self) -> float:
         """From the first to the last."""
-        return self.views + self.steps + self.sums
+        return self.views + self.steps + self.exchanges
 
 
-def sum_seconds(num_bytes: int, num_sums: int, *, ranks: int, link: Link) -> float:
-    """Seconds of some sums over ranks, of so many bytes together."""
-    hops = 2 * (ranks - 1)
-    bandwidth = hops / ranks * num_bytes / link.bytes_per_second
-    return bandwidth + hops * num_sums * link.latency_seconds
+def exchange_seconds(
+    num_bytes: int, num_blocks: int, *, ranks: int, link: Link
+) -> float:
+    """Seconds of the exchanges of some blocks, of so many bytes together."""
+    if ranks == 1:
+        return 0.0
+    latency = 2 * (ranks - 1) * num_blocks * link.latency_seconds
+    return num_bytes / link.bytes_per_second + latency
 
 
 def shared_time(
-    alone: PrefillTime, *, num_views: int, ranks: int, sums: float
+    alone: PrefillTime,
+    *,
+    num_views: int,
+    num_matrices: int,
+    ranks: int,
+    exchanges: float,
 ) -> PrefillTime:
-    """The time of several ranks, from that of one and what their sums take."""
-    most = -(-num_views // ranks)
+    """The time of several ranks, from that of one and what their exchanges take."""
     return PrefillTime(
-        views=alone.views * most / num_views, steps=alone.steps, sums=sums
+        views=alone.views * _most(num_views, ranks),
+        steps=alone.steps * _most(num_matrices, ranks),
+        exchanges=exchanges,
     )
+
+
+def _most(count: int, ranks: int) -> float:
+    """The share of the rank that has most of some things."""
+    return -(-count // ranks) / count
 
 
 def prefill_time(
@@ -91,9 +109,15 @@ def prefill_time(
     alone = PrefillTime(
         views=(whole - steps) / flops_per_second,
         steps=steps / flops_per_second,
-        sums=0.0,
+        exchanges=0.0,
     )
-    sums = sum_seconds(
-        cost.prefill_sum_bytes(config), config.num_blocks, ranks=ranks, link=link
+    exchanges = exchange_seconds(
+        cost.prefill_exchange_bytes(config), config.num_blocks, ranks=ranks, link=link
     )
-    return shared_time(alone, num_views=num_views, ranks=ranks, sums=sums)
+    return shared_time(
+        alone,
+        num_views=num_views,
+        num_matrices=cost.num_matrices(config),
+        ranks=ranks,
+        exchanges=exchanges,
+    )

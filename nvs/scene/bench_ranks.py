@@ -11,6 +11,7 @@ import torch
 
 from nvs.model import cost
 from nvs.parallel.group import Group
+from nvs.parallel.split import dealt
 from nvs.parallel.timing import PrefillTime, shared_time
 from nvs.scene.bench import device_name, random_views
 from nvs.scene.renderer import Renderer
@@ -27,7 +28,7 @@ def bench_ranks(
     """Measure a prefill by one rank and by all, and what the model says of it.
 
     Called by all ranks. One rank's prefill is made by the first while the others wait;
-    steps and sums are timed by themselves, on gradients of the same shapes.
+    directions and exchanges are timed by themselves, on gradients of the same shapes.
 
     Args:
         renderer: One of a group's ranks.
@@ -48,10 +49,16 @@ def bench_ranks(
         for block in renderer.network.layers
     ]
 
-    def steps() -> None:
-        with renderer.precision.autocast(device), torch.no_grad():
-            for block, gradient in zip(renderer.network.layers, gradients, strict=True):
-                block.lact.step(block.lact.initial_weights(1), gradient)
+    layers = [block.lact for block in renderer.network.layers]
+    dtype = renderer.precision.newton_schulz
+
+    def directions() -> None:
+        for lact, gradient in zip(layers, gradients, strict=True):
+            lact.direction(gradient)
+
+    def exchanges() -> None:
+        for gradient in gradients:
+            dealt(gradient, group, lambda matrices: matrices.to(dtype), dtype)
 
     def alone() -> None:
         if group.is_first:
@@ -71,16 +78,15 @@ def bench_ranks(
 
     one = seconds(alone)
     all_ranks = seconds(lambda: renderer.prefill(views[own.start : own.stop]))
-    step = seconds(steps)
-    sums = seconds(lambda: [group.sum(gradient) for gradient in gradients])
+    step, exchange = seconds(directions), seconds(exchanges)
     predicted = shared_time(
-        PrefillTime(views=one - step, steps=step, sums=0.0),
+        PrefillTime(views=one - step, steps=step, exchanges=0.0),
         num_views=num_views,
+        num_matrices=cost.num_matrices(config),
         ranks=group.size,
-        sums=sums,
+        exchanges=exchange,
     )
-    num_bytes = cost.prefill_sum_bytes(config)
-    sent = 2 * (group.size - 1) / group.size * num_bytes
+    num_bytes = cost.prefill_exchange_bytes(config, dtype.itemsize)
     return {
         "device": device_name(device),
         "torch": torch.__version__,
@@ -97,12 +103,11 @@ def bench_ranks(
         "speed_up": one / all_ranks,
         "efficiency": one / all_ranks / group.size,
         "step_seconds": step,
-        "step_share": step / all_ranks,
-        "sum_seconds": sums,
-        "sum_share": sums / all_ranks,
-        "summed_bytes": num_bytes,
-        "sent_bytes_per_rank": round(sent),
-        "sent_bytes_per_second": sent / sums,
+        "step_share": predicted.steps / all_ranks,
+        "exchange_seconds": exchange,
+        "exchange_share": exchange / all_ranks,
+        "exchanged_bytes": num_bytes,
+        "exchanged_bytes_per_second": num_bytes / exchange,
         "predicted_seconds": predicted.total,
         "predicted_over_measured": predicted.total / all_ranks,
     }

@@ -24,6 +24,7 @@ from nvs.model.tokens import posed_rays
 from nvs.model.trained_on import Poses, TrainedOn
 from nvs.model.weights import Weights, load_weights
 from nvs.parallel.group import Group
+from nvs.parallel.split import deal_directions
 from nvs.process import keep_freed_memory
 from nvs.scene.compiled import CompiledBlocks
 from nvs.scene.framing import Framing, choose
@@ -273,7 +274,7 @@ class Renderer:
                 embed,
                 num_views=len(views),
                 group_size=size,
-                total=self.group.sum,
+                direction=deal_directions(self.group),
                 progress=self.group.slowest(progress),
             )
             fast_weights = tuple(

@@ -94,8 +94,7 @@ class Muon(torch.optim.Muon):
             if not share:
                 continue
             bucket = torch.cat([one.flatten() for one in share])
-            # Bytes, since not every back end sends bfloat16.
-            self.together.broadcast(bucket.view(torch.uint8), source=rank)
+            self.together.broadcast([bucket], [rank])
             parts = bucket.split([one.numel() for one in share])
             for one, part in zip(share, parts, strict=True):
                 one.copy_(part.view_as(one))

@@ -51,18 +51,19 @@ def test_gradient_is_a_sum_over_tokens(kind: str) -> None:
         torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
 
 
+def step(weights: FastWeights, gradient: FastWeights, rule: str) -> FastWeights:
+    """Weights after one update by a rule."""
+    direction = fast_weight.direction(
+        gradient, rule=rule, newton_schulz_steps=5, newton_schulz_dtype=torch.float64
+    )
+    return fast_weight.step(weights, direction, fast_weight.column_norms(weights))
+
+
 @pytest.mark.parametrize("rule", ["gradient_descent", "momentum", "muon"])
 def test_step_preserves_column_norms(rule: str) -> None:
     weights, k, v, lr = parts("swiglu")
     norms = fast_weight.column_norms(weights)
-    stepped = fast_weight.step(
-        weights,
-        fast_weight.gradient(weights, k, v, lr),
-        norms,
-        rule=rule,
-        newton_schulz_steps=5,
-        newton_schulz_dtype=torch.float64,
-    )
+    stepped = step(weights, fast_weight.gradient(weights, k, v, lr), rule)
     for after, before in zip(fast_weight.column_norms(stepped), norms, strict=True):
         torch.testing.assert_close(after, before, rtol=1e-4, atol=0)
 
@@ -71,17 +72,9 @@ def test_muon_ignores_the_scale_of_the_gradient_and_descent_does_not() -> None:
     weights, k, v, lr = parts("swiglu")
     direction = fast_weight.gradient(weights, k, v, lr)
     doubled = tuple(2 * g for g in direction)
-    norms = fast_weight.column_norms(weights)
 
     def stepped(g: tuple[Tensor, ...], rule: str) -> Tensor:
-        return fast_weight.step(
-            weights,
-            g,
-            norms,
-            rule=rule,
-            newton_schulz_steps=5,
-            newton_schulz_dtype=torch.float64,
-        )[0]
+        return step(weights, g, rule)[0]
 
     torch.testing.assert_close(
         stepped(direction, "muon"), stepped(doubled, "muon"), rtol=1e-5, atol=1e-6
@@ -101,13 +94,7 @@ def test_momentum_decays_the_past() -> None:
 def test_a_step_raises_the_objective() -> None:
     weights, k, v, lr = parts("swiglu")
     k = k / k.norm(dim=-1, keepdim=True)
-    stepped = fast_weight.step(
-        weights,
-        fast_weight.gradient(weights, k, v, lr * 0.01),
-        fast_weight.column_norms(weights),
-        rule="gradient_descent",
-        newton_schulz_steps=5,
-        newton_schulz_dtype=torch.float64,
-    )
+    small = fast_weight.gradient(weights, k, v, lr * 0.01)
+    stepped = step(weights, small, "gradient_descent")
     before = (fast_weight.apply(weights, k) * v).sum()
     assert (fast_weight.apply(stepped, k) * v).sum() > before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from nvs.model.checkpoint import random_checkpoint
 from nvs.model.prefill import prefill_in_groups
 from nvs.model.trained_on import TrainedOn
 from nvs.parallel.group import Group
+from nvs.parallel.split import deal_directions
 from nvs.scene import Renderer, load_views
 from nvs.scene.bench import random_views
+from nvs.scene.precision import Precision
 from nvs.scene.quality import psnr_db
 from tests.parallel.ranks import run_ranks, values
 
@@ -47,7 +50,7 @@ def in_float64(group: Group) -> list[Tensor]:
         lambda views: (tokens[:, own.start : own.stop][:, views], None),
         num_views=len(own),
         group_size=2,
-        total=group.sum,
+        direction=deal_directions(group),
     )
     found = [weight for block in blocks for weight in block]
     Tensor.float = narrow  # type: ignore[method-assign]
@@ -187,23 +190,28 @@ def test_a_rank_that_cancels_ends_all() -> None:
 
 
 def counted(group: Group) -> tuple[int, int]:
-    """Bytes that a prefill gives to all-reduce, and in how many calls."""
+    """Bytes that a prefill gives to the ranks' exchanges, and in how many calls."""
     sent: list[int] = []
-    whole = torch.distributed.all_reduce
 
-    def counting(tensor: Tensor, **options: Any) -> Any:
-        sent.append(tensor.nbytes)
-        return whole(tensor, **options)
+    def counting(exchange: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(tensor: Tensor, **options: Any) -> Any:
+            sent.append(tensor.nbytes)
+            return exchange(tensor, **options)
 
-    torch.distributed.all_reduce = counting
+        return counted
+
+    for name in ("reduce", "broadcast", "all_reduce"):
+        exchange = getattr(torch.distributed, name)
+        setattr(torch.distributed, name, counting(exchange))
     built(group, deep(), "object")
     return sum(sent), len(sent)
 
 
 def test_what_is_sent_is_what_the_formula_says() -> None:
+    itemsize = Precision.named(None, torch.device("cpu")).newton_schulz.itemsize
     for num_bytes, num_calls in values(run_ranks(2, counted)):
-        assert num_bytes == cost.prefill_sum_bytes(deep())
-        assert num_calls == deep().num_blocks
+        assert num_bytes == cost.prefill_exchange_bytes(deep(), itemsize)
+        assert num_calls == 2 * cost.num_matrices(deep()) * deep().num_blocks
 
 
 def residual(group: Group) -> int:

@@ -13,7 +13,7 @@ from nvs.errors import ConfigError
 from nvs.model import LaCTNetwork
 from nvs.model.tokens import posed_rays
 from nvs.parallel.group import Group
-from nvs.parallel.split import split_heads
+from nvs.parallel.split import deal_directions, split_heads
 from nvs.scene.bench import random_views
 from nvs.train import runtime
 from nvs.train.batch import Batch
@@ -67,6 +67,31 @@ def by_heads(group: Group, changes: dict[str, Any]) -> dict[str, Any]:
             torch.cat(rank) for rank in zip(*group.share(heads), strict=True)
         ],
     }
+
+
+def directions(group: Group) -> tuple[list[Tensor], list[Tensor]]:
+    """Of a gradient over all ranks: made by every rank, and by those dealt to."""
+    lact = made().layers[0].lact
+    torch.manual_seed(group.rank)
+    found: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for dtype in (torch.bfloat16, torch.float32):
+        lact.newton_schulz_dtype = dtype
+        gradient = tuple(torch.randn(1, *w.shape) for w in lact.initial)
+        found[0].extend(lact.direction(group.sum(gradient)))
+        found[1].extend(deal_directions(group)(lact, gradient))
+    return found
+
+
+@pytest.mark.parametrize("num_ranks", [2, 5])
+def test_directions_that_are_dealt_are_those_of_every_rank(num_ranks: int) -> None:
+    first, *others = values(run_ranks(num_ranks, directions))
+    for repeated, dealt in zip(*first, strict=True):
+        assert dealt.dtype == repeated.dtype
+        if num_ranks == 2:  # three numbers may be added up in another order
+            assert torch.equal(dealt, repeated)
+        torch.testing.assert_close(dealt, repeated, atol=0.05, rtol=0)
+    for other in others:
+        assert all(map(torch.equal, other[1], first[1]))
 
 
 HEAD_VARIANTS = [{}, {"fast_position": "ray_point"}, {"update_rule": "momentum"}]
