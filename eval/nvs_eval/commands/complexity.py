@@ -101,19 +101,20 @@ def complexity(
             f"{row.prefill_seconds:.3f} s, {row.milliseconds_per_frame:.1f} ms a frame"
         ),
     )
+    costs = [asdict(row) for row in rows]
     content = {
         "settings": asdict(chosen),
         "config": config.to_json(),
         "threads": torch.get_num_threads(),
         "machine": machine(pick_device(device)),
         "versions": versions(),
-        "rows": [asdict(row) for row in rows],
+        "rows": costs,
         "exponents": [asdict(fit) for fit in exponents(rows)],
     }
     if out is not None:
         write_text(out, dumps(content, indent=1) + "\n")
     if plot is not None:
-        write_cost_growth(plot, content["rows"])
+        write_cost_growth(plot, costs)
     if json:
         sys.stdout.write(dumps(content) + "\n")
         return
