@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -160,6 +161,24 @@ class Group:
             )
         first, end = (count * rank // self.size for rank in (self.rank, self.rank + 1))
         return range(first, end)
+
+    def check_devices(self) -> None:
+        """Check that every rank has a CUDA device to itself, as what they send needs.
+
+        Raises:
+            ConfigError: If two have the same.
+        """
+        if self.device.type != "cuda":
+            return
+        places = self.share((socket.gethostname(), str(self.device)))
+        for rank, place in enumerate(places):
+            first = places.index(place)
+            if first != rank:
+                raise ConfigError(
+                    f"ranks {first} and {rank} share {place[1]} of {place[0]}",
+                    remedy="Leave --device out, so that each takes its own, or name "
+                    "them all in --devices.",
+                )
 
     def slowest(self, progress: Progress | None) -> Progress | None:
         """Progress that is reported as far as the slowest rank has come.

@@ -238,13 +238,14 @@ class Renderer:
             The scene of all views, the same on every rank.
 
         Raises:
-            CameraError, ConfigError: If the views do not fit the network, or their
-                cameras cannot be framed.
+            CameraError, ConfigError: If the views do not fit the network, their
+                cameras cannot be framed, or two ranks share a CUDA device.
             ImageError: If a view on disk cannot be read.
             StoppedError, RankError: If another rank fails or is lost.
         """
         height, width = views.camera.height, views.camera.width
         self._check_size(height, width)
+        self.group.check_devices()
         if isinstance(framing, str):
             framing = self.frame(views, framing)
         if normalisation is None:

@@ -69,9 +69,11 @@ def processes(device: torch.device, context_parallel: int = 1) -> Generator[Proc
         context_parallel: How many share the views of each scene.
 
     Raises:
-        ConfigError: If they cannot be split into groups of that many.
+        ConfigError: If they cannot be split into groups of that many, or two of them
+            share a CUDA device.
     """
     with joined(device) as everyone:
+        everyone.check_devices()
         gain = everyone.of_first(bfloat16_gain(everyone.device).products)
         yield Processes.of(
             everyone, context_parallel=context_parallel, bfloat16_gain=gain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -184,6 +185,18 @@ def test_a_rank_that_hangs_is_named_when_patience_ends() -> None:
     ends = run_ranks(3, hanging, patience=timedelta(seconds=3))
     for one in (ends[0], ends[2]):
         assert "rank 1 of 3 does not answer" in str(one.error)
+
+
+def named(group: Group, devices: list[str]) -> None:
+    replace(group, device=torch.device(devices[group.rank])).check_devices()
+
+
+def test_ranks_of_a_machine_that_share_a_cuda_device_are_refused() -> None:
+    values(run_ranks(2, named, ["cuda:0", "cuda:1"]))
+    values(run_ranks(2, named, ["cpu", "cpu"]))
+    errors = [str(end.error) for end in run_ranks(2, named, ["cuda:1", "cuda:1"])]
+    assert all("ranks 0 and 1 share cuda:1 of " in error for error in errors)
+    assert any(error.startswith("ConfigError") for error in errors)
 
 
 def refused(group: Group) -> range:
