@@ -40,7 +40,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.all: $(VENV)/.core
-	$(PIP) --editable '.[data,dev,eval,server,train]'
+	$(PIP) --editable '.[cluster,data,dev,eval,server,train]'
 	$(PIP) --no-deps $(ALONE)
 	touch $@
 

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ExceptionHandler
 
 from nvs.errors import ConfigError, NvsError
+from nvs.terminal.extras import needs_extra
 from nvs_server.compute.local import LocalBackend
 from nvs_server.compute.protocol import Backend
 from nvs_server.edge.addresses import HeadOfGet, RelativeLocations
@@ -68,12 +69,15 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
 
     Args:
         settings: The server's settings.
-        backend: Who computes; processes on this machine if absent.
+        backend: Who computes; what the settings say if absent.
+
+    Raises:
+        MissingExtraError: If that needs a package which is not installed.
     """
     database = Database(settings.database)
     blobs = Blobs(settings.blobs, settings.cache_folder, settings.disk_cache_bytes)
     if backend is None:
-        backend = LocalBackend(settings)
+        backend = _backend(settings)
     app = FastAPI(
         title=pages.TITLE,
         version=pages.VERSION,
@@ -111,6 +115,14 @@ def create_app(settings: Settings, backend: Backend | None = None) -> FastAPI:
     if settings.otel_endpoint:
         trace(app, settings.otel_endpoint)
     return app
+
+
+def _backend(settings: Settings) -> Backend:
+    if settings.backend == "local":
+        return LocalBackend(settings)
+    with needs_extra("cluster"):
+        from nvs_server.compute.cluster import RayBackend
+    return RayBackend(settings)
 
 
 def _add_middlewares(app: FastAPI) -> None:

@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -166,7 +167,40 @@ class ComputeSettings(BaseModel):
         return self.data_folder / "cache"
 
 
-class Settings(ComputeSettings, BaseSettings):
+class ClusterSettings(ComputeSettings):
+    """Where the workers are."""
+
+    backend: Literal["local", "ray"] = Field(
+        "local",
+        description="Where workers run: on this machine, or in a Ray cluster.",
+    )
+    ray_address: str = Field(
+        "auto",
+        description="The cluster: `host:port`, `auto` for the one of this machine or "
+        "of RAY_ADDRESS, or `local` to start one here.",
+    )
+    ray_min_replicas: Count = Field(
+        1, description="Workers in the cluster, at the least."
+    )
+    ray_max_replicas: Count = Field(
+        1, description="Workers in the cluster, at the most, when queues are long."
+    )
+    ray_replica_queue: Count = Field(
+        32,
+        description="Renders waiting and running at one worker of the cluster; more "
+        "go to a second one, or get 429.",
+    )
+
+    @field_validator("ray_max_replicas")
+    @classmethod
+    def _not_less(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("ray_min_replicas", 1)
+        if value < least:
+            raise ValueError(f"it is less than {PREFIX}RAY_MIN_REPLICAS, {least}")
+        return value
+
+
+class Settings(ClusterSettings, BaseSettings):
     """Settings of one server. Each field is documented by its description."""
 
     model_config = SettingsConfigDict(

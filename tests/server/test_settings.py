@@ -36,6 +36,7 @@ def test_an_argument_wins_over_the_environment(
         ("port", "http"),
         ("precision", "float16"),
         ("max_render_queue", "0"),
+        ("ray_max_replicas", "0"),
         ("drain_seconds", "inf"),
         ("weights", ","),
         ("max_image_bytes", "3 parsecs"),
@@ -68,6 +69,11 @@ def test_a_bound_is_taken_and_named_where_it_is_passed(name: str, bound: int) ->
     assert getattr(load_settings(**{name: bound}), name) == bound
     with pytest.raises(ConfigError, match=f"less than or equal to {bound}"):
         load_settings(**{name: bound + 1})
+
+
+def test_replicas_are_not_fewer_at_the_most_than_at_the_least() -> None:
+    with pytest.raises(ConfigError, match="less than NVS_RAY_MIN_REPLICAS, 3"):
+        load_settings(ray_min_replicas=3, ray_max_replicas=2)
 
 
 def test_an_unknown_setting_is_refused() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import torch
 
-from trials.load import builds, cost, crowd, leave, overload, soak
+from trials.load import builds, cluster, cost, crowd, leave, overload, soak
 from trials.load.report import Outcome
 
 TRIALS: dict[str, Callable[[], Outcome]] = {
@@ -23,6 +23,7 @@ TRIALS: dict[str, Callable[[], Outcome]] = {
     "overload": overload.trial,
     "leave": leave.trial,
     "builds": builds.trial,
+    "cluster": cluster.trial,
 }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,11 @@ from nvs_server.compute.protocol import (
     Progress,
     RenderOrder,
     VideoOrder,
+    WorkerFull,
     WorkerLost,
 )
 from nvs_server.compute.wire import Message
-from nvs_server.compute.workers import LocalWorker
+from nvs_server.compute.workers import AnyWorker, LocalWorker
 from nvs_server.settings import ComputeSettings, devices_of
 from nvs_server.storage.records import SceneFile, VideoFile
 
@@ -48,6 +50,8 @@ IMAGE_TIMEOUT_SECONDS = 60.0
 """Longest time to decode one uploaded image."""
 DATASET_TIMEOUT_SECONDS = 600.0
 """Longest time to read a dataset or a scene file."""
+RETRY_WITHIN_SECONDS = 30.0
+"""A render whose worker is full or dies is tried on a second one, if not later."""
 
 
 class LocalBackend:
@@ -59,10 +63,7 @@ class LocalBackend:
 
     def __init__(self, settings: ComputeSettings) -> None:
         self.settings = settings
-        workers = [devices_of(worker) for worker in settings.devices]
-        self._workers = [
-            LocalWorker(settings, devices) for devices in workers or [[None]]
-        ]
+        self._workers: Sequence[AnyWorker] = ()
         self._uploads = Inspector(settings)
         self._datasets = Inspector(settings)
         self._poser = Inspector(
@@ -82,17 +83,11 @@ class LocalBackend:
         """See `Backend`."""
         try:
             hello, _, _, _ = await asyncio.gather(
-                self._workers[0].start(),
+                self._start_workers(),
                 self._uploads.start(),
                 self._datasets.start(),
                 self._poser.start(),
             )
-            if not self.settings.devices:
-                others = range(1, hello["num_devices"])
-                self._workers += [
-                    LocalWorker(self.settings, [f"cuda:{index}"]) for index in others
-                ]
-            await asyncio.gather(*(worker.start() for worker in self._workers[1:]))
         except BaseException:
             await self.stop()
             raise
@@ -111,27 +106,27 @@ class LocalBackend:
 
     def status(self) -> BackendStatus:
         """See `Backend`."""
-        ranks = [rank for worker in self._workers for rank in worker.ranks]
+        workers = self._workers
         return BackendStatus(
-            num_workers=len(self._workers),
-            workers=tuple(rank.status() for rank in ranks),
+            num_workers=self._num_workers,
+            workers=tuple(status for worker in workers for status in worker.status()),
             inspectors=(self._uploads.status(), self._datasets.status()),
             posers=(self._poser.status(),),
             cache=(
-                *summed([tier for rank in ranks for tier in rank.cache()]),
+                *summed([tier for worker in workers for tier in worker.cache()]),
                 CacheStatus(
                     tier="disk",
                     bytes=self._disk.num_bytes,
                     bytes_limit=self.settings.disk_cache_bytes,
                     scenes=self._disk.num_scenes,
-                    hits=sum(rank.total("num_read") for rank in ranks),
+                    hits=sum(worker.total("num_read") for worker in workers),
                     evictions=0,
                 ),
             ),
             num_renders=self._open["render"],
             num_jobs=self._open["job"],
-            images_total=sum(rank.total("images_total") for rank in ranks),
-            batches_total=sum(rank.total("batches_total") for rank in ranks),
+            images_total=sum(w.total("images_total") for w in workers),
+            batches_total=sum(w.total("batches_total") for w in workers),
         )
 
     async def models(self) -> list[Model]:
@@ -141,7 +136,14 @@ class LocalBackend:
     async def render(self, order: RenderOrder) -> list[Picture]:
         """See `Backend`."""
         with self._counted("render"):
-            return await self._owner(order.scene.sha256).render(order)
+            begun = time.monotonic()
+            first, *others = self._ranked(order.scene.sha256)
+            try:
+                return await first.render(order)
+            except (WorkerFull, WorkerLost):
+                if not others or time.monotonic() - begun > RETRY_WITHIN_SECONDS:
+                    raise
+                return await others[0].render(order)
 
     async def prepare(self, order: PrepareOrder, progress: Progress) -> PreparedViews:
         """See `Backend`."""
@@ -175,7 +177,7 @@ class LocalBackend:
 
     async def video(self, order: VideoOrder, progress: Progress) -> VideoFile:
         """See `Backend`."""
-        worker = self._owner(order.scene.sha256)
+        worker = self._ranked(order.scene.sha256)[0]
         value = await self._job(worker, "video", wire.to_json(order), progress)
         return wire.from_json(VideoFile, value)
 
@@ -250,28 +252,43 @@ class LocalBackend:
                 **values,
             )
 
+    async def _start_workers(self) -> Message:
+        """Start the workers of this machine; what the first says."""
+        devices = [devices_of(worker) for worker in self.settings.devices]
+        workers = [LocalWorker(self.settings, each) for each in devices or [[None]]]
+        self._workers = workers
+        hello = await workers[0].start()
+        if not devices:
+            others = range(1, hello["num_devices"])
+            workers += [LocalWorker(self.settings, [f"cuda:{i}"]) for i in others]
+        await asyncio.gather(*(worker.start() for worker in workers[1:]))
+        return hello
+
+    @property
+    def _num_workers(self) -> int:
+        return len(self._workers)
+
     async def _job(
-        self, worker: LocalWorker, op: str, order: Message, progress: Progress
+        self, worker: AnyWorker, op: str, order: Message, progress: Progress
     ) -> Any:
         with self._counted("job"):
             return await worker.job(op, order, _reports(progress))
 
-    def _ready(self) -> list[LocalWorker]:
+    def _ready(self) -> Sequence[AnyWorker]:
         """Workers that can take requests; all, if none can."""
-        ready = [worker for worker in self._workers if worker.is_ready]
-        return ready or self._workers
+        return [worker for worker in self._workers if worker.is_ready] or self._workers
 
-    def _owner(self, sha256: str) -> LocalWorker:
-        """The worker that has a scene in its cache, if any has.
+    def _ranked(self, sha256: str) -> list[AnyWorker]:
+        """Workers as a scene chooses them, first the one that has it, if any has.
 
         Rendezvous hashing: a worker that dies takes only its own scenes along.
         """
 
-        def score(worker: LocalWorker) -> bytes:
+        def score(worker: AnyWorker) -> bytes:
             rank = self._workers.index(worker)
             return hashlib.sha256(f"{sha256} {rank}".encode()).digest()
 
-        return max(self._ready(), key=score)
+        return sorted(self._ready(), key=score, reverse=True)
 
     def _known(self, weights: str | None) -> Message:
         """Weights, and what they were trained on, for an inspector."""

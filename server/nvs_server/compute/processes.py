@@ -36,6 +36,36 @@ READY_SECONDS = 60.0
 """How long jobs and inspections wait for a process that is being restarted."""
 
 
+class Counts:
+    """What a process says of its caches and renders, added up over its lives."""
+
+    def __init__(self) -> None:
+        self._cache: list[CacheStatus] = []
+        self._past_cache: list[CacheStatus] = []
+        self._counts: Counter[str] = Counter()
+        self._past_counts: Counter[str] = Counter()
+
+    def take(self, message: Message) -> None:
+        """Take what it says now; nothing if it has died."""
+        if message:
+            self._cache = [from_json(CacheStatus, tier) for tier in message["cache"]]
+            self._counts = Counter({name: message[name] for name in COUNTERS})
+            return
+        none = {"bytes": 0, "bytes_limit": 0, "scenes": 0}
+        ended = [tier.model_copy(update=none) for tier in self._cache]
+        self._past_cache = summed([*self._past_cache, *ended])
+        self._past_counts += self._counts
+        self._cache, self._counts = [], Counter()
+
+    def cache(self) -> list[CacheStatus]:
+        """The cache tiers; hits and evictions over all lives."""
+        return summed([*self._cache, *self._past_cache])
+
+    def total(self, counter: str) -> int:
+        """A counter over all lives."""
+        return self._counts[counter] + self._past_counts[counter]
+
+
 class DeviceProcess:
     """A worker's process for one of its devices.
 
@@ -49,10 +79,7 @@ class DeviceProcess:
         self, settings: ComputeSettings, device: str | None, *, name: str = "worker"
     ) -> None:
         self.device = device or "auto"
-        self._cache: list[CacheStatus] = []
-        self._past_cache: list[CacheStatus] = []
-        self._counts: Counter[str] = Counter()
-        self._past_counts: Counter[str] = Counter()
+        self.counts = Counts()
         told = {"settings": to_json(settings, ComputeSettings), "device": device}
         self.child = Child(
             ChildSettings(
@@ -62,7 +89,7 @@ class DeviceProcess:
                 threads=settings.threads,
                 restart_seconds=WORKER_RESTART_SECONDS,
             ),
-            self._take_news,
+            self.counts.take,
         )
 
     async def start(self) -> Message:
@@ -99,25 +126,6 @@ class DeviceProcess:
 
         await self.child.call("render", take, order=to_json(order))
         return pictures
-
-    def cache(self) -> list[CacheStatus]:
-        """Its cache tiers; hits and evictions over all its lives."""
-        return summed([*self._cache, *self._past_cache])
-
-    def total(self, counter: str) -> int:
-        """A counter over all its lives."""
-        return self._counts[counter] + self._past_counts[counter]
-
-    def _take_news(self, message: Message) -> None:
-        if message:
-            self._cache = [from_json(CacheStatus, tier) for tier in message["cache"]]
-            self._counts = Counter({name: message[name] for name in COUNTERS})
-            return
-        none = {"bytes": 0, "bytes_limit": 0, "scenes": 0}
-        ended = [tier.model_copy(update=none) for tier in self._cache]
-        self._past_cache = summed([*self._past_cache, *ended])
-        self._past_counts += self._counts
-        self._cache, self._counts = [], Counter()
 
 
 def summed(tiers: Iterable[CacheStatus]) -> list[CacheStatus]:

@@ -48,6 +48,10 @@ class WorkerLost(BackendError):  # noqa: N818 - named for what happened
     """The process that did the work died or is being restarted; try again."""
 
 
+class WorkerFull(BackendError):  # noqa: N818 - named for what happened
+    """Those who could do it have as much to do as they take; try again later."""
+
+
 class SceneDamaged(BackendError):  # noqa: N818 - named for what happened
     """The stored scene file is missing or altered; it must be built again."""
 
@@ -272,7 +276,8 @@ class Backend(Protocol):
         Raises:
             ConfigError, CameraError, SceneFileError: If the order does not fit.
             SceneDamaged: If the scene file is missing or altered.
-            WorkerLost: If the worker dies, or is being restarted.
+            WorkerFull: If the workers take no more.
+            WorkerLost: If the worker dies, or is being restarted, and no other can.
         """
         ...
 

@@ -9,13 +9,19 @@ import tempfile
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nvs.errors import StoppedError
 from nvs.parallel.devices import Place, threads_each
 from nvs_server.compute.child import OnEvent
-from nvs_server.compute.processes import READY_SECONDS, DeviceProcess
-from nvs_server.compute.protocol import Picture, RenderOrder, WorkerLost
+from nvs_server.compute.processes import READY_SECONDS, DeviceProcess, summed
+from nvs_server.compute.protocol import (
+    CacheStatus,
+    ChildStatus,
+    Picture,
+    RenderOrder,
+    WorkerLost,
+)
 from nvs_server.compute.wire import Message, to_json
 from nvs_server.settings import ComputeSettings
 
@@ -26,8 +32,66 @@ killed: they may wait for something that comes no more."""
 Result = TypeVar("Result")
 
 
+class AnyWorker(Protocol):
+    """A worker as the backend sees it, wherever it runs."""
+
+    async def start(self) -> Message:
+        """Return what it says once it is ready; see `Child.start`."""
+        ...
+
+    async def stop(self) -> None:
+        """End it; what is in flight fails with `WorkerLost`."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can take renders."""
+        ...
+
+    @property
+    def num_calls(self) -> int:
+        """Requests in flight, as far as is known here."""
+        ...
+
+    def status(self) -> list[ChildStatus]:
+        """How its processes stand, one a device."""
+        ...
+
+    def cache(self) -> list[CacheStatus]:
+        """Its cache tiers; hits and evictions over all its lives."""
+        ...
+
+    def total(self, counter: str) -> int:
+        """A counter over all its lives."""
+        ...
+
+    async def render(self, order: RenderOrder) -> list[Picture]:
+        """One picture a camera, in order.
+
+        Raises:
+            NvsError, BackendError: As a process answers.
+            WorkerFull: If it takes no more.
+            WorkerLost: If none is ready, or they die.
+        """
+        ...
+
+    async def job(self, op: str, order: Message, on_event: OnEvent) -> Any:
+        """Do a job and return the `value` of its result.
+
+        Args:
+            op: `build` or `video`.
+            order: What is wanted.
+            on_event: See `Child.call`.
+
+        Raises:
+            NvsError, BackendError: As a process answers.
+            WorkerLost: If one is not ready for long, or dies.
+        """
+        ...
+
+
 class LocalWorker:
-    """One worker.
+    """A worker on this machine; see `AnyWorker`.
 
     All its processes do a job together (`nvs.parallel`), one job at a time. Renders are
     dealt to those that are ready, also while they do a job: each has scenes of its own
@@ -62,34 +126,41 @@ class LocalWorker:
         """Restarts of each process when they met; none if they have to meet again."""
 
     async def start(self) -> Message:
-        """Return what the first process says once all are ready; see `Child.start`."""
+        """See `AnyWorker`; it is the first process that says it."""
         first, *others = self.ranks
         hello = await first.start()
         await asyncio.gather(*(rank.start() for rank in others))
         return hello
 
     async def stop(self) -> None:
-        """End it."""
+        """See `AnyWorker`."""
         await asyncio.gather(*(rank.stop() for rank in self.ranks))
         _remove(self._folders)
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can take renders."""
+        """See `AnyWorker`."""
         return any(rank.is_ready for rank in self.ranks)
 
     @property
     def num_calls(self) -> int:
-        """Requests in flight."""
+        """See `AnyWorker`."""
         return sum(rank.child.num_calls for rank in self.ranks)
 
-    async def render(self, order: RenderOrder) -> list[Picture]:
-        """One picture a camera, in order.
+    def status(self) -> list[ChildStatus]:
+        """See `AnyWorker`."""
+        return [rank.status() for rank in self.ranks]
 
-        Raises:
-            NvsError, BackendError: As a process answers.
-            WorkerLost: If none is ready, or they die.
-        """
+    def cache(self) -> list[CacheStatus]:
+        """See `AnyWorker`."""
+        return summed([tier for rank in self.ranks for tier in rank.counts.cache()])
+
+    def total(self, counter: str) -> int:
+        """See `AnyWorker`."""
+        return sum(rank.counts.total(counter) for rank in self.ranks)
+
+    async def render(self, order: RenderOrder) -> list[Picture]:
+        """See `AnyWorker`."""
         ranks = sorted(
             [rank for rank in self.ranks if rank.is_ready] or self.ranks,
             key=lambda rank: rank.child.num_calls,
@@ -116,17 +187,7 @@ class LocalWorker:
             return await others[0].render(order)
 
     async def job(self, op: str, order: Message, on_event: OnEvent) -> Any:
-        """Do a job and return the `value` of its result.
-
-        Args:
-            op: `build` or `video`.
-            order: What is wanted.
-            on_event: See `Child.call`.
-
-        Raises:
-            NvsError, BackendError: As a process answers.
-            WorkerLost: If one is not ready for long, or dies.
-        """
+        """See `AnyWorker`."""
         if len(self.ranks) == 1:
             child = self.ranks[0].child
             await child.wait_ready(READY_SECONDS)

@@ -23,6 +23,7 @@ from nvs_server.compute.protocol import (
     BackendError,
     Cancelled,
     SceneDamaged,
+    WorkerFull,
     WorkerLost,
 )
 from nvs_server.edge.problem_kinds import KINDS
@@ -33,7 +34,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 RETRY_SECONDS = 2
-"""Retry-After of the 503 problems where nothing better is known."""
+"""Retry-After of the 503 problems, and of full workers: nothing better is known."""
 STORAGE_SLUGS: Mapping[type[storage.StorageError], str] = {
     storage.NotFound: "not-found",
     storage.SceneBusy: "building",
@@ -227,6 +228,16 @@ def _(error: storage.StorageError) -> Problem:
 @as_problem.register
 def _(error: WorkerLost) -> Problem:
     return Problem("worker-lost", error.problem, remedy=error.remedy)
+
+
+@as_problem.register
+def _(error: WorkerFull) -> Problem:
+    return Problem(
+        "queue-full",
+        error.problem,
+        remedy=error.remedy,
+        retry_after_seconds=RETRY_SECONDS,
+    )
 
 
 @as_problem.register

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -29,7 +31,7 @@ from nvs_server.compute.protocol import (
     PrepareOrder,
     RenderOrder,
 )
-from nvs_server.settings import ComputeSettings
+from nvs_server.settings import ClusterSettings, ComputeSettings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import SceneFile, SceneRef
 
@@ -43,12 +45,24 @@ Result = TypeVar("Result")
 class Running:
     """A backend whose event loop runs on a thread, and what tests ask it for."""
 
-    def __init__(self, settings: ComputeSettings) -> None:
-        self.backend = LocalBackend(settings)
+    def __init__(
+        self,
+        settings: ComputeSettings,
+        backend: Callable[[Any], LocalBackend] = LocalBackend,
+    ) -> None:
+        self.backend = backend(settings)
+        self._settings = settings
+        self._kind = backend
         self.blobs = Blobs(settings.blobs, settings.cache_folder, 2**30)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+
+    def another(self, **changes: Any) -> Running:
+        """One more of the same kind with other settings, started."""
+        other = Running(self._settings.model_copy(update=changes), self._kind)
+        other.run(other.backend.start())
+        return other
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Start work; cancelling the future cancels its task."""
@@ -74,8 +88,12 @@ class Running:
 
     def wait_ready(self) -> None:
         """Return once the worker takes requests."""
-        child = self.backend._workers[0].ranks[0].child
-        self.run(child.wait_ready(WAIT_SECONDS))
+        self.run(self._until_ready())
+
+    async def _until_ready(self) -> None:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not self.backend._workers[0].is_ready:
+                await asyncio.sleep(0.01)
 
     def store(self, file: Path, scene_id: str = "scene") -> SceneRef:
         """Put a scene file into the blob store."""
@@ -154,9 +172,68 @@ def _soon() -> Iterator[None]:
         yield
 
 
+CLUSTER = """
+import ray, sys
+context = ray.init(
+    address="local",
+    num_cpus=8,  # shares, not cores
+    object_store_memory=100 * 2**20,
+    include_dashboard=False,
+    log_to_driver=False,
+    logging_level="error",
+)
+print(context.address_info["address"], flush=True)
+sys.stdin.read()
+ray.shutdown()
+"""
+
+
 @pytest.fixture(scope="session")
-def running(local_settings: ComputeSettings) -> Iterator[Running]:
-    running = Running(local_settings)
+def ray_cluster() -> Iterator[tuple[str, int]]:
+    """A small Ray cluster on this machine: its address, and the process of all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+        pytest.importorskip("ray")  # reads them
+        cluster = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with cluster:
+            assert cluster.stdout is not None
+            yield cluster.stdout.readline().strip(), cluster.pid
+            assert cluster.stdin is not None
+            cluster.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def ray_address(ray_cluster: tuple[str, int]) -> str:
+    return ray_cluster[0]
+
+
+@pytest.fixture(scope="session")
+def ray_pid(ray_cluster: tuple[str, int]) -> int:
+    return ray_cluster[1]
+
+
+@pytest.fixture(
+    scope="session", params=["local", pytest.param("ray", marks=pytest.mark.slow)]
+)
+def running(
+    request: pytest.FixtureRequest, local_settings: ComputeSettings
+) -> Iterator[Running]:
+    """The backend that the tests are about; each takes the same tests."""
+    if request.param == "local":
+        running = Running(local_settings)
+    else:
+        address = request.getfixturevalue("ray_address")
+        from nvs_server.compute.cluster import RayBackend
+
+        values = local_settings.model_dump() | {"ray_address": address}
+        running = Running(ClusterSettings(**values), RayBackend)
     running.run(running.backend.start())
     yield running
     running.stop()
