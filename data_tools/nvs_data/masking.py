@@ -31,10 +31,10 @@ from jaxtyping import Bool, Float64, UInt8
 from nvs.cameras import Camera
 from nvs.cameras.aggregate import look_at_point
 from nvs.errors import CameraError, ConfigError, DatasetError
+from nvs.file_kinds import mask_name
 from nvs.files import atomic_output, remove_file
 from nvs.images import read_image
 from nvs.scene.frames import Dataset, Frame, Original
-from nvs.scene.masks import MASK_FOLDERS
 from nvs.scene.pictures import shrunk
 
 Method = Literal["grabcut", "rembg"]
@@ -166,13 +166,13 @@ def check_unmasked(dataset: Dataset, path: Path) -> None:
         if frame.original.mask is not None:
             raise DatasetError(
                 f"{frame.name} has a mask already, {frame.original.mask.name}",
-                remedy="Take the masks away, or give --force to write new ones.",
+                remedy="Take the masks away, or have them replaced by force.",
                 subject=path,
             )
         if frame is dataset.frames[0] and _is_transparent(frame.original.file):
             raise DatasetError(
                 f"{frame.name} is transparent around something already",
-                remedy="It needs no masks; give --force to write some all the same.",
+                remedy="It needs no masks; force writes some all the same.",
                 subject=path,
             )
 
@@ -194,8 +194,8 @@ def write_masks(
     folder = Path(folder).resolve()
     written: list[Path] = []
     for index, cut in enumerate(cuts):
-        new = folder / mask_name(cut.original.file.relative_to(folder))
-        file = cut.original.mask or new
+        image = cut.original.file.relative_to(folder).as_posix()
+        file = cut.original.mask or folder / mask_name(image)
         if file.suffix.lower() != ".png":
             raise DatasetError(
                 f"the mask {file.name} of {cut.name} is no PNG",
@@ -206,15 +206,14 @@ def write_masks(
             continue
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_output(file) as temporary:
-            temporary.write_bytes(cv2.imencode(".png", cut.full())[1].tobytes())
+            temporary.write_bytes(mask_file(cut))
         written.append(file)
     return written
 
 
-def mask_name(image: Path) -> str:
-    """Where the mask of an image goes, both relative to the dataset's folder."""
-    parts = image.parts[1:] if image.parts[0] == "images" else image.parts
-    return f"{MASK_FOLDERS[0]}/{'/'.join(parts)}.png"
+def mask_file(cut: CutView) -> bytes:
+    """The mask of a view as the bytes of a PNG."""
+    return cv2.imencode(".png", cut.full())[1].tobytes()
 
 
 def preview(cut: CutView, longest_px: int) -> Pixels:

@@ -16,7 +16,13 @@ from nvs.api.system import Model
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.images import read_image
 from nvs_server.compute import wire
-from nvs_server.compute.protocol import ImageSize, PoseOrder, PrepareOrder, doing
+from nvs_server.compute.protocol import (
+    ImageSize,
+    MaskOrder,
+    PoseOrder,
+    PrepareOrder,
+    doing,
+)
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.naming import shown_as
 from nvs_server.settings import ComputeSettings
@@ -73,6 +79,13 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
             wire.from_json(PoseOrder, request["order"]),
             settings.pose_threads,
             lambda stage, fraction: _tick(pipe, request, stage, fraction),
+        )
+    if request["op"] == "mask":
+        from nvs_server.compute.masking import cut_out
+
+        return cut_out(
+            wire.from_json(MaskOrder, request["order"]),
+            lambda fraction: _tick(pipe, request, "cutting out", fraction),
         )
     from nvs_server.compute import expected, inspections
 
