@@ -7,6 +7,7 @@ Torch is imported for those requests that need it.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import resource
 from pathlib import Path
@@ -26,6 +27,9 @@ from nvs_server.compute.protocol import (
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.naming import shown_as
 from nvs_server.settings import ComputeSettings
+
+PRIORITY = 10
+"""Niceness of long work: renders and builds of this machine go first."""
 
 
 def main() -> None:
@@ -72,6 +76,8 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
             shapes=request["shapes"],
             trained_on=request["trained_on"],
         )
+    if request["op"] in ("pose", "mask"):
+        os.nice(max(0, PRIORITY - os.nice(0)))
     if request["op"] == "pose":
         from nvs_server.compute.posing import find_cameras
 

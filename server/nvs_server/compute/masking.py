@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +22,6 @@ from nvs_server.compute.protocol import FoundMasks, MaskOrder
 from nvs_server.storage.records import FileKind, FileRecord
 
 PREVIEW_PX = 256
-PRIORITY = 10
-"""Niceness: renders and builds of this machine go first."""
 
 
 def cut_out(order: MaskOrder, tick: Callable[[float], None]) -> FoundMasks:
@@ -38,7 +35,6 @@ def cut_out(order: MaskOrder, tick: Callable[[float], None]) -> FoundMasks:
         DatasetError, CameraError, ConfigError: If there is no thing to be cut out, it
             is cut out already, or the method is not to be had.
     """
-    os.nice(max(0, PRIORITY - os.nice(0)))
     tick(0.0)
     dataset = read_dataset(order.folder)
     if not order.request.force:
