@@ -32,6 +32,8 @@ _MAGIC = (
     ("image/heic", re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)),
 )
 IMAGE_TYPES = tuple(name for name, _ in _MAGIC)
+MASK_FOLDERS = ("masks", "mask")
+"""Folders of masks, beside the folder of the images."""
 VIDEO_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -49,6 +51,16 @@ VIDEO_SUFFIXES = tuple(VIDEO_TYPES)
 def is_image_name(name: str) -> bool:
     """Whether a file is called as images are."""
     return name.lower().endswith(IMAGE_SUFFIXES) and not is_litter(name)
+
+
+def is_mask_name(name: str) -> bool:
+    """Whether a file lies where masks of images do."""
+    return not set(MASK_FOLDERS).isdisjoint(name.split("/")[:-1])
+
+
+def mask_name(image: str) -> str:
+    """Where the mask of an image is written."""
+    return f"{MASK_FOLDERS[0]}/{image.removeprefix('images/')}.png"
 
 
 def is_unread_name(name: str) -> bool:

@@ -29,13 +29,13 @@ import torch
 from jaxtyping import Bool, Float64, UInt8
 
 from nvs.cameras import Camera
-from nvs.cameras.aggregate import look_at_point
 from nvs.errors import CameraError, ConfigError, DatasetError
+from nvs.file_kinds import mask_name
 from nvs.files import atomic_output, remove_file
 from nvs.images import read_image
 from nvs.scene.frames import Dataset, Frame, Original
-from nvs.scene.masks import MASK_FOLDERS
 from nvs.scene.pictures import shrunk
+from nvs_data.posed_capture import MOVING_DEGREES, STILL, looked_at
 
 Method = Literal["grabcut", "rembg"]
 
@@ -54,10 +54,6 @@ RIM = 0.08
 """Width of the rim of a silhouette in which a view decides, over the ball's radius."""
 MOST_SEE = 0.8
 """Share of views that must show the point where the axes meet."""
-STILL = 6.0
-"""Standard deviation over views, of 255, below which a pixel stays the same."""
-MOVING_DEGREES = 20.0
-"""Angle between the outermost views from which a still pixel is not the thing's."""
 TRUSTED = 0.6
 """Agreement under which a mask should be looked at."""
 REMBG_MODEL = "u2net"
@@ -128,8 +124,9 @@ def find_masks(
     steps = iter(range(1, 2 * len(views) + 1))
 
     def cut(view: _View, seeds: Seeds, round: int) -> Mask:
+        mask = segment(view.image, seeds, round)
         progress(next(steps), 2 * len(views))
-        return segment(view.image, seeds, round)
+        return mask
 
     still = _still(views)
     firsts = [cut(view, _first_seeds(view, center, radius, still), 0) for view in views]
@@ -166,13 +163,13 @@ def check_unmasked(dataset: Dataset, path: Path) -> None:
         if frame.original.mask is not None:
             raise DatasetError(
                 f"{frame.name} has a mask already, {frame.original.mask.name}",
-                remedy="Take the masks away, or give --force to write new ones.",
+                remedy="Take the masks away, or have them replaced by force.",
                 subject=path,
             )
         if frame is dataset.frames[0] and _is_transparent(frame.original.file):
             raise DatasetError(
                 f"{frame.name} is transparent around something already",
-                remedy="It needs no masks; give --force to write some all the same.",
+                remedy="It needs no masks; force writes some all the same.",
                 subject=path,
             )
 
@@ -194,8 +191,8 @@ def write_masks(
     folder = Path(folder).resolve()
     written: list[Path] = []
     for index, cut in enumerate(cuts):
-        new = folder / mask_name(cut.original.file.relative_to(folder))
-        file = cut.original.mask or new
+        image = cut.original.file.relative_to(folder).as_posix()
+        file = cut.original.mask or folder / mask_name(image)
         if file.suffix.lower() != ".png":
             raise DatasetError(
                 f"the mask {file.name} of {cut.name} is no PNG",
@@ -206,15 +203,14 @@ def write_masks(
             continue
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_output(file) as temporary:
-            temporary.write_bytes(cv2.imencode(".png", cut.full())[1].tobytes())
+            temporary.write_bytes(mask_file(cut))
         written.append(file)
     return written
 
 
-def mask_name(image: Path) -> str:
-    """Where the mask of an image goes, both relative to the dataset's folder."""
-    parts = image.parts[1:] if image.parts[0] == "images" else image.parts
-    return f"{MASK_FOLDERS[0]}/{'/'.join(parts)}.png"
+def mask_file(cut: CutView) -> bytes:
+    """The mask of a view as the bytes of a PNG."""
+    return cv2.imencode(".png", cut.full())[1].tobytes()
 
 
 def preview(cut: CutView, longest_px: int) -> Pixels:
@@ -334,14 +330,7 @@ def _ball(cameras: Sequence[Camera]) -> tuple[Float64[np.ndarray, "3"], float]:
     Raises:
         CameraError: If they meet nowhere, or outside of most views.
     """
-    posed = torch.cat([camera.world_from_camera for camera in cameras]).double()
-    alike = Camera(
-        world_from_camera=posed,
-        intrinsics=torch.ones(len(cameras), 4, dtype=posed.dtype),
-        height=1,
-        width=1,
-    )
-    center = look_at_point(alike)
+    center = looked_at(cameras)
     radii: list[float] = []
     for camera in cameras:
         x, y, z = (camera.world_from_camera[0].double().inverse()[:3, :3]) @ (

@@ -96,10 +96,11 @@ def list_photos(folder: Path) -> list[Path]:
 
 def photo_masks(folder: Path) -> dict[Path, Path]:
     """The masks of the photographs in a folder, which lie there or beside it."""
+    real = folder.resolve()  # the photographs may be links, whose names count
     files = ImageFiles(folder, dataset=folder.parent)
-    found = {photo: files.mask(photo.resolve()) for photo in list_photos(folder)}
+    found = {photo: files.mask(real / photo.name) for photo in list_photos(folder)}
     return {
-        photo: folder.parent / mask.relative_to(folder.parent.resolve())
+        photo: folder.parent / mask.relative_to(real.parent)
         for photo, mask in found.items()
         if mask is not None
     }

@@ -94,19 +94,28 @@ def describe(folder: Path) -> PosedCapture:
     )
 
 
-def _directions_outward(
-    cameras: Sequence[Camera], center: Float[Tensor, "view 3"]
-) -> Float[Tensor, "view 3"] | None:
-    """From what the views look at to each; None if they look at nothing in common."""
-    posed = torch.cat([camera.world_from_camera for camera in cameras])
+def looked_at(cameras: Sequence[Camera]) -> Float[Tensor, "3"]:
+    """The point that views of any sizes look at.
+
+    Raises:
+        CameraError: If they look at nothing in common.
+    """
+    posed = torch.cat([camera.world_from_camera for camera in cameras]).double()
     alike = Camera(
         world_from_camera=posed,
         intrinsics=torch.ones(len(cameras), 4, dtype=posed.dtype),
         height=1,
         width=1,
     )
+    return look_at_point(alike)
+
+
+def _directions_outward(
+    cameras: Sequence[Camera], center: Float[Tensor, "view 3"]
+) -> Float[Tensor, "view 3"] | None:
+    """From what the views look at to each; None if they look at nothing in common."""
     try:
-        outward = center - look_at_point(alike).double()
+        outward = center - looked_at(cameras)
     except CameraError:
         return None
     return outward / outward.norm(dim=-1, keepdim=True)

@@ -22,9 +22,9 @@ from typing import Any, Literal, get_args
 
 from nvs.errors import DatasetError
 from nvs.fields import require
+from nvs.file_kinds import MASK_FOLDERS
 from nvs.files import write_text
 from nvs.scene.dataset_files import read_json
-from nvs.scene.masks import MASK_FOLDERS
 from nvs_data.colmap_run import (
     MIN_MODEL_SIZE,
     ColmapRun,

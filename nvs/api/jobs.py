@@ -20,7 +20,7 @@ from nvs.api.scenes import Failure
 from nvs.api.values import MAX_SIDE_PX, Integer, ObjectId, Schema, examples
 from nvs.errors import ConfigError
 
-JobKind = Literal["build", "video", "pose"]
+JobKind = Literal["build", "video", "pose", "mask"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobStage = Literal[
     "waiting",
@@ -33,8 +33,9 @@ JobStage = Literal[
     "matching",
     "mapping",
     "framing",
+    "cutting out",
 ]
-"""The last five are those of posing."""
+"""The last is that of masks, the five before are those of posing."""
 
 SelectionMethod = Literal["kmeans", "farthest", "uniform", "random"]
 
@@ -154,7 +155,7 @@ class BuildRequest(Schema):
 
 
 class Job(Schema):
-    """A posing, a build or a video."""
+    """A posing, a build, a video, or the making of masks."""
 
     model_config = examples(JOB_EXAMPLE)
 
@@ -187,7 +188,7 @@ class Job(Schema):
     result: dict[str, Any] | None
     """What came of it: `num_bytes`, `height`, `width` and more; of a build also its
     `expectation`, and `held_out` where views were; of a posing its report, and the
-    `build_job_id` where a build was asked for with it."""
+    `build_job_id` where a build was asked for with it; of masks how well they agree."""
 
     @property
     def is_final(self) -> bool:

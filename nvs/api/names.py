@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from nvs.errors import DatasetError
+from nvs.file_kinds import is_mask_name
 
 MAX_NAME_BYTES = 1024
 MAX_PART_BYTES = 255
@@ -14,6 +15,9 @@ MAX_SHOWN = 80
 POSED_FOLDER = "posed"
 """Of a scene, or of its folder `images`: upright copies of photographs, and frames of a
 video, that posing made."""
+PROPOSED_FOLDER = "proposed"
+"""Of a scene: masks that are neither accepted nor refused, by the path that they will
+have, and previews of them, by that of their image."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -36,14 +40,14 @@ def check_file_name(name: str, what: str = "the file name") -> str:
 
 
 def is_made_by_posing(path: str) -> bool:
-    """Whether an image of a scene was made by posing."""
-    return path.removeprefix("images/").startswith(f"{POSED_FOLDER}/")
+    """Whether an image of a scene was made by posing, or is the mask of one."""
+    inner = path.removeprefix("images/").removeprefix("masks/")
+    return inner.startswith(f"{POSED_FOLDER}/")
 
 
 def is_photograph(path: str) -> bool:
     """Whether an image of a scene is to be posed: no mask, and not made by posing."""
-    folders = path.split("/")[:-1]
-    return not is_made_by_posing(path) and {"mask", "masks"}.isdisjoint(folders)
+    return not is_made_by_posing(path) and not is_mask_name(path)
 
 
 def _reason(name: str) -> str | None:

@@ -176,7 +176,7 @@ class Scene(Schema):
     posing: Posing | None = None
     """What came of finding its cameras; null where they were uploaded."""
     job_id: ObjectId | None
-    """The latest build or posing."""
+    """The latest build, posing or making of masks."""
     error: Failure | None
     """Why it failed."""
 

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 from nvs.api.framing import Expectation
 from nvs.api.jobs import Job, JobPage
+from nvs.api.masks import Masks
 from nvs.api.scenes import (
     CamerasReport,
     ImageFile,
@@ -305,6 +306,51 @@ class AsyncClient:
         address = scene_path(scene_id, "pose")
         return await self._start(address, body, wait, on_progress)
 
+    async def mask(
+        self,
+        scene_id: str,
+        *,
+        method: str | None = None,
+        force: bool | None = None,
+        wait: bool = True,
+        on_progress: OnJob | None = None,
+    ) -> Job:
+        """Cut out what a scene's cameras look at: masks, which are only proposed.
+
+        The job's result says how well each agrees with the others. Builds use those
+        that `decide_masks` accepts.
+
+        Args:
+            scene_id: A scene with images and cameras.
+            method: grabcut or rembg.
+            force: Whether new masks may take the place of masks that are there.
+            wait: Whether to return only when it is finished.
+            on_progress: Called on every change while waiting.
+
+        Raises:
+            JobFailedError: If it was waited for and failed or was cancelled.
+        """
+        body = _given(method=method, force=force)
+        address = scene_path(scene_id, "masks")
+        return await self._start(address, body, wait, on_progress)
+
+    async def masks(self, scene_id: str) -> Masks:
+        """Which masks are proposed, and how many are used."""
+        return await self._transport.ask(Masks, "GET", scene_path(scene_id, "masks"))
+
+    async def mask_preview(self, scene_id: str, image: str) -> bytes:
+        """A small JPEG of an image with the outline of its proposed mask."""
+        path = scene_path(scene_id, "masks", image)
+        return (await self._transport.send("GET", path)).content
+
+    async def decide_masks(
+        self, scene_id: str, accepted: Sequence[str] | None = None
+    ) -> Masks:
+        """Use the proposed masks of these images, or of all; forget the others."""
+        body = {"accepted": None if accepted is None else list(accepted)}
+        address = scene_path(scene_id, "masks")
+        return await self._transport.ask(Masks, "PATCH", address, json=body)
+
     async def upload_zip(
         self, scene_id: str, path: Path | str, *, on_progress: Progress | None = None
     ) -> CamerasReport:
@@ -422,7 +468,7 @@ class AsyncClient:
         return await self._start(address, body, wait, on_progress)
 
     async def job(self, job_id: str) -> Job:
-        """One posing, build or video."""
+        """One job."""
         return await self._transport.ask(Job, "GET", job_path(job_id))
 
     async def jobs(

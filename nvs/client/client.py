@@ -204,6 +204,10 @@ class Client(Blocking[AsyncClient]):
     validation = Blocking._method(AsyncClient.validation)
 
     pose = Blocking._method(AsyncClient.pose)
+    mask = Blocking._method(AsyncClient.mask)
+    masks = Blocking._method(AsyncClient.masks)
+    mask_preview = Blocking._method(AsyncClient.mask_preview)
+    decide_masks = Blocking._method(AsyncClient.decide_masks)
     expectation = Blocking._method(AsyncClient.expectation)
     build = Blocking._method(AsyncClient.build)
     render_video = Blocking._method(AsyncClient.render_video)

@@ -17,10 +17,15 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from nvs.errors import DatasetError, reason
-from nvs.file_kinds import IMAGE_SUFFIXES, is_image_name, is_litter
+from nvs.file_kinds import (
+    IMAGE_SUFFIXES,
+    MASK_FOLDERS,
+    is_image_name,
+    is_litter,
+)
 from nvs.scene.dataset_files import inside
 from nvs.scene.frames import Dataset, Frame
-from nvs.scene.masks import MASK_FOLDERS, mask_stems
+from nvs.scene.masks import mask_stems
 
 MOST_LISTED = 100_000
 """Files that are looked through for those that nobody names."""

@@ -16,9 +16,6 @@ from jaxtyping import Float32, UInt8
 from nvs.errors import ImageError
 from nvs.images import read_image
 
-MASK_FOLDERS = ("masks", "mask")
-"""Folders of masks, beside the folder of the images."""
-
 
 def mask_stems(image_name: str) -> tuple[str, ...]:
     """What the mask of an image may be called in its folder, the suffix left out.

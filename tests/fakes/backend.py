@@ -21,13 +21,15 @@ from PIL import Image
 from nvs.api.cameras import PosedCamera
 from nvs.api.framing import Closeness, Expectation, HeldOut
 from nvs.api.jobs import BuildRequest
+from nvs.api.masks import MaskResult, ProposedMask
+from nvs.api.names import PROPOSED_FOLDER
 from nvs.api.posing import POSING_EXAMPLE, Posing
 from nvs.api.renders import PictureOptions
 from nvs.api.scenes import CamerasReport, Finding, Validation
 from nvs.api.stream import Timings
 from nvs.api.system import Model
 from nvs.errors import CameraError, DatasetError, SceneFileError
-from nvs.file_kinds import IMAGE_SUFFIXES
+from nvs.file_kinds import IMAGE_SUFFIXES, is_mask_name, mask_name
 from nvs.images import read_image
 from nvs_server.compute.encode import MEDIA_TYPES, encode
 from nvs_server.compute.protocol import (
@@ -36,9 +38,11 @@ from nvs_server.compute.protocol import (
     CacheStatus,
     ChildStatus,
     FoundCameras,
+    FoundMasks,
     ImageSize,
     InputView,
     InspectedScene,
+    MaskOrder,
     Picture,
     PoseOrder,
     PreparedViews,
@@ -76,6 +80,7 @@ HELD_OUT = HeldOut(
     notes=["LPIPS is left out: it is not there"],
 )
 PNG = PictureOptions(height=SIDE, width=SIDE, format="png")
+JPEG = PictureOptions(height=SIDE, width=SIDE, format="jpeg")
 MODEL = Model(
     id=WEIGHTS,
     is_default=True,
@@ -309,6 +314,37 @@ class FakeBackend:
                 | {"num_photographs": len(names), "num_posed": len(names)}
             ),
         )
+
+    async def mask(self, order: MaskOrder, progress: Progress) -> FoundMasks:
+        """All but a rim is cut out; the first image agrees little."""
+        self.orders.append(order)
+        progress("cutting out", 0.5)
+        await self._enter("mask")
+        images = [name for name in order.images if not is_mask_name(name)]
+        inner = np.ones((SIDE - 8, SIDE - 8, 3), np.float32)
+        rim = np.pad(inner, ((4, 4), (4, 4), (0, 0)))
+        files = []
+        for name in images:
+            for path, kind in ((mask_name(name), "mask"), (name, "preview")):
+                file = order.output / PROPOSED_FOLDER / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(encode(rim, PNG if kind == "mask" else JPEG))
+                side = SIDE if kind == "mask" else None
+                files.append(
+                    FileRecord(
+                        path=f"{PROPOSED_FOLDER}/{path}",
+                        kind=kind,
+                        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+                        num_bytes=file.stat().st_size,
+                        height=side,
+                        width=side,
+                    )
+                )
+        masks = [
+            ProposedMask(image=name, agreement=0.9 if index else 0.3, share=0.5)
+            for index, name in enumerate(images)
+        ]
+        return FoundMasks(files=tuple(files), result=MaskResult(masks=masks))
 
     async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
         self.orders.append(order)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +81,18 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     for tab in tabs:
         tab.page.context.close()
     assert [error for tab in tabs for error in tab.errors] == []
+
+
+@pytest.fixture
+def shot() -> Callable[[Page, str], None]:
+    """Takes pictures of a page into the folder NVS_SHOTS, for people to look at."""
+    folder = os.environ.get("NVS_SHOTS")
+
+    def take(page: Page, name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    return take
 
 
 def note(tab: Tab, kind: str, text: str) -> None:

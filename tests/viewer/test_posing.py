@@ -74,3 +74,58 @@ def test_posing_that_fails_or_is_cancelled_can_be_tried_again(
     page.click("text=Try again")
     step(page, "choose")
     assert posed(fake) == 3
+
+
+@pytest.mark.parametrize("width", [1000, 390])
+def test_masks_are_made_looked_at_and_used(
+    open_page: Callable[..., Page], fake: Fake, width: int
+) -> None:
+    page = open_page(fake.url, width=width)
+    upload(page, PHOTOGRAPHS)
+    step(page, "choose")
+    fake.service.hold("mask")
+    page.click("text=Cut the thing out")
+    step(page, "mask")
+    expect(page.locator(".upload-panel")).to_contain_text("cutting out")
+    fake.service.let_go("mask")
+    step(page, "masks")
+    ticks = page.get_by_role("checkbox")
+    expect(ticks).to_have_count(3)
+    assert [tick.is_checked() for tick in ticks.all()] == [False, True, True]
+    expect(page.locator(".mask-doubt")).to_have_text("unlike the others")
+    for image in page.locator(".mask-thumbnail img").all():
+        image.scroll_into_view_if_needed()
+        expect(image).to_have_js_property("naturalWidth", 32)
+    serious = [
+        one
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("checkbox", name="b.png").press("Space")  # by keys
+    page.click("text=Choose all")
+    page.get_by_label("a.png").uncheck()
+    page.click("text=Use 2 of 3 masks")
+    step(page, "choose")
+    expect(page.locator(".mask-offer")).to_contain_text("2 masks will be used")
+    page.click("text=Build the scene")
+    step(page, "ready")
+    masks = {name for name in fake.service.backend.datasets[-1] if "mask" in name}
+    assert masks == {"masks/b.png.png", "masks/c.png.png"}
+
+
+def test_masks_are_decided_on_after_the_page_was_left(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    scene_id = fake.posed("left")
+    job = fake.service.call("POST", f"/v1/scenes/{scene_id}/masks").json()
+    assert fake.service.ended(job["id"])["state"] == "succeeded"
+    page = open_page(fake.url)
+    page.click("[aria-label='Actions for left']")
+    page.click("text=Check and build")
+    step(page, "masks")
+    page.click("text=Choose none")
+    page.click("text=Use no masks")
+    step(page, "choose")
+    expect(page.locator(".mask-offer")).to_contain_text("can be cut away")

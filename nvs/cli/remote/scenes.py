@@ -1,4 +1,4 @@
-"""`nvs remote scenes | upload | pose | build | download | delete`: scenes."""
+"""`nvs remote scenes | upload | pose | mask | build | download | delete`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STATES = {"empty": "no images yet", "uploading": "not built"}
 """States of scenes as people call them, where that is another word."""
+DOUBTFUL = 0.6
+"""Agreement under which a mask should be looked at."""
 
 
 def scenes(
@@ -198,6 +200,61 @@ def pose(
     if not json:
         values |= {"left_out": len(report.left_out), "notes": len(report.notes)}
     output.print_result(values, as_json=json, title=f"posed {found.name}")
+
+
+def mask(
+    scene: connection.SceneId,
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            help="Decide on masks that are proposed: all, none, or images by name: "
+            "a.jpg,b.jpg."
+        ),
+    ] = None,
+    previews: Annotated[
+        Path | None,
+        typer.Option(help="Folder for small pictures of the images, outlines drawn."),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="grabcut, or rembg where the server has it.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace masks that are there.")
+    ] = False,
+    server: connection.Server = None,
+    key_file: connection.KeyFile = None,
+    json: options.Json = False,
+) -> None:
+    """Cut out what the cameras look at: proposes masks, or decides on them."""
+    with connection.connect(server, key_file) as client:
+        if accept is None:
+            job = client.mask(scene, method=method, force=force or None, wait=False)
+            bars.waited(client, job)
+            made = (client.job(job.id).result or {})["masks"]
+            doubtful = [one["image"] for one in made if one["agreement"] < DOUBTFUL]
+            if doubtful:
+                output.say(
+                    f"nvs: {len(doubtful)} masks agree little with the others: "
+                    f"{', '.join(doubtful)}"
+                )
+        if previews is not None:
+            previews.mkdir(parents=True, exist_ok=True)
+            for image in client.masks(scene).proposed:
+                name = f"{image.replace('/', '_')}.jpg"
+                (previews / name).write_bytes(client.mask_preview(scene, image))
+        if accept is not None:
+            chosen = {"all": None, "none": []}.get(accept, accept.split(","))
+            client.decide_masks(scene, chosen)
+        now = client.masks(scene)
+    if now.proposed:
+        output.say(f"nvs: use them with: nvs remote mask {scene} --accept all")
+    values: dict[str, Any] = {
+        "scene": scene,
+        "proposed": now.proposed if json else len(now.proposed),
+        "used": now.num_used,
+        "previews": None if previews is None else str(previews),
+    }
+    output.print_result(values, as_json=json, title="masks")
 
 
 def build(

@@ -7,6 +7,7 @@ Torch is imported for those requests that need it.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import resource
 from pathlib import Path
@@ -16,10 +17,19 @@ from nvs.api.system import Model
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.images import read_image
 from nvs_server.compute import wire
-from nvs_server.compute.protocol import ImageSize, PoseOrder, PrepareOrder, doing
+from nvs_server.compute.protocol import (
+    ImageSize,
+    MaskOrder,
+    PoseOrder,
+    PrepareOrder,
+    doing,
+)
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.naming import shown_as
 from nvs_server.settings import ComputeSettings
+
+PRIORITY = 10
+"""Niceness of long work: renders and builds of this machine go first."""
 
 
 def main() -> None:
@@ -66,6 +76,8 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
             shapes=request["shapes"],
             trained_on=request["trained_on"],
         )
+    if request["op"] in ("pose", "mask"):
+        os.nice(max(0, PRIORITY - os.nice(0)))
     if request["op"] == "pose":
         from nvs_server.compute.posing import find_cameras
 
@@ -73,6 +85,13 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
             wire.from_json(PoseOrder, request["order"]),
             settings.pose_threads,
             lambda stage, fraction: _tick(pipe, request, stage, fraction),
+        )
+    if request["op"] == "mask":
+        from nvs_server.compute.masking import cut_out
+
+        return cut_out(
+            wire.from_json(MaskOrder, request["order"]),
+            lambda fraction: _tick(pipe, request, "cutting out", fraction),
         )
     from nvs_server.compute import expected, inspections
 

@@ -1,7 +1,8 @@
 """The backend on this machine: workers, two inspectors and a poser.
 
 One inspector checks single uploads and cameras before a build, so that none of them
-waits for the other, which reads whole datasets; the poser finds cameras.
+waits for the other, which reads whole datasets; the poser finds
+cameras and makes masks.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from nvs_server.compute.protocol import (
     BuildOrder,
     CacheStatus,
     FoundCameras,
+    FoundMasks,
     ImageSize,
     InspectedScene,
+    MaskOrder,
     Picture,
     PoseOrder,
     PreparedViews,
@@ -168,6 +171,19 @@ class LocalBackend:
                 order=wire.to_json(order),
             )
         return wire.from_json(FoundCameras, value)
+
+    async def mask(self, order: MaskOrder, progress: Progress) -> FoundMasks:
+        """See `Backend`."""
+        with self._counted("inspection"):
+            value = await self._poser.ask(
+                "mask",
+                about="the dataset",
+                error=DatasetError,
+                timeout_seconds=self.settings.pose_seconds,
+                on_event=_reports(progress),
+                order=wire.to_json(order),
+            )
+        return wire.from_json(FoundMasks, value)
 
     async def build(self, order: BuildOrder, progress: Progress) -> SceneFile:
         """See `Backend`."""

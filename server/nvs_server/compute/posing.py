@@ -36,8 +36,6 @@ MODEL = "sparse/0"
 MODEL_FILES = ("cameras.bin", "images.bin")
 NOTES = "posing.json"
 """Beside a model; readers of it find there what is up by gravity."""
-PRIORITY = 10
-"""Niceness: renders and builds of this machine go first."""
 
 Tick = Callable[[JobStage, float], None]
 
@@ -53,7 +51,6 @@ def find_cameras(order: PoseOrder, num_threads: int | None, tick: Tick) -> Found
     Raises:
         DatasetError: If they cannot be posed, naming photographs as the scene does.
     """
-    os.nice(max(0, PRIORITY - os.nice(0)))
     tick("decode", 0.0)
     photos, posed = order.folder / "photos", order.folder / "posed"
     called = {order.video: "the video", photos: "the scene", posed / "images": "it"}

@@ -14,6 +14,7 @@ from typing import Protocol
 from nvs.api.cameras import PosedCamera
 from nvs.api.framing import Expectation, Framing
 from nvs.api.jobs import BuildRequest, JobStage
+from nvs.api.masks import MaskRequest, MaskResult
 from nvs.api.posing import PoseRequest, Posing
 from nvs.api.renders import PictureOptions, VideoRequest
 from nvs.api.scenes import CamerasReport, Input, Validation
@@ -27,7 +28,7 @@ Progress = Callable[[JobStage, float], None]
 
 def doing(op: str) -> str:
     """What messages call what an inspector does."""
-    return "posing" if op == "pose" else "decoding"
+    return {"pose": "posing", "mask": "cutting out"}.get(op, "decoding")
 
 
 class BackendError(Exception):
@@ -166,6 +167,28 @@ class FoundCameras:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MaskOrder:
+    """A stranger's dataset whose thing is to be cut out."""
+
+    folder: Path
+    """The dataset."""
+    output: Path
+    """Folder for the results; made if absent."""
+    images: tuple[str, ...]
+    """Its images by their paths in the scene."""
+    request: MaskRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundMasks:
+    """Masks that a scene may get."""
+
+    files: tuple[FileRecord, ...]
+    """Masks and previews, which lie at their paths in `MaskOrder.output`."""
+    result: MaskResult
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VideoOrder:
     """A way of the camera to be rendered into an mp4."""
 
@@ -228,7 +251,7 @@ class BackendStatus:
     """Their processes, one a device."""
     inspectors: tuple[ChildStatus, ...]
     posers: tuple[ChildStatus, ...]
-    """They find cameras; without one everything else is done."""
+    """They find cameras and make masks; without one everything else is done."""
     cache: tuple[CacheStatus, ...]
     num_renders: int
     """Render orders being worked on or waiting."""
@@ -295,6 +318,16 @@ class Backend(Protocol):
         Raises:
             DatasetError: If they cannot be found, or not within the limits.
             WorkerLost: If the process is killed; what it found is kept.
+        """
+        ...
+
+    async def mask(self, order: MaskOrder, progress: Progress) -> FoundMasks:
+        """Cut the thing out of a dataset's photographs, as `pose` does its work.
+
+        Raises:
+            DatasetError, CameraError, ConfigError: If there is none, or not within the
+                limits, or the method is not to be had.
+            WorkerLost: If the process is killed.
         """
         ...
 

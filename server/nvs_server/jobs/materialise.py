@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nvs.errors import DatasetError
+from nvs.file_kinds import is_mask_name
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord
 
@@ -49,7 +50,7 @@ def materialise(files: Sequence[FileRecord], locate: Locate, folder: Path) -> No
         DatasetError: If one file's path is the folder of another.
         BlobMissing, BlobDamaged: If a stored file is lost.
     """
-    files = [file for file in files if file.kind != "video"]
+    files = [file for file in files if file.kind in ("image", "cameras")]
     images = [file for file in files if file.kind == "image"]
     for file in files:
         if file.kind == "image" or not FRAME_FILES.fullmatch(file.path):
@@ -132,7 +133,8 @@ def _fill_image_folder(
 ) -> None:
     if any(image.path.startswith(f"{IMAGE_FOLDER}/") for image in images):
         return
-    for name, found in _by_base_name(images).items():
+    photographs = [image for image in images if not is_mask_name(image.path)]
+    for name, found in _by_base_name(photographs).items():
         if len(found) == 1:
             _place(locate, found[0], folder, f"{IMAGE_FOLDER}/{name}")
     for image in images:

@@ -24,6 +24,7 @@ SHARES: Mapping[JobStage, tuple[float, float]] = {
     "matching": (0.25, 0.65),
     "mapping": (0.65, 0.92),
     "framing": (0.92, 0.95),
+    "cutting out": (0.0, 0.95),
 }
 """Which part of a job's progress each stage is."""
 POLL_SECONDS = 2.0

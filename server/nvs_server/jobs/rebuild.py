@@ -31,7 +31,7 @@ def build_key(
     files: Sequence[FileRecord], model_digest: str, parameters: Mapping[str, Any]
 ) -> str:
     """Equal for builds that give the same scene: same files, weights, parameters."""
-    listed = sorted((file.path, file.sha256) for file in files)
+    listed = _listed(files)
     return _digest(["build", FRAMING_RULE, listed, model_digest, parameters])
 
 
@@ -45,11 +45,22 @@ def pose_key(files: Sequence[FileRecord], parameters: Mapping[str, Any]) -> str:
     return _digest(["pose", listed, parameters])
 
 
+def mask_key(files: Sequence[FileRecord], parameters: Mapping[str, Any]) -> str:
+    """Equal for makings of masks of the same files by the same parameters."""
+    return _digest(["mask", _listed(files), parameters])
+
+
 def video_key(
     scene_sha256: str, up: Sequence[float] | None, parameters: Mapping[str, Any]
 ) -> str:
     """Equal for videos that would be the same."""
     return _digest(["video", scene_sha256, up, parameters])
+
+
+def _listed(files: Sequence[FileRecord]) -> list[tuple[str, str]]:
+    """What counts of files: not the masks that are only proposed."""
+    proposed = ("mask", "preview")
+    return sorted((f.path, f.sha256) for f in files if f.kind not in proposed)
 
 
 def _digest(value: Any) -> str:

@@ -26,7 +26,13 @@ from nvs_server.settings import Settings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import QuotaExceeded, StorageError
 from nvs_server.storage.jobs import JobStore
-from nvs_server.storage.records import BuiltScene, JobRecord, PosedScene, VideoFile
+from nvs_server.storage.records import (
+    BuiltScene,
+    JobRecord,
+    MaskedScene,
+    PosedScene,
+    VideoFile,
+)
 from nvs_server.storage.scenes import SceneStore
 
 POLL_SECONDS = 2.0
@@ -35,9 +41,9 @@ HEARTBEATS_PER_LEASE = 3
 REPORT_SECONDS = 0.5
 """Shortest pause between two reports of a job's progress."""
 
-BESIDE: tuple[JobKind, ...] = ("pose",)
+BESIDE: tuple[JobKind, ...] = ("pose", "mask")
 """Jobs that no worker does: they have a slot of their own."""
-Made = BuiltScene | VideoFile | PosedScene
+Made = BuiltScene | VideoFile | PosedScene | MaskedScene
 
 log = logger(__name__)
 
@@ -166,6 +172,8 @@ class JobRunner:
                 return self._work.video(job, report)
             case "pose":
                 return self._work.pose(job, report)
+            case "mask":
+                return self._work.mask(job, report)
 
     async def _keep_lease(
         self,
@@ -213,6 +221,10 @@ class JobRunner:
                 self._jobs.succeed_pose, job.id, self.name, result
             )
             self.wake()
+        elif isinstance(result, MaskedScene):
+            ours = await run_in_threadpool(
+                self._jobs.succeed_masks, job.id, self.name, result
+            )
         else:
             ours = await run_in_threadpool(
                 self._jobs.succeed, job.id, self.name, result

@@ -10,6 +10,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import BuildRequest
+from nvs.api.masks import MaskRequest
 from nvs.api.names import is_made_by_posing, is_photograph
 from nvs.api.posing import PoseRequest
 from nvs.api.renders import VideoRequest
@@ -18,6 +19,7 @@ from nvs_server.compute.protocol import (
     Backend,
     BuildOrder,
     InputView,
+    MaskOrder,
     PoseOrder,
     PrepareOrder,
     VideoOrder,
@@ -33,6 +35,7 @@ from nvs_server.storage.records import (
     BuiltScene,
     InputRecord,
     JobRecord,
+    MaskedScene,
     PosedScene,
     SceneRecord,
     VideoFile,
@@ -159,6 +162,34 @@ class Work:
                 [*kept, *found.files], digests.get(build["weights"], ""), build
             ),
         )
+
+    async def mask(self, job: JobRecord, report: Report) -> MaskedScene:
+        """Cut the thing out of a scene's photographs; masks and previews are stored.
+
+        Raises:
+            NotFound: If the scene is gone.
+            NvsError, BackendError: As the backend's `mask`.
+        """
+        scene = await self._scene(job)
+        files = await run_in_threadpool(self._scenes.files, scene.id)
+        with work_folder(self._blobs) as folder:
+            dataset = folder / "dataset"
+            dataset.mkdir()
+            await run_in_threadpool(materialise, files, self._blobs.local_path, dataset)
+            order = MaskOrder(
+                folder=dataset,
+                output=folder / "made",
+                images=tuple(file.path for file in files if file.kind == "image"),
+                request=MaskRequest.model_validate(job.parameters["mask"]),
+            )
+            with shown_as(dataset, "the dataset"):
+                found = await self._backend.mask(order, report)
+            report("storing", 0.0)
+            for file in found.files:
+                await run_in_threadpool(
+                    self._blobs.put_file, order.output / file.path, file.sha256
+                )
+        return MaskedScene(files=found.files, result=found.result)
 
     def forget_all_but(self, job_ids: Container[str]) -> None:
         """Remove what posings have kept, but for those of these jobs."""

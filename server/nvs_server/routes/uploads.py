@@ -13,7 +13,7 @@ from nvs.file_kinds import IMAGE_TYPES, image_type
 from nvs_server.edge.connections import run_while_connected
 from nvs_server.edge.problems import Problem, invalid, not_found
 from nvs_server.naming import about
-from nvs_server.routes import cameras, datasets, posing, scene_files
+from nvs_server.routes import cameras, datasets, masks, posing, scene_files
 from nvs_server.routes.dependencies import (
     FILE_BODY,
     BackendDep,
@@ -96,8 +96,8 @@ async def put_image(
             f"the scene has {scene.num_images} images, as many as it may have",
             remedy="Delete images first; the operator can raise NVS_MAX_IMAGES.",
         )
-    if old is not None and old.kind == "cameras":
-        raise invalid("name", f"{name!r} is a camera file", remedy="Use another name.")
+    if old is not None and old.kind != "image":
+        raise invalid("name", f"{name!r} is no image", remedy="Use another name.")
     usage = await run_in_threadpool(scenes.usage, caller.owner)
     check_room(request, usage, caller, replaced_bytes=old.num_bytes if old else 0)
     async with received(request, blobs) as body:
@@ -214,5 +214,5 @@ def _no_image(scene_id: str, name: str) -> Problem:
     )
 
 
-for part in (cameras, datasets, posing, scene_files):
+for part in (cameras, datasets, masks, posing, scene_files):
     router.include_router(part.router)

@@ -20,7 +20,13 @@ from nvs.api.jobs import JobKind, JobStage
 from nvs.api.scenes import Failure
 from nvs_server.storage import rows
 from nvs_server.storage.database import Database
-from nvs_server.storage.records import BuiltScene, JobRecord, PosedScene, VideoFile
+from nvs_server.storage.records import (
+    BuiltScene,
+    JobRecord,
+    MaskedScene,
+    PosedScene,
+    VideoFile,
+)
 from nvs_server.storage.tables import FileRow, JobRow, SceneRow
 
 
@@ -166,6 +172,37 @@ class JobLeases:
             rows.settle(session, scene, now)
             return True
 
+    def succeed_masks(self, job_id: str, worker: str, made: MaskedScene) -> bool:
+        """End a making of masks: they are proposed now, in the place of earlier ones.
+
+        Returns:
+            False if the job is no longer this worker's; nothing is changed then.
+
+        Raises:
+            QuotaExceeded: If the owner would keep more than they may; nothing is
+                changed then.
+        """
+        now = self._database.now()
+        with self._database.write() as session:
+            scene, row = lock_job(session, job_id)
+            if row is None or scene is None or not _is_of(row, worker):
+                return False
+            earlier = session.scalars(
+                select(FileRow).where(
+                    FileRow.scene_id == scene.id,
+                    FileRow.kind.in_(("mask", "preview")),
+                )
+            ).all()
+            growth = sum(file.num_bytes for file in made.files)
+            growth -= sum(file.num_bytes for file in earlier)
+            rows.check_bytes(session, scene, growth, row.limit_bytes, now)
+            rows.replace_files(session, scene, earlier, made.files)
+            rows.end_job(row, "succeeded", now)
+            row.dedupe_key = None  # proposals may be gone when it is asked for again
+            row.result = made.result.model_dump(mode="json")
+            rows.settle(session, scene, now)
+            return True
+
     def unfinished(self) -> set[str]:
         """Ids of the jobs of all owners that are not final."""
         active = select(JobRow.id).where(JobRow.state.in_(rows.ACTIVE_STATES))
@@ -278,7 +315,7 @@ class JobLeases:
         rows.end_job(row, "failed", now)
         row.error = error
         if scene is not None and row.kind in rows.CHANGING_KINDS:
-            if scene.job_id == row.id:
+            if scene.job_id == row.id and row.kind != "mask":  # it is as good as before
                 scene.error = error
             rows.settle(session, scene, now)
 

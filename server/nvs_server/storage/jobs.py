@@ -52,7 +52,7 @@ class JobStore(JobLeases):
         Args:
             owner: Whose job it is; the scene must be theirs.
             scene_id: What is posed, built or filmed.
-            kind: "build", "video" or "pose".
+            kind: "build", "video", "pose" or "mask".
             parameters: JSON, shown in the record and handed to the worker.
             dedupe_key: Equal for jobs that would make the same: a digest of the
                 parameters and of the files they apply to.

@@ -17,12 +17,14 @@ from typing import Any, Final, Literal
 from nvs.api.cameras import PosedCamera
 from nvs.api.framing import Expectation, HeldOut
 from nvs.api.jobs import Job, JobState
+from nvs.api.masks import MaskResult
 from nvs.api.posing import Posing
 from nvs.api.scenes import Scene
 from nvs.api.system import Quotas, Scope
 from nvs.api.values import Schema
 
-FileKind = Literal["image", "cameras", "video"]
+FileKind = Literal["image", "cameras", "video", "mask", "preview"]
+"""The last two are proposed masks and pictures of them; accepted masks are images."""
 
 FINAL_STATES: Final[tuple[JobState, ...]] = ("succeeded", "failed", "cancelled")
 
@@ -185,8 +187,17 @@ class PosedScene:
     """Its dedupe key."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedScene:
+    """Masks that are proposed, their files in the blob store."""
+
+    files: Sequence[FileRecord]
+    """The masks and previews of them."""
+    result: MaskResult
+
+
 class JobRecord(Job):
-    """A posing, build or video and where it stands."""
+    """A posing, build, video or making of masks and where it stands."""
 
     owner: str
     revision: int

@@ -21,7 +21,7 @@ from nvs_server.storage.tables import FileRow, InputRow, JobRow, SceneRow
 _CURSOR = re.compile(r"([0-9]{1,18})-([a-z2-7]{26})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACTIVE_STATES = ("queued", "running")
-CHANGING_KINDS: tuple[JobKind, ...] = ("build", "pose")
+CHANGING_KINDS: tuple[JobKind, ...] = ("build", "pose", "mask")
 """Jobs that change their scene, whose files stay as they are meanwhile."""
 WAITING_STAGE = "waiting"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from nvs.api import names
+from nvs.file_kinds import is_mask_name, mask_name
 from nvs_server.storage import rows
 from nvs_server.storage.database import Database
 from nvs_server.storage.errors import NotFound
@@ -61,6 +63,32 @@ class SceneFiles:
                 row for row in there if kind in (None, row.kind) or row.path in paths
             ]
             self._replace(session, scene, replaced, files, limit_bytes)
+
+    def decide_masks(self, scene_id: str, accepted: Collection[str]) -> None:
+        """Make the proposed masks of some images its masks; the others are forgotten.
+
+        Masks that were there before go, where any is accepted.
+
+        Raises:
+            NotFound, SceneBusy: As `put_file`.
+        """
+        with self._database.write() as session:
+            scene = self._lock_idle(session, scene_id)
+            there = session.scalars(select(FileRow).where(FileRow.scene_id == scene_id))
+            replaced = [
+                row
+                for row in there
+                if row.kind in ("mask", "preview")
+                or (accepted and row.kind == "image" and is_mask_name(row.path))
+            ]
+            wanted = {mask_name(image) for image in accepted}
+            used: list[FileRecord] = []
+            for row in replaced:
+                path = row.path.removeprefix(f"{names.PROPOSED_FOLDER}/")
+                if row.kind == "mask" and path in wanted:
+                    mask = FileRecord.model_validate(row)
+                    used.append(mask.model_copy(update={"path": path, "kind": "image"}))
+            self._replace(session, scene, replaced, used, None)
 
     def delete_file(self, scene_id: str, path: str) -> bool:
         """Remove one file; False if it was not there.

@@ -108,6 +108,29 @@ def test_what_has_no_cameras_is_posed(nvs, service, tmp_path, kind: str) -> None
     assert service.scene(scene_id)["has_cameras"]
 
 
+def test_masks_are_proposed_looked_at_and_accepted(nvs, service, tmp_path) -> None:
+    scene_id = service.uploaded()
+    num = service.scene(scene_id)["num_images"]
+    command = ("remote", "mask", scene_id, "--json")
+    done = nvs(*command, "--previews", tmp_path / "masks")
+    assert done.code == 0, done.err
+    assert (len(done.json["proposed"]), done.json["used"]) == (num, 0)
+    assert "agree little with the others" in done.err
+    assert f"nvs remote mask {scene_id} --accept all" in done.err
+    shown = list((tmp_path / "masks").iterdir())
+    assert {file.read_bytes()[:3] for file in shown} == {b"\xff\xd8\xff"}
+    assert len(shown) == num
+    done = nvs(*command, "--accept", done.json["proposed"][0])
+    assert (done.json["proposed"], done.json["used"]) == ([], 1)
+    done = nvs(*command)
+    assert done.code == 2
+    assert "has 1 masks already" in done.err
+    assert nvs(*command, "--force", "--method", "rembg").code == 0
+    (asked,) = service.proxy.requests_of("POST .*/masks")[-1:]
+    assert asked.json == {"method": "rembg", "force": True}
+    assert nvs(*command, "--accept", "all").json["used"] == num
+
+
 def test_build_waits_and_reports(nvs, service) -> None:
     done = nvs(
         *("remote", "build", service.uploaded(), "--size", "64x96", "--views", "0,1"),

@@ -155,7 +155,7 @@ def test_a_camera_file_may_not_replace_an_image(api: Api) -> None:
     document = refused(
         api.put(scene_id, "images/transforms.json", picture()), 422, "invalid"
     )
-    assert "'transforms.json' is a camera file" in document["detail"]
+    assert "'transforms.json' is no image" in document["detail"]
 
 
 def test_a_dataset_in_one_file(api: Api) -> None:

@@ -100,7 +100,8 @@ export const images = async (id) =>
   (await json("GET", path("scenes", id, "images"))).items;
 /** The first uploaded photograph of a kind that browsers show. */
 export const firstImage = async (id, signal) => {
-  const isShown = ({ name }) => /\.(png|jpe?g|webp|avif|bmp)$/i.test(name);
+  const isShown = ({ name }) =>
+    /\.(png|jpe?g|webp|avif|bmp)$/i.test(name) && !/(^|\/)masks?\//.test(name);
   const first = (await images(id)).find(isShown);
   if (!first) throw new Problem({ title: "No image of the scene can be shown" });
   return blob("GET", imagePath(id, first.name), { signal });
@@ -116,6 +117,17 @@ export const validation = (id, weights, signal) =>
 export const expectation = (id, options, signal) =>
   json("POST", path("scenes", id, "expectation"), { json: options, signal });
 export const pose = (id) => json("POST", path("scenes", id, "pose"), { json: {} });
+export const makeMasks = (id, force) =>
+  json("POST", path("scenes", id, "masks"), { json: { force } });
+export const masks = (id) => json("GET", path("scenes", id, "masks"));
+export const maskPreview = (id, name, signal) =>
+  blob(
+    "GET",
+    `${path("scenes", id, "masks")}/${name.split("/").map(part).join("/")}`,
+    { signal },
+  );
+export const decideMasks = (id, accepted) =>
+  json("PATCH", path("scenes", id, "masks"), { json: { accepted } });
 export const build = (id, options) =>
   json("POST", path("scenes", id, "build"), { json: options });
 export const job = (id) => json("GET", path("jobs", id));

@@ -12,6 +12,7 @@ import { recognise, videoTypeOf } from "./capture.js";
 import { fileList } from "./file-list.js";
 import { fileProgress } from "./file-progress.js";
 import { findingsList } from "./findings.js";
+import { maskChoice, maskOffer } from "./masks.js";
 import { confirmForm, failure, readyScene } from "./panel-steps.js";
 import { posingReport } from "./posing-report.js";
 import { putFile } from "./transfer.js";
@@ -25,6 +26,8 @@ const STEPS = {
   upload: "sending",
   pose: "finding cameras",
   check: "checking",
+  mask: "cutting out",
+  masks: "to be looked at",
   choose: "to be built",
   build: "building",
   ready: "ready",
@@ -218,17 +221,25 @@ export class UploadPanel extends EventTarget {
       const list = await found(weights);
       if (latest === weights) fill(place, list);
     });
+    const masks = await this.#patiently(() => api.masks(this.scene.id));
+    if (masks.proposed.length > 0) {
+      this.#decide(masks.proposed, cameras);
+      return;
+    }
     fill(place, await this.#patiently(() => found(latest)));
     this.#step(
       "choose",
       this.scene.posing && posingReport(this.scene.posing),
       place,
+      maskOffer(masks, () => this.#guard(() => this.#mask(masks.num_used > 0, cameras))),
       buildForm({
         onWeights,
         sceneId: this.scene.id,
         models: this.models,
         numImages:
-          cameras?.num_frames ?? this.scene.posing?.num_posed ?? this.scene.num_images,
+          cameras?.num_frames ??
+          this.scene.posing?.num_posed ??
+          this.scene.num_images - masks.num_used,
         onBuild: (options) =>
           this.#guard(
             () => this.#build(options),
@@ -236,6 +247,37 @@ export class UploadPanel extends EventTarget {
               problem.isTemporary ? this.#build(options) : this.#check(cameras),
           ),
       }),
+    );
+  }
+
+  async #mask(force, cameras) {
+    this.#step("mask", el("p", { class: "muted" }, "Asking for masks …"));
+    const job = await this.#patiently(() => api.makeMasks(this.scene.id, force));
+    const final = await this.#follow(
+      "mask",
+      job,
+      "The server cuts out what the cameras look at. You may leave this page.",
+    );
+    const back = () => this.#guard(() => this.#check(cameras));
+    if (final.state === "succeeded") {
+      const made = final.result.masks;
+      const agreements = new Map(made.map((mask) => [mask.image, mask.agreement]));
+      const images = made.map(({ image }) => image);
+      this.#decide(images, cameras, agreements);
+    } else if (final.state === "cancelled") await back();
+    else this.#failed(final.error.problem, final.error.remedy, back);
+  }
+
+  #decide(proposed, cameras, agreements = new Map()) {
+    const onDecide = (accepted) =>
+      this.#guard(async () => {
+        this.#step("masks", el("p", { class: "muted" }, "Keeping the masks …"));
+        await this.#patiently(() => api.decideMasks(this.scene.id, accepted));
+        await this.#check(cameras);
+      });
+    this.#step(
+      "masks",
+      ...maskChoice(this.scene.id, proposed, agreements, onDecide),
     );
   }
 
