@@ -267,13 +267,19 @@ def build(
     views: options.Views = None,
     framing: options.Framing = "auto",
     up: options.Up = None,
+    convention: options.Convention = "opencv",
     holdout: options.Holdout = None,
     server: connection.Server = None,
     key_file: connection.KeyFile = None,
     json: options.Json = False,
 ) -> None:
     """Build a scene from its uploaded images; Ctrl-C cancels the build."""
-    from nvs.cli.build import held_out_values, say_framing, say_held_out
+    from nvs.cli.build import (
+        held_out_values,
+        say_concerns,
+        say_framing,
+        say_held_out,
+    )
 
     wanted: dict[str, Any] = {
         "weights": weights,
@@ -281,11 +287,15 @@ def build(
         "views": options.parse_indices(views, "--views"),
         "framing": framing,
         "up": options.parse_up(up),
+        "convention": convention,
         "holdout": holdout,
     }
     with connection.connect(server, key_file) as client:
         expected = client.expectation(scene, **wanted)
-        say_framing(expected)
+        if expected.framing is None:
+            say_concerns(expected.concerns[1:])  # the refusal says the first
+        else:
+            say_framing(expected)
         job = client.build(scene, **wanted, wait=False)
         bars.waited(client, job)
         built = client.scene(scene)

@@ -143,7 +143,8 @@ def prepare(
         DatasetError, CameraError, ImageError: Naming the file or view.
         ConfigError: If the size or the number of views is not possible.
     """
-    frames = read_dataset(order.folder).frames
+    convention = order.request.convention
+    frames = read_dataset(order.folder, convention=convention).frames
     chosen, kept_out = expected.chosen_views(frames, order.request)
     if len(chosen) > model.max_views:
         raise ConfigError(
@@ -166,6 +167,7 @@ def prepare(
             size=size,
             patch_size=model.patch_size,
             views=indices,
+            convention=convention,
             progress=lambda done, _: tick((before + done) / total),
         )
 
