@@ -23,6 +23,7 @@ from nvs.scene.opencv_layout import OpenCVReader
 from nvs.scene.opened import OpenedViews
 from nvs.scene.views import PosedViews, check_showing, showing_nothing
 
+MOST_SETS_NAMED = 4
 _logger = logging.getLogger("nvs.data")
 
 
@@ -136,11 +137,36 @@ def _readers_of(path: Path, format: str | None) -> list[Reader]:
             f"there is no dataset format {format!r}", remedy=f"Known: {known}."
         )
     raise DatasetError(
-        "in no known dataset layout",
-        remedy=_posing_remedy(path)
-        or f"Known: {known}; the first is a folder with opencv_cameras.json.",
-        subject=path,
+        "in no known dataset layout", remedy=layout_remedy(path), subject=path
     )
+
+
+def layout_remedy(path: Path) -> str:
+    """What to do with files in which no reader recognises a dataset."""
+    below = _sets_below(path)
+    if below:
+        listed = " and ".join(below[:MOST_SETS_NAMED])
+        return f"A dataset is in {listed}: give {'one of them' if below[1:] else 'it'}."
+    known = ", ".join(reader.name for reader in readers())
+    return (
+        _posing_remedy(path)
+        or f"Known: {known}; the first is a folder with opencv_cameras.json."
+    )
+
+
+def _sets_below(path: Path, depth: int = 2) -> list[str]:
+    """Folders below that hold datasets, in order, relative to the path."""
+    found: list[str] = []
+    for folder in sorted(path.iterdir()) if path.is_dir() else []:
+        if not folder.is_dir() or folder.is_symlink():
+            continue
+        if is_dataset(folder):
+            found.append(folder.name)
+        elif depth > 1:
+            found += [
+                f"{folder.name}/{name}" for name in _sets_below(folder, depth - 1)
+            ]
+    return found
 
 
 def _posing_remedy(path: Path) -> str | None:

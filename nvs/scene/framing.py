@@ -191,8 +191,10 @@ def choose(
     framed = normalisation.apply(camera.to("cpu", torch.float64))
     # One in a hundred rooms is filmed as if inverted: for scenes it is a warning.
     inverted = _inverted(camera, "hopeless" if is_object else "degraded")
+    tilted = [] if up is None else _tilted(camera, chosen_up)
     concerns = inverted or [
         *(_one_side(camera, framed, kind) if is_object else _one_place(camera)),
+        *tilted,
         *_unlike_training(framed, trained_on, is_object),
         *_background_concerns(trained_on, white_background),
     ]
@@ -239,6 +241,26 @@ def _up(
         return axis, "upright as its file says"
     angle = _angle_degrees(own, axis)
     return own, f"upright by its cameras ({angle:.0f}° from its file's up axis)"
+
+
+def _tilted(camera: Camera, given: Sequence[float]) -> list[Concern]:
+    """The concern that the up axis that was given is not that of the cameras."""
+    try:
+        common = common_up(camera).tolist()
+    except CameraError:
+        return []
+    angle = _angle_degrees(common, given)
+    if angle <= UP_DEGREES:
+        return []
+    own = ",".join(f"{value:.2g}" for value in common)
+    return [
+        Concern(
+            verdict="degraded",
+            problem=f"the up axis that is given is {angle:.0f}° from what is up for "
+            f"the cameras, {own}",
+            remedy="Leave it out, unless the cameras were really held so.",
+        )
+    ]
 
 
 def _may_be_up(camera: Camera, axis: tuple[float, float, float]) -> bool:

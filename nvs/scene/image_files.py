@@ -1,8 +1,9 @@
 r"""The image files of a dataset, found by the names that its cameras give them.
 
 A file is meant by more names than its own: by one written on another system (`\`, the
-case of letters, the Unicode form of `é`), with `.jpeg` for `.jpg`, or without suffix.
-What no name means is counted, so that nothing which lies there goes unnoticed.
+case of letters, the Unicode form of `é`), with `.jpeg` for `.jpg`, with percent-escapes
+such as `%20`, or without suffix. What no name means is counted, so that nothing which
+lies there goes unnoticed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from nvs.errors import DatasetError, reason
 from nvs.file_kinds import (
@@ -122,6 +124,13 @@ class ImageFiles:
         return image
 
     def _meant(self, name: str) -> Path | None:
+        """The file that a name means, as it stands or with its percent-escapes."""
+        found = self._meant_literally(name)
+        if found is None and unquote(name) != name:
+            found = self._meant_literally(unquote(name))
+        return found
+
+    def _meant_literally(self, name: str) -> Path | None:
         """The file of exactly a name, else the one file that it can mean."""
         try:
             for suffix in _completions(name, IMAGE_SUFFIXES[:3]):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,14 @@ def test_what_may_be_masks_and_is_not_used_is_named(
     load_views(dataset)
     (record,) = caplog.records
     assert f"pictures in {folder}/ are not used" in record.getMessage()
+
+
+def test_sets_below_a_folder_are_named(dataset: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    shutil.copytree(dataset, both / "a")
+    shutil.copytree(dataset, both / "more" / "b")
+    with pytest.raises(DatasetError, match="A dataset is in a and more/b: give one of"):
+        load_views(both)
+    shutil.rmtree(both / "a")
+    with pytest.raises(DatasetError, match="A dataset is in more/b: give it"):
+        load_views(both)

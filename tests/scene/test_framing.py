@@ -275,6 +275,12 @@ def test_views_of_a_tripod_are_hopeless_for_objects_and_said_for_scenes(
     assert "no parallax" in said.concerns[0].problem
 
 
+def test_an_up_axis_that_the_cameras_are_not_held_by_is_said() -> None:
+    assert choose(ring(), OBJECTS, up=(0.0, 0.0, 2.0)).verdict == "fine"
+    (concern,) = choose(ring(), OBJECTS, up=(0.0, 0.0, -1.0)).concerns
+    assert "180° from what is up" in concern.problem
+
+
 def test_one_far_view_is_named() -> None:
     camera = ring(num_views=8, radius=9.0)
     camera.world_from_camera[5, :3, 3] *= 2

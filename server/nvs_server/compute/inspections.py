@@ -13,7 +13,7 @@ from nvs.api.system import Model
 from nvs.errors import ConfigError, DatasetError, NvsError, SceneFileError
 from nvs.model.trained_on import TrainedOn
 from nvs.scene import PosedViews, Scene, load_views
-from nvs.scene.datasets import read_dataset, readers
+from nvs.scene.datasets import layout_remedy, read_dataset, readers
 from nvs.scene.frames import Dataset
 from nvs.scene.framing import is_unframed
 from nvs.scene.pictures import to_uint8
@@ -59,7 +59,7 @@ def inspect_cameras(folder: Path) -> CamerasReport:
             )
     raise DatasetError(
         "the files are in no known dataset layout",
-        remedy=f"Known: {', '.join(reader.name for reader in readers())}.",
+        remedy=layout_remedy(folder),
     )
 
 
