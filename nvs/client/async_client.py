@@ -684,7 +684,7 @@ def _build(
         views={"indices": list(views)} if isinstance(views, Sequence) else views,
         framing=framing,
         up=None if up is None else list(up),
-        convention=convention,
+        convention=None if convention == "opencv" else convention,
         holdout=holdout,
     )
 
