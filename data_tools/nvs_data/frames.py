@@ -1,4 +1,4 @@
-"""Frames of a dataset: from a photograph and its lens; turned round or resized.
+"""Frames of a dataset: from a photograph and its lens; resized.
 
 Pixels change when an image is decoded.
 """
@@ -14,7 +14,6 @@ import torch
 from jaxtyping import UInt8
 
 from nvs.cameras import Camera
-from nvs.cameras.se3 import flip_y_and_z
 from nvs.errors import CameraError
 from nvs.images import image_size
 from nvs.scene.frames import Frame, Original, photograph, pinhole_frame
@@ -92,16 +91,6 @@ def scaled_to_file(camera: Camera, file: Path) -> Camera:
             subject=file,
         )
     return camera.resized(height, width)
-
-
-def with_flipped_axes(frame: Frame) -> Frame:
-    """The frame with the y and z axes of its camera turned round.
-
-    Puts right poses that were stored with OpenGL axes (y up, z backward) in a layout
-    of OpenCV's, or the other way round. Twice is the frame itself.
-    """
-    flipped = flip_y_and_z(frame.camera.world_from_camera)
-    return replace(frame, camera=replace(frame.camera, world_from_camera=flipped))
 
 
 def resized(frame: Frame, size: tuple[int, int] | int) -> Frame:

@@ -160,7 +160,9 @@ def extract_frames(
     if 2 * count > num_frames:
         raise DatasetError(
             f"{video} has {num_frames} frames, too few to choose {count} sharp ones",
-            remedy=f"Ask for at most {num_frames // 2}, or film for longer.",
+            remedy=f"Ask for at most {num_frames // 2}, or film for longer."
+            if num_frames > 1
+            else "Give a longer video, or the frame as a photograph.",
         )
     chosen = set(choose_frames(position, found.sharpness, count))
     if len(chosen) < count:

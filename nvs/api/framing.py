@@ -12,6 +12,9 @@ from nvs.errors import ConfigError
 
 Framing = Literal["auto", "none", "mean_camera", "object"]
 """What may be asked for; `auto` is as the cameras and the weights say."""
+Convention = Literal["opencv", "opengl", "inverted", "inverted-opengl"]
+"""How poses were stored: as their layout says; with OpenGL axes instead; or the other
+way (world to camera, or camera to world) than it says, with either axes."""
 Verdict = Literal["fine", "degraded", "hopeless"]
 
 EXPECTATION_EXAMPLE: dict[str, Any] = {

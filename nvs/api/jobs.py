@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from nvs.api.framing import Framing, UpAxis
+from nvs.api.framing import Convention, Framing, UpAxis
 from nvs.api.posing import PoseRequest
 from nvs.api.scenes import Failure
 from nvs.api.values import MAX_SIDE_PX, Integer, ObjectId, Schema, examples
@@ -146,6 +146,8 @@ class BuildRequest(Schema):
     refused where that is hopeless; the others always build."""
     up: UpAxis | None = None
     """Up axis of the capture's world; found from the cameras if absent."""
+    convention: Convention = "opencv"
+    """How the poses of the cameras were stored, if not as their layout says."""
     holdout: Annotated[Integer, Field(ge=2, le=MAX_VIEWS)] | None = None
     """Keep every n-th view out, render it and say how close it comes; none is kept
     out if absent."""

@@ -29,8 +29,20 @@ UNSURE = 0.05
 """Mean height of the −y axes under which they do not say which side is up."""
 PARALLEL = 1e-5
 """Mean squared spread of axes (radians²) under which they meet nowhere."""
+EXACTLY_PARALLEL = 1e-12
+"""The same, of axes whose directions are exact but for rounding."""
+MEETING = 0.65
+"""Distance at which axes pass a point, over that of views from their middle, up to
+which they meet there."""
 AT_POINT = math.cos(math.radians(45))
 """Cosine of the angle from its axis within which a view looks at a point."""
+FEWEST_AROUND = 4
+"""Views of which it can be told that they surround something."""
+NEARLY = 0.15
+"""Distance at which an optical axis passes what it looks at, over that of the view."""
+ONE_SIDE, UPRIGHT = 0.95, 0.3
+"""Length of the mean of the directions to one thing over which views are on one side of
+it, as on an arc of 60°; and of the mean of their y axes over which they agree on up."""
 AHEAD = 0.5
 """Level part of a viewing direction over which it says where ahead is."""
 
@@ -65,24 +77,29 @@ def mean_pose(camera: Camera) -> Float[Tensor, "4 4"]:
     return rigid(torch.stack([x, torch.linalg.cross(z, x), z], dim=-1), center)
 
 
-def look_at_point(camera: Camera) -> Float[Tensor, "3"]:
+def look_at_point(camera: Camera, *, parallel: float = PARALLEL) -> Float[Tensor, "3"]:
     """The point with the least sum of squared distances to the optical axes.
 
     With Pᵢ = 1 − zᵢzᵢᵀ and centres cᵢ it solves (Σ Pᵢ) p = Σ Pᵢcᵢ. Axes that then pass
     it much farther away than most are left out, and it is solved again, so that a few
     views that look elsewhere do not move it. Computed in float64.
 
+    Args:
+        camera: The views.
+        parallel: Mean squared spread of the axes (radians²) under which they count as
+            parallel.
+
     Raises:
         CameraError: If the axes are parallel (one view is) or meet behind the cameras.
     """
     z, center = camera.forward.double(), camera.center.double()
-    point = _nearest_to_axes(z, center)
+    point = _nearest_to_axes(z, center, parallel)
     for _ in range(OUTLIER_ROUNDS):
         away = torch.linalg.cross(point - center, z).norm(dim=-1)
         kept = away <= OUTLIER * away.quantile(0.5)
         if kept.all() or 2 * int(kept.sum()) <= len(kept):
             break
-        point = _nearest_to_axes(z[kept], center[kept])
+        point = _nearest_to_axes(z[kept], center[kept], parallel)
     in_front = ((point - center) * z).sum(dim=-1) >= 0
     num_behind = len(camera) - int(in_front.sum())
     if 2 * num_behind >= len(camera):
@@ -106,6 +123,54 @@ def share_looking(camera: Camera) -> float:
         return 0.0
     along = (offset * camera.forward.double()).sum(dim=-1)
     return float((along > AT_POINT * offset.norm(dim=-1)).double().mean())
+
+
+def parallax_degrees(camera: Camera) -> float | None:
+    """Widest angle between views, seen from the point at which their axes meet.
+
+    None if they meet nowhere: if they pass that point at distances like those between
+    the views, as where a camera is turned about in one place.
+    """
+    try:
+        point = look_at_point(camera, parallel=EXACTLY_PARALLEL)
+    except CameraError:
+        return None
+    center, z = camera.center.double(), camera.forward.double()
+    offset = point - center
+    passing = torch.linalg.cross(offset, z).norm(dim=-1)
+    spread = (center - center.mean(dim=0)).norm(dim=-1)
+    if passing.quantile(0.5) > MEETING * spread.quantile(0.5):
+        return None
+    return widest_degrees(offset)
+
+
+def widest_degrees(direction: Float[Tensor, "view 3"]) -> float:
+    """About the widest angle between some directions: twice that from their mean."""
+    unit = torch.nn.functional.normalize(direction.double(), dim=-1)
+    mean = unit.mean(dim=0)
+    across = torch.linalg.cross(unit, mean.expand_as(unit)).norm(dim=-1)
+    return 2 * float(torch.rad2deg(torch.atan2(across, unit @ mean)).max())
+
+
+def surrounds(camera: Camera) -> bool:
+    """Whether views look, the right way up, at one thing from clearly different sides.
+
+    Stricter than `share_looking`: hardly any capture does so by chance.
+    """
+    if len(camera) < FEWEST_AROUND or share_looking(camera) < 1:
+        return False
+    center, z = camera.center.double(), camera.forward.double()
+    offset = look_at_point(camera) - center
+    distance = offset.norm(dim=-1)
+    passing = torch.linalg.cross(offset, z).norm(dim=-1)
+    sides = (offset / distance[:, None]).mean(dim=0).norm()
+    upright = camera.world_from_camera[:, :3, 1].double().mean(dim=0).norm()
+    return bool(
+        distance.quantile(0.5) > CANCELLED * center.abs().max()
+        and (passing / distance).quantile(0.5) < NEARLY
+        and sides < ONE_SIDE
+        and upright > UPRIGHT
+    )
 
 
 def level_forward(camera: Camera, up: Float[Tensor, "3"]) -> Float[Tensor, "view 3"]:
@@ -139,12 +204,12 @@ def middle_pose(camera: Camera, up: Float[Tensor, "3"]) -> Float[Tensor, "4 4"]:
 
 
 def _nearest_to_axes(
-    z: Float[Tensor, "view 3"], center: Float[Tensor, "view 3"]
+    z: Float[Tensor, "view 3"], center: Float[Tensor, "view 3"], parallel: float
 ) -> Float[Tensor, "3"]:
     origin = center.mean(dim=0)
     across = torch.eye(3, dtype=z.dtype, device=z.device) - z[:, :, None] * z[:, None]
     system = across.mean(dim=0)
-    if torch.linalg.eigvalsh(system)[0] < PARALLEL:
+    if torch.linalg.eigvalsh(system)[0] < parallel:
         raise CameraError(
             "the optical axis of one view meets no other"
             if len(z) == 1

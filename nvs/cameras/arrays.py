@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from nvs.cameras.se3 import flip_y_and_z
@@ -93,6 +93,29 @@ def intrinsics_tensor(K: Any, num_views: int) -> Float64[Tensor, "view 4"]:
             remedy="Give one K for all views, or one a view.",
         )
     return values.expand(num_views, 4).clone()
+
+
+def points_tensor(
+    name: str, value: Any, like: Tensor | None = None
+) -> Float[Tensor, "*view 3"]:
+    """Points or directions: of one tensor, array or list of three numbers, or many.
+
+    Args:
+        name: What to call it in messages.
+        value: The numbers; a tensor of floating point stays as precise as it is.
+        like: A tensor whose device and type they get.
+
+    Raises:
+        CameraError: If it is something else.
+    """
+    is_float = isinstance(value, Tensor) and value.is_floating_point()
+    points = value if is_float else torch.from_numpy(_numbers(name, value).copy())
+    if points.ndim not in (1, 2) or points.shape[-1] != 3:
+        raise CameraError(
+            f"{name} has shape {tuple(points.shape)}",
+            remedy="Give three numbers, or rows of three, one a view.",
+        )
+    return points if like is None else points.to(like)
 
 
 def checked_size(

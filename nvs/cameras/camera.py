@@ -22,6 +22,7 @@ from nvs.cameras.arrays import (
     Convention,
     checked_size,
     intrinsics_tensor,
+    points_tensor,
     pose_tensor,
 )
 from nvs.cameras.se3 import rigid, so3_looking
@@ -187,25 +188,43 @@ class Camera:
 
     @staticmethod
     def look_at(
-        eye: Float[Tensor, "view 3"],
-        target: Float[Tensor, "*#view 3"],
+        eye: Any,
+        target: Any,
         *,
-        up: Float[Tensor, "*#view 3"],
+        up: Any,
         hfov_radians: float,
         height: int,
         width: int,
     ) -> Camera:
         """Cameras at `eye` looking at `target` with square pixels.
 
+        Args:
+            eye: Positions of shape (3,) or (view, 3): a tensor, an array or lists.
+            target: What they look at, likewise; one for all, or one a view.
+            up: What is up in the pictures, likewise.
+            hfov_radians: Horizontal field of view.
+            height: Of the pictures, in pixels.
+            width: The same.
+
         Raises:
-            CameraError: If a camera sits on its target or looks along `up`, or the
-                field of view is none.
+            CameraError: If these are no such numbers, a camera sits on its target or
+                looks along `up`, or the field of view is none.
         """
         if not 0 < hfov_radians < math.pi:
             raise CameraError(
                 f"hfov_radians is {hfov_radians:g}",
                 remedy="Give radians between 0 and π: degrees times π / 180.",
             )
+        eye = points_tensor("eye", eye).reshape(-1, 3)
+        target = points_tensor("target", target, eye)
+        up = points_tensor("up", up, eye)
+        counts = {len(eye), *(len(points.reshape(-1, 3)) for points in (target, up))}
+        if len(counts - {1}) > 1:
+            raise CameraError(
+                f"eye, target and up are given {sorted(counts)} times",
+                remedy="Give one for all views, or one a view.",
+            )
+        eye = eye.expand(max(counts), 3)
         forward = target - eye
         right = torch.linalg.cross(forward, up.expand_as(forward))
         size = forward.norm(dim=-1) * up.expand_as(forward).norm(dim=-1)
@@ -221,6 +240,24 @@ class Camera:
             intrinsics=intrinsics.expand(len(eye), 4).clone(),
             height=height,
             width=width,
+        )
+
+    @staticmethod
+    def of(cameras: Any) -> Camera:
+        """Cameras of a batch, or of a list of batches of one image size.
+
+        Raises:
+            CameraError: If it is something else.
+        """
+        if isinstance(cameras, Camera):
+            return cameras
+        if isinstance(cameras, list | tuple) and all(
+            isinstance(camera, Camera) for camera in cameras
+        ):
+            return Camera.cat(cameras)
+        raise CameraError(
+            f"camera is a {type(cameras).__name__}, not a Camera",
+            remedy="Make one with Camera.from_numpy(c2w, K, size) or Camera.look_at.",
         )
 
     @staticmethod

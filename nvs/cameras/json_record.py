@@ -103,7 +103,15 @@ class Record:
         value = self.get(key)
         if not isinstance(value, list) or not _has_shape(value, shape, finite):
             size = "×".join(map(str, shape))
-            raise self._wrong(key, f"It must hold {size} {'finite ' * finite}numbers.")
+            remedy = f"It must hold {size} {'finite ' * finite}numbers."
+            found = _shape_of(value)
+            if len(found) == len(shape) and found != shape:
+                is_square = shape == (4, 4) and found == (3, 4)
+                raise CameraError(
+                    f"{self.where}{key} holds {'×'.join(map(str, found))} numbers",
+                    remedy=remedy + " Add the row 0, 0, 0, 1." * is_square,
+                )
+            raise self._wrong(key, remedy)
         return value
 
     def _wrong(self, key: str, remedy: str) -> CameraError:
@@ -129,6 +137,13 @@ def _has_shape(value: object, shape: Sequence[int], finite: bool) -> bool:
         and len(value) == shape[0]
         and all(_has_shape(item, shape[1:], finite) for item in value)
     )
+
+
+def _shape_of(value: object) -> tuple[int, ...]:
+    """Lengths of nested lists, by the first of each."""
+    if not isinstance(value, list):
+        return ()
+    return (len(value), *(_shape_of(value[0]) if value else ()))
 
 
 def _shown(value: object) -> str:

@@ -10,9 +10,12 @@ import typer
 from nvs.terminal import options, output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nvs.api.framing import Concern as ToldConcern
     from nvs.api.framing import Expectation, HeldOut
     from nvs.scene import Renderer
-    from nvs.scene.framing import Framing
+    from nvs.scene.framing import Concern, Framing
     from nvs.scene.holdout import Comparison
 
 
@@ -24,6 +27,7 @@ def build(
     views: options.Views = None,
     framing: options.Framing = "auto",
     up: options.Up = None,
+    convention: options.Convention = "opencv",
     holdout: options.Holdout = None,
     format: Annotated[
         str | None, typer.Option(help="Dataset layout, instead of recognising it.")
@@ -89,6 +93,7 @@ def build(
             "size": wanted or renderer.trained_on.default_size,
             "patch_size": renderer.config.patch_size,
             "format": format,
+            "convention": convention,
         }
         kept_out: list[int] = []
         if holdout is not None:
@@ -98,7 +103,9 @@ def build(
         if dry_run:
             expected = plan(
                 renderer,
-                read_dataset(images, format=format, views=chosen).frames,
+                read_dataset(
+                    images, format=format, views=chosen, convention=convention
+                ).frames,
                 size=shape["size"],
                 dtype=DTYPES[keep],
             )
@@ -107,6 +114,9 @@ def build(
         posed = open_views(images, views=chosen, group=group, **shape)
         num_views = sum(group.share(len(posed)))
         framed = renderer.frame(posed, framing, up=options.parse_up(up))
+        if group.is_first and framed.normalisation is None:
+            say_concerns(framed.concerns[1:])  # the error says the first
+        framed.required()
         with group.first_before_others():
             renderer.wait_compiled(
                 posed.camera.height, posed.camera.width, output.say_nvs
@@ -169,7 +179,12 @@ def build(
 def say_framing(framing: Framing | Expectation) -> None:
     """How a capture is framed and what to expect of that, a line each."""
     output.say(f"nvs: framing {framing.reason}")
-    for concern in framing.concerns:
+    say_concerns(framing.concerns)
+
+
+def say_concerns(concerns: Sequence[Concern | ToldConcern]) -> None:
+    """What to expect of a build, a line a concern."""
+    for concern in concerns:
         output.say(f"nvs: {concern.verdict}: {concern.problem}. {concern.remedy}")
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nvs.cameras import Camera
     from nvs.scene import Scene
 
+    Drawn = tuple[Camera, tuple[float, float, float]]
+    """Cameras, and what is up in their world."""
+
 
 def info(
     target: Annotated[
@@ -30,21 +33,24 @@ def info(
     from nvs.errors import ConfigError
     from nvs.scene.pictures import draw_cameras
 
-    values, camera = _describe(target, as_json=json)
+    values, drawn = _describe(target, as_json=json)
     if picture is not None:
-        if camera is None:
+        if drawn is None:
             raise ConfigError(
                 f"{target} holds weights, which have no cameras",
                 remedy="Leave out --picture.",
             )
         if picture.suffix != ".png":
             raise ConfigError(f"--picture is {picture}", remedy="Name a .png file.")
-        draw_cameras(camera, picture, title=f"{target}: {len(camera)} cameras")
+        camera, up = drawn
+        title = f"{target}: {len(camera)} cameras"
+        draw_cameras(camera, picture, title=title, up=up)
         values["picture"] = str(picture)
     output.print_result(values, as_json=json, title=target)
 
 
-def _describe(target: str, *, as_json: bool) -> tuple[dict[str, Any], Camera | None]:
+def _describe(target: str, *, as_json: bool) -> tuple[dict[str, Any], Drawn | None]:
+    """What is known of it, and its cameras with what is up, if it has some."""
     from nvs.model.shards import MANIFEST, exported_file
     from nvs.model.weights import REGISTRY
 
@@ -58,7 +64,7 @@ def _describe(target: str, *, as_json: bool) -> tuple[dict[str, Any], Camera | N
     return _scene(path)
 
 
-def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
+def _scene(path: Path) -> tuple[dict[str, Any], Drawn]:
     from nvs.scene import Scene
 
     scene = Scene.load(path)
@@ -80,7 +86,7 @@ def _scene(path: Path) -> tuple[dict[str, Any], Camera]:
     }
     if _is_unframed(scene):
         values["remedy"] = "built unframed: build it again"
-    return values, scene.input_camera
+    return values, (scene.input_camera, scene.up)
 
 
 def _is_unframed(scene: Scene) -> bool:
@@ -116,11 +122,13 @@ def describe_weights(target: str, *, as_json: bool) -> dict[str, Any]:
     }
 
 
-def _views(path: Path) -> tuple[dict[str, Any], Camera]:
+def _views(path: Path) -> tuple[dict[str, Any], Drawn]:
     import math
 
     from nvs.cameras import Camera
+    from nvs.model.trained_on import TrainedOn
     from nvs.scene.datasets import read_dataset
+    from nvs.scene.framing import choose
 
     dataset = read_dataset(path)
     frames = dataset.frames
@@ -141,4 +149,5 @@ def _views(path: Path) -> tuple[dict[str, Any], Camera]:
         "first": frames[0].name,
         "last": frames[-1].name,
     }
-    return values, camera
+    up = choose(camera, TrainedOn(), world_up=dataset.world_up).up
+    return values, (camera, up)

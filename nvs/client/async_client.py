@@ -381,10 +381,11 @@ class AsyncClient:
         views: Views | None = None,
         framing: str = "auto",
         up: Sequence[float] | None = None,
+        convention: str = "opencv",
         holdout: int | None = None,
     ) -> Expectation:
         """How a build would frame the capture and what to expect; see `build`."""
-        body = _build(weights, size, views, framing, up, holdout)
+        body = _build(weights, size, views, framing, up, convention, holdout)
         path = scene_path(scene_id, "expectation")
         return await self._transport.ask(Expectation, "POST", path, json=body)
 
@@ -397,6 +398,7 @@ class AsyncClient:
         views: Views | None = None,
         framing: str = "auto",
         up: Sequence[float] | None = None,
+        convention: str = "opencv",
         holdout: int | None = None,
         pose: Mapping[str, Any] | None = None,
         wait: bool = True,
@@ -411,6 +413,8 @@ class AsyncClient:
             views: Indices of frames, or {"count", "method", "seed"}; all if absent.
             framing: auto, none, mean_camera or object.
             up: Up axis of the capture's world; found from the cameras if absent.
+            convention: How poses were stored: opencv (as their layout says), opengl,
+                inverted or inverted-opengl.
             holdout: Keep every n-th view out and say how close the build comes to it.
             pose: Where the scene has no cameras, find them first: arguments of `pose`,
                 or {}. Without waiting, the job is then the posing, whose result names
@@ -421,7 +425,7 @@ class AsyncClient:
         Raises:
             JobFailedError: If it was waited for and failed or was cancelled.
         """
-        body = _build(weights, size, views, framing, up, holdout)
+        body = _build(weights, size, views, framing, up, convention, holdout)
         if pose is not None:
             body["pose"] = dict(pose)
         address = scene_path(scene_id, "build")
@@ -670,6 +674,7 @@ def _build(
     views: Views | None,
     framing: str,
     up: Sequence[float] | None,
+    convention: str,
     holdout: int | None,
 ) -> dict[str, Any]:
     """The body of a request to build."""
@@ -679,6 +684,7 @@ def _build(
         views={"indices": list(views)} if isinstance(views, Sequence) else views,
         framing=framing,
         up=None if up is None else list(up),
+        convention=None if convention == "opencv" else convention,
         holdout=holdout,
     )
 

@@ -13,15 +13,17 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from nvs.cameras.intrinsics import intrinsics_fault
 from nvs.errors import DatasetError
 from nvs.file_kinds import VIDEO_SUFFIXES, is_image_name
 from nvs.parallel.group import Group
-from nvs.scene.frames import Dataset, Reader
+from nvs.scene.frames import Dataset, Frame, Reader
 from nvs.scene.image_files import shortened
 from nvs.scene.opencv_layout import OpenCVReader
 from nvs.scene.opened import OpenedViews
-from nvs.scene.views import PosedViews
+from nvs.scene.views import PosedViews, check_showing, showing_nothing
 
+MOST_SETS_NAMED = 4
 _logger = logging.getLogger("nvs.data")
 
 
@@ -42,6 +44,7 @@ def read_dataset(
     *,
     format: str | None = None,
     views: Sequence[int] | None = None,
+    convention: str = "opencv",
 ) -> Dataset:
     """Frames of a dataset in a layout that is recognised, or named by `format`.
 
@@ -52,8 +55,11 @@ def read_dataset(
         path: A dataset folder or file.
         format: Name of a layout.
         views: Indices of the frames that are wanted; all if absent.
+        convention: How its poses were stored, if not as its layout says: one of
+            `nvs.scene.frames.PoseConvention`.
 
     Raises:
+        ConfigError: If there is no such convention.
         DatasetError: If there is nothing at the path, no reader recognises it, none of
             its images exists, the dataset is not as its layout says, or a view is not
             there.
@@ -85,7 +91,21 @@ def read_dataset(
         )
     for note in dataset.notes:
         _logger.warning("%s: %s", path, note)
+    dataset = dataset.stored_as(convention)
     return dataset if views is None else _only(dataset, views, path)
+
+
+def _warn_of_intrinsics(path: Path, frames: Sequence[Frame]) -> None:
+    """One warning for each fault of intrinsics, which a build takes for the truth."""
+    faults: dict[tuple[str, str], list[str]] = {}
+    for frame in frames:
+        camera = frame.camera
+        fx, fy, cx, cy = camera.intrinsics[0].tolist()
+        fault = intrinsics_fault((fx, fy, cx, cy), camera.height, camera.width)
+        if fault is not None:
+            faults.setdefault(fault, []).append(frame.name)
+    for (problem, remedy), names in faults.items():
+        _logger.warning("%s: %s in %s. %s", path, problem, shortened(names), remedy)
 
 
 def _only(dataset: Dataset, views: Sequence[int], path: Path) -> Dataset:
@@ -117,11 +137,36 @@ def _readers_of(path: Path, format: str | None) -> list[Reader]:
             f"there is no dataset format {format!r}", remedy=f"Known: {known}."
         )
     raise DatasetError(
-        "in no known dataset layout",
-        remedy=_posing_remedy(path)
-        or f"Known: {known}; the first is a folder with opencv_cameras.json.",
-        subject=path,
+        "in no known dataset layout", remedy=layout_remedy(path), subject=path
     )
+
+
+def layout_remedy(path: Path) -> str:
+    """What to do with files in which no reader recognises a dataset."""
+    below = _sets_below(path)
+    if below:
+        listed = " and ".join(below[:MOST_SETS_NAMED])
+        return f"A dataset is in {listed}: give {'one of them' if below[1:] else 'it'}."
+    known = ", ".join(reader.name for reader in readers())
+    return (
+        _posing_remedy(path)
+        or f"Known: {known}; the first is a folder with opencv_cameras.json."
+    )
+
+
+def _sets_below(path: Path, depth: int = 2) -> list[str]:
+    """Folders below that hold datasets, in order, relative to the path."""
+    found: list[str] = []
+    for folder in sorted(path.iterdir()) if path.is_dir() else []:
+        if not folder.is_dir() or folder.is_symlink():
+            continue
+        if is_dataset(folder):
+            found.append(folder.name)
+        elif depth > 1:
+            found += [
+                f"{folder.name}/{name}" for name in _sets_below(folder, depth - 1)
+            ]
+    return found
 
 
 def _posing_remedy(path: Path) -> str | None:
@@ -144,10 +189,14 @@ def load_views(
     patch_size: int = 8,
     views: Sequence[int] | None = None,
     format: str | None = None,
+    convention: str = "opencv",
     progress: Callable[[int, int], None] | None = None,
     group: Group | None = None,
 ) -> PosedViews:
     """Posed views of a dataset, resized to one size.
+
+    Intrinsics that seem to be of another resolution are said in warnings of the logger
+    `nvs.data`, one for each fault.
 
     Args:
         path: A dataset folder or file.
@@ -157,15 +206,17 @@ def load_views(
         patch_size: Side of the network's patch in pixels.
         views: Indices of the frames to load; all if absent.
         format: Name of a layout, instead of recognising it.
+        convention: How its poses were stored; see `read_dataset`.
         progress: Called with (views read, views in all); may raise to cancel.
         group: Ranks that share the views: each decodes and returns its own.
 
     Raises:
-        ConfigError: If there are more ranks than views.
+        ConfigError: If there is no such convention, or are more ranks than views.
         DatasetError, CameraError, ImageError: Naming the file or view and the remedy.
     """
-    dataset = read_dataset(path, format=format, views=views)
-    return PosedViews.from_frames(
+    dataset = read_dataset(path, format=format, views=views, convention=convention)
+    _warn_of_intrinsics(Path(path), dataset.frames)
+    loaded = PosedViews.from_frames(
         dataset.frames,
         size=size,
         patch_size=patch_size,
@@ -173,6 +224,8 @@ def load_views(
         progress=progress,
         group=group,
     )
+    check_showing(showing_nothing(loaded.image, loaded.names), len(loaded))
+    return loaded
 
 
 def open_views(
@@ -182,6 +235,7 @@ def open_views(
     patch_size: int = 8,
     views: Sequence[int] | None = None,
     format: str | None = None,
+    convention: str = "opencv",
     group: Group | None = None,
 ) -> OpenedViews:
     """Like `load_views`, but images stay on disk until a scene is built from them.
@@ -192,7 +246,8 @@ def open_views(
         ConfigError: If there are more ranks than views.
         DatasetError, CameraError, ImageError: Naming the file or view and the remedy.
     """
-    dataset = read_dataset(path, format=format, views=views)
+    dataset = read_dataset(path, format=format, views=views, convention=convention)
+    _warn_of_intrinsics(Path(path), dataset.frames)
     return OpenedViews.from_frames(
         dataset.frames,
         size=size,

@@ -7,18 +7,26 @@ group `nvs.readers`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
 from nvs.cameras import Camera
-from nvs.errors import ImageError
+from nvs.cameras.se3 import flip_y_and_z
+from nvs.errors import ConfigError, ImageError
 from nvs.images import MAX_PIXELS, read_image
+from nvs.scene.dataset_files import inverse
 from nvs.scene.masks import masked
 from nvs.scene.resize import CoverCrop
+
+PoseConvention = Literal["opencv", "opengl", "inverted", "inverted-opengl"]
+"""How the poses of a dataset were stored: `opencv`, as its layout says; `opengl`, with
+the y and z axes of every camera turned round; `inverted`, the other way (from the world
+to the camera where the layout has camera to world), with OpenCV axes; and
+`inverted-opengl`, the other way with OpenGL axes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -130,6 +138,36 @@ class Dataset:
     """A question that names a file which the first missing one may be, or nothing."""
     notes: tuple[str, ...] = ()
     """What is there and not used, or not used as it says: a line for each kind."""
+    has_opengl_axes: bool = False
+    """Whether cameras have OpenGL axes (y up, z backward) in the layout's files."""
+
+    def stored_as(self, convention: str) -> Dataset:
+        """The dataset with its poses read as they were stored.
+
+        Twice the same convention of OpenGL is the dataset itself.
+
+        Raises:
+            ConfigError: If there is no such convention.
+            CameraError: If a pose is to be inverted and cannot be.
+        """
+        if convention not in get_args(PoseConvention):
+            raise ConfigError(
+                f"the convention is {convention!r}",
+                remedy=f"Use one of {', '.join(get_args(PoseConvention))}.",
+            )
+        if convention == "opencv":
+            return self
+
+        def stored(frame: Frame) -> Frame:
+            pose = frame.camera.world_from_camera
+            if convention.startswith("inverted"):
+                file = flip_y_and_z(pose) if self.has_opengl_axes else pose
+                pose = inverse(file[0].double(), f"the pose of {frame.name}")[None]
+            if convention.endswith("opengl"):
+                pose = flip_y_and_z(pose)
+            return replace(frame, camera=replace(frame.camera, world_from_camera=pose))
+
+        return replace(self, frames=tuple(map(stored, self.frames)))
 
 
 @runtime_checkable

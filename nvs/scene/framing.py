@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -33,11 +33,16 @@ from nvs.cameras.aggregate import (
     level_forward,
     level_up,
     look_at_point,
+    parallax_degrees,
     share_looking,
+    surrounds,
+    widest_degrees,
 )
 from nvs.cameras.normalisation import OBJECT_RADIUS
+from nvs.cameras.se3 import flip_y_and_z, se3_inverse
 from nvs.errors import CameraError, ConfigError
 from nvs.model.trained_on import TrainedOn
+from nvs.scene.frames import PoseConvention
 
 FramingName = Literal["auto", "none", "mean_camera", "object"]
 Verdict = Literal["fine", "degraded", "hopeless"]
@@ -58,6 +63,13 @@ ALL_ROUND = 0.1
 of an arc of 325°."""
 UP_DEGREES = 30.0
 """Angle from the cameras' common up within which the world's up is believed."""
+FEWEST_LOOK = 0.5
+"""Share of views that must look at one thing for weights for objects."""
+PARALLAX_DEGREES = 1.0
+"""Widest angle between views, seen from the object, that shows it from one side."""
+ONE_PLACE = 0.01
+"""Distance from their middle, in units of the world, which are metres in most captures,
+within which views of a scene are taken for those of a tripod."""
 TRIPOD_DEGREES = 0.1
 """Slope of the cameras' x axes under which their common up is better than any other."""
 WORLD_UP = (0.0, 0.0, 1.0)
@@ -171,15 +183,24 @@ def choose(
             remedy = "They look at one thing from all around: use weights for objects."
         concern = Concern(verdict="hopeless", problem=error.problem, remedy=remedy)
         return Framing(
-            normalisation=None, reason=reason, up=chosen_up, concerns=(concern,)
+            normalisation=None,
+            reason=reason,
+            up=chosen_up,
+            concerns=tuple(_inverted(camera, "hopeless") or [concern]),
         )
     framed = normalisation.apply(camera.to("cpu", torch.float64))
-    concerns = [
+    # One in a hundred rooms is filmed as if inverted: for scenes it is a warning.
+    inverted = _inverted(camera, "hopeless" if is_object else "degraded")
+    tilted = [] if up is None else _tilted(camera, chosen_up)
+    concerns = inverted or [
+        *(_one_side(camera, framed, kind) if is_object else _one_place(camera)),
+        *tilted,
         *_unlike_training(framed, trained_on, is_object),
         *_background_concerns(trained_on, white_background),
     ]
+    refused = framing == "auto" and any(c.verdict == "hopeless" for c in concerns)
     return Framing(
-        normalisation=normalisation,
+        normalisation=None if refused else normalisation,
         reason=f"{kind}: {reason}",
         up=chosen_up,
         concerns=tuple(concerns),
@@ -220,6 +241,26 @@ def _up(
         return axis, "upright as its file says"
     angle = _angle_degrees(own, axis)
     return own, f"upright by its cameras ({angle:.0f}° from its file's up axis)"
+
+
+def _tilted(camera: Camera, given: Sequence[float]) -> list[Concern]:
+    """The concern that the up axis that was given is not that of the cameras."""
+    try:
+        common = common_up(camera).tolist()
+    except CameraError:
+        return []
+    angle = _angle_degrees(common, given)
+    if angle <= UP_DEGREES:
+        return []
+    own = ",".join(f"{value:.2g}" for value in common)
+    return [
+        Concern(
+            verdict="degraded",
+            problem=f"the up axis that is given is {angle:.0f}° from what is up for "
+            f"the cameras, {own}",
+            remedy="Leave it out, unless the cameras were really held so.",
+        )
+    ]
 
 
 def _may_be_up(camera: Camera, axis: tuple[float, float, float]) -> bool:
@@ -284,6 +325,100 @@ def _normalisation(
     low, high = trained_on.distance or (OBJECT_RADIUS, OBJECT_RADIUS)
     radius = OBJECT_RADIUS if low <= OBJECT_RADIUS <= high else (low + high) / 2
     return PoseNormalisation.from_object(camera, up=up, radius=radius)
+
+
+def stored_inverted(camera: Camera) -> PoseConvention | None:
+    """The convention of poses that are the inverse of what they are taken for.
+
+    Such poses mostly look about in one place; their inverses all look at one thing from
+    different sides, upright, which hardly any other capture does.
+
+    Returns:
+        The one that puts them right; None if they are not inverted, or nobody can tell.
+    """
+    if surrounds(camera):
+        return None
+    inverse = se3_inverse(camera.world_from_camera.double())
+    if surrounds(replace(camera, world_from_camera=inverse)):
+        return "inverted"
+    if surrounds(replace(camera, world_from_camera=flip_y_and_z(inverse))):
+        return "inverted-opengl"
+    return None
+
+
+def _inverted(camera: Camera, verdict: Verdict) -> list[Concern]:
+    """The concern about inverted poses, if they are."""
+    convention = stored_inverted(camera)
+    if convention is None:
+        return []
+    return [
+        Concern(
+            verdict=verdict,
+            problem=f"the poses of {len(camera)} views do not surround one thing, but "
+            "their inverses do: it seems they were stored the other way (world to "
+            "camera, or camera to world) than their layout says",
+            remedy=f"Read them with the convention {convention} (--convention).",
+        )
+    ]
+
+
+def _one_side(camera: Camera, framed: Camera, kind: str) -> list[Concern]:
+    """What makes views useless for weights for objects: they show no sides of one."""
+    count = len(camera)
+    if count < 2:
+        return []
+    degrees = widest_degrees(framed.center)
+    if degrees < PARALLAX_DEGREES:
+        problem = _narrow(count, degrees)
+    elif kind == "object" and (
+        share_looking(camera) < FEWEST_LOOK or parallax_degrees(camera) is None
+    ):
+        problem = (
+            f"{count} views look at nothing in common: their axes pass each other as "
+            "far away as the views are apart, as if turned about in one place"
+        )
+    else:
+        return []
+    return [
+        Concern(
+            verdict="hopeless",
+            problem=problem,
+            remedy="Walk around the object with the camera, or use weights for scenes.",
+        )
+    ]
+
+
+def _one_place(camera: Camera) -> list[Concern]:
+    """The concern about views of a scene from what seems to be a tripod."""
+    count = len(camera)
+    if count < 2:
+        return []
+    degrees = parallax_degrees(camera)
+    center = camera.center.double()
+    away = float((center - center.mean(dim=0)).norm(dim=-1).max())
+    if degrees is not None and degrees < PARALLAX_DEGREES:
+        problem = _narrow(count, degrees)
+    elif away <= ONE_PLACE and share_looking(camera) < MOST_LOOK:
+        problem = (
+            f"all {count} views are within {away:.2g} of one place: if units are "
+            "metres there is no parallax, and depth can only be guessed"
+        )
+    else:
+        return []
+    return [
+        Concern(
+            verdict="degraded",
+            problem=problem,
+            remedy="Move the camera by a step or more between photographs.",
+        )
+    ]
+
+
+def _narrow(count: int, degrees: float) -> str:
+    return (
+        f"seen from what they look at, {count} views are within {degrees:.2g}° of each "
+        "other: there is no parallax, and depth can only be guessed"
+    )
 
 
 def _unlike_training(

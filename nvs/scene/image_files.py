@@ -1,8 +1,9 @@
 r"""The image files of a dataset, found by the names that its cameras give them.
 
 A file is meant by more names than its own: by one written on another system (`\`, the
-case of letters, the Unicode form of `é`), with `.jpeg` for `.jpg`, or without suffix.
-What no name means is counted, so that nothing which lies there goes unnoticed.
+case of letters, the Unicode form of `é`), with `.jpeg` for `.jpg`, with percent-escapes
+such as `%20`, or without suffix. What no name means is counted, so that nothing which
+lies there goes unnoticed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from nvs.errors import DatasetError, reason
 from nvs.file_kinds import (
@@ -25,7 +27,7 @@ from nvs.file_kinds import (
 )
 from nvs.scene.dataset_files import inside
 from nvs.scene.frames import Dataset, Frame
-from nvs.scene.masks import mask_stems
+from nvs.scene.masks import MASK_LIKE, mask_stems
 
 MOST_LISTED = 100_000
 """Files that are looked through for those that nobody names."""
@@ -100,6 +102,7 @@ class ImageFiles:
         *,
         notes: Sequence[str] = (),
         world_up: tuple[float, float, float] | None = None,
+        has_opengl_axes: bool = False,
     ) -> Dataset:
         """Frames with what is missing, and what is there and not used."""
         return Dataset(
@@ -108,6 +111,7 @@ class ImageFiles:
             hint=self._hint(self._nearest(self._missing[0])) if self._missing else "",
             notes=(*notes, *self._leftovers()),
             world_up=world_up,
+            has_opengl_axes=has_opengl_axes,
         )
 
     def _taken(self, image: Path, name: str) -> Path:
@@ -120,6 +124,13 @@ class ImageFiles:
         return image
 
     def _meant(self, name: str) -> Path | None:
+        """The file that a name means, as it stands or with its percent-escapes."""
+        found = self._meant_literally(name)
+        if found is None and unquote(name) != name:
+            found = self._meant_literally(unquote(name))
+        return found
+
+    def _meant_literally(self, name: str) -> Path | None:
         """The file of exactly a name, else the one file that it can mean."""
         try:
             for suffix in _completions(name, IMAGE_SUFFIXES[:3]):
@@ -229,6 +240,30 @@ class ImageFiles:
                 f"{len(rest)} of {total} masks have no image and are not used: "
                 f"{shortened(rest)}"
             )
+
+        yield from self._mask_like(masks)
+
+    def _mask_like(self, masks: set[Path]) -> Iterator[str]:
+        """Folders beside those of images that may be meant as masks, and are not."""
+        used = {*self._named, *masks}
+        beside = {
+            folder
+            for image in self._named
+            for folder in (image.parent, image.parent.parent)
+            if folder.is_relative_to(self._dataset)
+        }
+        for folder in sorted({self._dataset, *beside}):
+            for names in self._listing(folder).values():
+                for other in (folder / name for name in names):
+                    if not MASK_LIKE.search(other.name) or not other.is_dir():
+                        continue
+                    found = set(_images(other, deep=True))
+                    if found and not found & used:
+                        yield (
+                            f"{len(found)} pictures in {self._shown(other)}/ are not "
+                            "used; masks are found in a folder masks/, each with the "
+                            "name of its image"
+                        )
 
     def _below(self, files: Iterable[Path], *, without: set[Path]) -> list[str]:
         """Other images in the folders of some files, at any depth of the dataset's."""

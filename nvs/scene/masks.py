@@ -7,6 +7,7 @@ image is resized. Undistortion and resizing treat it as transparency, smoothly.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,9 @@ from jaxtyping import Float32, UInt8
 
 from nvs.errors import ImageError
 from nvs.images import read_image
+
+MASK_LIKE = re.compile("mask|segment|alpha|matte|silhouette|foreground|cutout", re.I)
+"""In the name of a folder whose pictures may be meant as masks."""
 
 
 def mask_stems(image_name: str) -> tuple[str, ...]:

@@ -19,7 +19,13 @@ from torch import Tensor
 from nvs.cameras import Camera
 from nvs.parallel.group import Group
 from nvs.scene.frames import Frame
-from nvs.scene.views import PosedViews, border_white, common_size
+from nvs.scene.views import (
+    PosedViews,
+    border_white,
+    check_showing,
+    common_size,
+    showing_nothing,
+)
 
 MOST_DECODERS = 8
 """Threads: each holds a photograph in full size."""
@@ -92,10 +98,14 @@ class OpenedViews:
         """Share of white around a few of the images, evenly chosen.
 
         Raises:
-            ImageError: If one cannot be read.
+            ImageError: If one cannot be read, or none shows anything.
         """
         step = -(-len(self) // LOOKED_AT)
-        return border_white(self[range(0, len(self), step)].image)
+        chosen = self[range(0, len(self), step)]
+        empty = showing_nothing(chosen.image, chosen.names)
+        if len(empty) == len(chosen):
+            check_showing(empty, len(chosen))
+        return border_white(chosen.image)
 
     def in_groups(
         self, size: int
@@ -121,13 +131,17 @@ class OpenedViews:
             frames = waiting.pop(0) if waiting else ()
             return [pool.submit(_decoded, frame, self._size) for frame in frames]
 
+        empty: list[str] = []
+        names = iter(self.names)
         try:
             ahead = decoding()
             while ahead:
                 image = torch.stack([one.result() for one in ahead])
+                empty += showing_nothing(image, [next(names) for _ in image])
                 ahead = decoding()
                 yield image
                 del image  # or it would be there while the one after next is decoded
+            check_showing(empty, len(self))
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera
+from nvs.cameras.se3 import so3_between
 from nvs.files import atomic_output
 
 GAP_PX = 4
@@ -109,7 +111,12 @@ def shrunk(
 
 
 def draw_cameras(
-    camera: Camera, path: Path | str, *, title: str, highlighted: Sequence[int] = ()
+    camera: Camera,
+    path: Path | str,
+    *,
+    title: str,
+    highlighted: Sequence[int] = (),
+    up: Sequence[float] = (0.0, 0.0, 1.0),
 ) -> None:
     """Draw camera frustums from the side and from above, as a PNG.
 
@@ -118,6 +125,7 @@ def draw_cameras(
         path: File to write.
         title: Heading of the picture.
         highlighted: Views to draw in another colour.
+        up: What is up in their world: they are turned so that it is up in the picture.
 
     Raises:
         OutputError: If it cannot be written.
@@ -126,6 +134,13 @@ def draw_cameras(
     from matplotlib.figure import Figure
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
+    upward, vertical = torch.tensor([tuple(up), (0.0, 0.0, 1.0)], dtype=torch.float64)
+    turn = torch.eye(4, dtype=torch.float64)
+    turn[:3, :3] = so3_between(upward / upward.norm(), vertical)
+    is_turned = bool((turn - torch.eye(4)).abs().max() > 1e-3)
+    x, y, z = ("", "", "up") if is_turned else ("x", "y", "z")
+    poses = turn @ camera.world_from_camera.to("cpu", torch.float64)
+    camera = replace(camera.to("cpu", torch.float64), world_from_camera=poses)
     centers = camera.center.double().cpu().numpy()
     low, high = centers.min(0), centers.max(0)
     extent = float(max((high - low).max(), 1e-6))
@@ -142,7 +157,7 @@ def draw_cameras(
     for index, (elevation, name) in enumerate(((20, "side"), (90, "above"))):
         axes = figure.add_subplot(1, 2, index + 1, projection="3d")
         axes.add_collection3d(Line3DCollection(lines, colors=colours, linewidths=0.7))
-        axes.set(title=name, xlabel="x", ylabel="y", zlabel="z")
+        axes.set(title=name, xlabel=x, ylabel=y, zlabel=z)
         half = 0.6 * extent
         axes.set_xlim(middle[0] - half, middle[0] + half)
         axes.set_ylim(middle[1] - half, middle[1] + half)

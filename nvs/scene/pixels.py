@@ -27,7 +27,7 @@ def listed(images: Any) -> list[Any]:
     Raises:
         ImageError: If it is neither.
     """
-    is_one = isinstance(images, np.ndarray | Tensor) and images.ndim == 3
+    is_one = isinstance(images, np.ndarray | Tensor) and images.ndim in (2, 3)
     if is_one or isinstance(images, Image.Image):
         return [images]
     if isinstance(images, str) or not isinstance(images, Iterable):
@@ -60,7 +60,14 @@ def pixels_of(image: Any) -> UInt8[np.ndarray, "height width channel"]:
             remedy="Give an array, a tensor or a PIL image; of a file PIL.Image.open, "
             "of a dataset load_views.",
         )
-    return _scaled(_colours_last(image))
+    return _scaled(_colours_last(_coloured(image)))
+
+
+def _coloured(image: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """An image of one grey channel with three of it; any other as it is."""
+    if image.ndim == 3 and 1 in (image.shape[0], image.shape[-1]):
+        image = image[0] if image.shape[0] == 1 else image[..., 0]
+    return np.stack([image] * 3, axis=-1) if image.ndim == 2 else image
 
 
 def _colours_last(
@@ -77,7 +84,7 @@ def _colours_last(
     if not (is_last or is_first):
         raise ImageError(
             f"has shape {image.shape}, where no outer side has 3 or 4 colours",
-            remedy="Give (height, width, 3) or (3, height, width); grey three times.",
+            remedy="Give (height, width, 3) or (3, height, width), or grey alone.",
         )
     return image if is_last else np.moveaxis(image, 0, -1)
 

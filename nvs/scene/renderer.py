@@ -296,7 +296,7 @@ class Renderer:
         )
 
     def render(
-        self, scene: Scene, camera: Camera
+        self, scene: Scene, camera: Camera | Sequence[Camera]
     ) -> Float[Tensor, "view height width 3"]:
         """Images of cameras in the user's world, in [0, 1], on the renderer's device.
 
@@ -308,10 +308,11 @@ class Renderer:
 
     @torch.no_grad()
     def render_iter(
-        self, scene: Scene, camera: Camera
+        self, scene: Scene, camera: Camera | Sequence[Camera]
     ) -> Iterator[Float[Tensor, "height width 3"]]:
         """One image after another, so that long paths need no memory; see `render`."""
         self._check_scene(scene)
+        camera = Camera.of(camera)
         self._check_size(camera.height, camera.width)
         camera = scene.normalisation.apply(camera.check())
         scene = scene.to(self.device, self.precision.compute)

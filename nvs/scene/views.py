@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -15,11 +16,13 @@ from nvs.cameras import Camera
 from nvs.errors import DatasetError, ImageError, about
 from nvs.parallel.group import Group
 from nvs.scene.frames import Frame
+from nvs.scene.image_files import shortened
 from nvs.scene.notebook import THUMBNAIL_PX, card
 from nvs.scene.pictures import shrunk, to_uint8
 from nvs.scene.pixels import listed, pixels_of
 from nvs.scene.resize import fitting_size
 
+_logger = logging.getLogger("nvs.data")
 WHITE = 0.9
 """Darkest channel of a pixel that counts as white."""
 MOSTLY = 0.7
@@ -300,6 +303,36 @@ class PosedViews:
     def to(self, device: torch.device | str) -> PosedViews:
         """Move images and cameras."""
         return replace(self, image=self.image.to(device), camera=self.camera.to(device))
+
+
+def showing_nothing(
+    image: Float[Tensor, "view 3 height width"], names: Sequence[str]
+) -> list[str]:
+    """Names of the images that are white all over: all of them is masked out."""
+    is_white = image.amin(dim=(1, 2, 3)) >= 1
+    return [name for name, white in zip(names, is_white.tolist(), strict=True) if white]
+
+
+def check_showing(empty: Sequence[str], num_views: int) -> None:
+    """Refuse views none of which shows anything; warn of some that do not.
+
+    Args:
+        empty: Names of those that show nothing.
+        num_views: How many there are in all.
+
+    Raises:
+        ImageError: If all show nothing.
+    """
+    if not empty:
+        return
+    problem = (
+        f"masks or transparency leave nothing of {len(empty)} of {num_views} images: "
+        f"{shortened(empty)}"
+    )
+    remedy = "In a mask white is what counts: invert it, or take it away."
+    if len(empty) == num_views:
+        raise ImageError(problem, remedy=remedy)
+    _logger.warning("%s. %s", problem, remedy)
 
 
 def _check_counts(num_images: int, num_cameras: int, num_names: int) -> None:

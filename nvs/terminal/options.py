@@ -60,6 +60,14 @@ Framing = Annotated[
         "none, mean_camera, or object."
     ),
 ]
+Convention = Annotated[
+    str,
+    typer.Option(
+        help="How poses were stored: opencv, as the layout says; opengl, y and z of "
+        "cameras turned round; inverted or inverted-opengl, the inverse of what "
+        "the layout says."
+    ),
+]
 CameraPath = Annotated[
     str | None,
     typer.Option(

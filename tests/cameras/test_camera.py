@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -187,3 +188,44 @@ def test_check_names_the_bad_intrinsic(index: int, value: float, message: str) -
 def test_check_accepts_any_translation_and_returns_the_cameras() -> None:
     camera = with_pose_entry(0, 3, 1e9)
     assert camera.check() is camera
+
+
+def test_look_at_takes_lists_arrays_and_tensors_alike() -> None:
+    size = {"hfov_radians": 1.0, "height": 8, "width": 8}
+    eye, target, up = [[2.0, 1, 1], [0, 2, 1]], [0, 0, 0], (0, 0, 1)
+    expected = Camera.look_at(
+        torch.tensor(eye, dtype=torch.float64),
+        torch.zeros(2, 3, dtype=torch.float64),
+        up=torch.tensor(up, dtype=torch.float64),
+        **size,
+    )
+    for form in (lambda value: value, np.array, torch.tensor):
+        found = Camera.look_at(form(eye), form(target), up=form(up), **size)
+        torch.testing.assert_close(
+            found.world_from_camera.double(), expected.world_from_camera
+        )
+    one = Camera.look_at([2, 1, 1], [[0, 0, 0], [0, 0, 1]], up=[0, 0, 1], **size)
+    assert len(one) == 2
+
+
+@pytest.mark.parametrize(
+    ("eye", "target", "message"),
+    [
+        ([1, 2], [0, 0, 0], r"eye has shape \(2,\)"),
+        ("here", [0, 0, 0], "eye is no array of numbers"),
+        (np.ones((3, 3)), np.zeros((2, 3)), r"given \[1, 2, 3\] times"),
+    ],
+)
+def test_look_at_names_what_is_no_point(eye, target, message: str) -> None:
+    with pytest.raises(CameraError, match=message):
+        Camera.look_at(eye, target, up=[0, 0, 1], hfov_radians=1.0, height=8, width=8)
+
+
+def test_a_list_of_cameras_is_a_batch_and_anything_else_is_named() -> None:
+    camera = Camera.look_at(
+        [2, 1, 1], [0, 0, 0], up=[0, 0, 1], hfov_radians=1.0, height=8, width=8
+    )
+    assert Camera.of(camera) is camera
+    assert len(Camera.of([camera, camera])) == 2
+    with pytest.raises(CameraError, match=r"is a ndarray, not a Camera.*from_numpy"):
+        Camera.of(np.eye(4))

@@ -9,7 +9,7 @@ import torch
 from nvs.cameras import Camera, orbit
 from nvs.errors import ConfigError, ImageError
 from nvs.scene.frames import Frame
-from nvs_data.frames import resized, with_flipped_axes
+from nvs_data.frames import resized
 
 
 def direction_image(camera: Camera) -> np.ndarray:
@@ -30,21 +30,6 @@ def frame(tmp_path) -> Frame:
     return Frame(
         name="a.png", camera=camera, load=lambda: image, source=tmp_path / "a.png"
     )
-
-
-def test_flipping_twice_is_nothing(frame: Frame) -> None:
-    flipped = with_flipped_axes(frame)
-    assert torch.equal(flipped.camera.forward, -frame.camera.forward)
-    assert torch.equal(flipped.camera.center, frame.camera.center)
-    assert flipped.source == frame.source
-    again = with_flipped_axes(flipped).camera.world_from_camera
-    assert torch.equal(again, frame.camera.world_from_camera)
-
-
-def test_flipping_keeps_a_bad_number_where_it_is(frame: Frame) -> None:
-    frame.camera.world_from_camera[0, 1, 3] = torch.nan
-    flipped = with_flipped_axes(frame).camera.world_from_camera
-    assert torch.isnan(flipped).nonzero().tolist() == [[0, 1, 3]]
 
 
 @pytest.mark.parametrize("size", [30, (20, 40), (33, 20), 120])

@@ -223,9 +223,13 @@ def test_listed_masks_are_transparency(
 
 
 def test_one_mask_may_serve_all_frames(folder: Path) -> None:
-    Image.new("L", (16, 12)).save(folder / "mask.png")
+    mask = np.zeros((12, 16), np.uint8)
+    mask[:, :4] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
     _edit(folder, lambda content: content.update(mask_path="mask.png"))
-    assert load_views(folder, patch_size=4).image.min() == 1
+    image = load_views(folder, patch_size=4).image
+    assert image[..., 4:].min() == 1
+    assert (image[..., :4].amin(dim=(1, 2, 3)) < 1).all()
 
 
 def test_a_listed_mask_must_be_there(folder: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,58 @@ def test_progress_is_told_and_may_cancel(dataset: Path) -> None:
 
     with pytest.raises(InterruptedError, match="1 of 2"):
         load_views(dataset, size=16, views=[0, 3], progress=cancel)
+
+
+def test_intrinsics_of_another_resolution_are_said_and_taken(
+    dataset: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def halve(frames: Frames) -> None:
+        for frame in frames:
+            frame |= {key: frame[key] / 2 for key in ("fx", "fy", "cx", "cy")}
+
+    edit(dataset, halve)
+    load_views(dataset)
+    (record,) = caplog.records
+    assert "principal point" in record.getMessage()
+    assert "scale them by 2 in x and 2 in y" in record.getMessage()
+
+
+@pytest.mark.parametrize("num_black", [1, 6])
+def test_masks_that_leave_nothing_are_named(
+    dataset: Path, num_black: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    (dataset / "masks").mkdir()
+    images = sorted((dataset / "images").iterdir())
+    for index, image in enumerate(images):
+        value = 0 if index < num_black else 255
+        size = Image.open(image).size
+        Image.new("L", size, value).save(dataset / "masks" / image.name)
+    said = f"leave nothing of {num_black} of {len(images)} images: images/0.png"
+    if num_black == len(images):
+        with pytest.raises(ImageError, match=said):
+            load_views(dataset)
+    else:
+        load_views(dataset)
+        assert any(said in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("folder", ["segmentation", "Alpha", "masks"])
+def test_what_may_be_masks_and_is_not_used_is_named(
+    dataset: Path, folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (dataset / folder).mkdir()
+    Image.new("L", (8, 8)).save(dataset / folder / "another.png")
+    load_views(dataset)
+    (record,) = caplog.records
+    assert f"pictures in {folder}/ are not used" in record.getMessage()
+
+
+def test_sets_below_a_folder_are_named(dataset: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    shutil.copytree(dataset, both / "a")
+    shutil.copytree(dataset, both / "more" / "b")
+    with pytest.raises(DatasetError, match="A dataset is in a and more/b: give one of"):
+        load_views(both)
+    shutil.rmtree(both / "a")
+    with pytest.raises(DatasetError, match="A dataset is in more/b: give it"):
+        load_views(both)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from nvs.assets import SAMPLE, sample_split
 from nvs.cameras import Camera, PoseNormalisation, orbit
-from nvs.cameras.se3 import rigid, so3_exp
+from nvs.cameras.se3 import flip_y_and_z, rigid, so3_exp
 from nvs.errors import CameraError, ConfigError
 from nvs.model.trained_on import TrainedOn
 from nvs.scene import PosedViews, Renderer, load_views
 from nvs.scene.datasets import read_dataset
-from nvs.scene.framing import choose
+from nvs.scene.framing import choose, stored_inverted
 from nvs.scene.quality import mean_psnr_db
 from nvs.train.synthetic import draw_scenes
 
@@ -162,9 +162,10 @@ def outwards(camera: Camera) -> Camera:
 def test_views_all_round_outwards_are_framed_level_at_their_middle(
     turn: list[float], log_scale: float, shift: list[float], elevation: float
 ) -> None:
+    # On the z axis these are also the inverses of poses around the origin.
+    assume(shift[2] == 0 or math.hypot(*shift[:2]) > abs(shift[2]) / 2)
     camera = moved(outwards(ring(elevation)), turn, 10**log_scale, shift)
     framing = choose(camera, SCENES)
-    assert framing.verdict == "fine"
     assert "all round" in framing.reason
     framed = framing.required().apply(camera)
     center = framed.center
@@ -225,6 +226,59 @@ def test_what_is_unlike_training_is_said(
     assert framing.verdict == "degraded"
     assert problem in framing.concerns[0].problem
     assert framing.required().kind == "none"
+
+
+@pytest.mark.parametrize("opengl", [False, True])
+@pytest.mark.parametrize("trained_on", [OBJECTS, SCENES])
+@settings(deadline=None, max_examples=5)
+@given(turn=TURN, log_scale=LOG_SCALE)
+def test_inverted_poses_are_told_and_their_convention_puts_them_right(
+    opengl: bool, trained_on: TrainedOn, turn: list[float], log_scale: float
+) -> None:
+    # Around something far from the origin both may look at one thing: none is told.
+    camera = moved(sample(), turn, 10**log_scale, [0.0, 0.0, 0.0])
+    stored = camera.world_from_camera
+    inverse = torch.linalg.inv(flip_y_and_z(stored) if opengl else stored)
+    (concern, *_) = choose(
+        replace(camera, world_from_camera=inverse), trained_on
+    ).concerns
+    expected = "inverted-opengl" if opengl else "inverted"
+    assert concern.verdict in ("degraded", "hopeless")
+    assert (concern.verdict == "hopeless") or trained_on is SCENES
+    assert f" {expected} (" in concern.remedy
+    assert stored_inverted(camera) is None
+
+
+@pytest.mark.parametrize("hand", [0.0, 0.1, 1.0])
+def test_views_of_a_tripod_are_hopeless_for_objects_and_said_for_scenes(
+    hand: float,
+) -> None:
+    random = torch.Generator().manual_seed(1)
+
+    def noise() -> torch.Tensor:
+        return torch.randn(24, 3, dtype=torch.float64, generator=random)
+
+    eye = torch.tensor([0.0, -2.0, 0.7], dtype=torch.float64) + 1e-3 * noise()
+    camera = Camera.look_at(
+        eye,
+        hand * noise(),
+        up=torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64),
+        hfov_radians=0.9,
+        height=32,
+        width=32,
+    )
+    assert choose(camera, OBJECTS).verdict == "hopeless"
+    assert choose(camera, OBJECTS).normalisation is None
+    assert choose(camera, OBJECTS, framing="none").normalisation is not None
+    said = choose(camera, SCENES)
+    assert said.verdict == "degraded"
+    assert "no parallax" in said.concerns[0].problem
+
+
+def test_an_up_axis_that_the_cameras_are_not_held_by_is_said() -> None:
+    assert choose(ring(), OBJECTS, up=(0.0, 0.0, 2.0)).verdict == "fine"
+    (concern,) = choose(ring(), OBJECTS, up=(0.0, 0.0, -1.0)).concerns
+    assert "180° from what is up" in concern.problem
 
 
 def test_one_far_view_is_named() -> None:

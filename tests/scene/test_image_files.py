@@ -52,6 +52,9 @@ NFC, NFD = (unicodedata.normalize(form, "images/é 1.png") for form in ("NFC", "
         ("images/0.png", "\\\\nas\\set\\images\\0.png"),
         ("0.png", "/home/me/set/images/0.png"),
         ("images/0.png", "../set/images/0.png"),
+        ("images/my photo 1.png", "images/my%20photo%201.png"),
+        ("images/é.png", "images/%C3%A9.png"),
+        ("images/50%25.png", "images/50%25.png"),
     ],
 )
 def test_a_file_is_meant_by_other_names(tmp_path: Path, there: str, name: str) -> None:

@@ -56,6 +56,25 @@ def test_one_image_needs_no_list(pixels: np.ndarray, ring: Camera) -> None:
         assert (len(views), views.names) == (1, ("a",))
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda grey: grey,
+        lambda grey: grey[..., None],
+        lambda grey: torch.from_numpy(grey)[None],
+        Image.fromarray,
+        lambda grey: [grey],
+    ],
+)
+def test_grey_is_grey_in_three_colours(
+    pixels: np.ndarray, ring: Camera, form: Any
+) -> None:
+    grey = np.ascontiguousarray(pixels[0, ..., 0])
+    views = PosedViews.from_images(form(grey), ring[0])
+    expected = torch.from_numpy(grey) / 255
+    torch.testing.assert_close(views.image[0], expected.expand(3, -1, -1))
+
+
 def test_bfloat16_is_taken_as_far_as_it_goes(pixels: np.ndarray) -> None:
     image = torch.from_numpy(pixels[0]).bfloat16() / 255
     error = np.abs(pixels_of(image).astype(int) - pixels[0])
@@ -89,8 +108,8 @@ def test_colours_that_could_be_first_or_last_are_refused(
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((8, 8), np.uint8), r"shape \(8, 8\).*grey three times"),
-        (np.zeros((8, 8, 1)), r"shape \(8, 8, 1\)"),
+        (np.zeros(8, np.uint8), r"shape \(8,\).*or grey alone"),
+        (np.zeros((8, 8, 2)), r"shape \(8, 8, 2\)"),
         (np.zeros((0, 8, 3)), r"shape \(0, 8, 3\)"),
         (np.full((8, 8, 3), 200.0), "values from 200 to 200.*0 to 1"),
         (np.full((8, 8, 3), -1.0), "values from -1 to -1"),

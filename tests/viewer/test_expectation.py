@@ -50,6 +50,8 @@ def test_the_verdict_stands_beside_the_choices_before_a_build(
     up = page.get_by_role("combobox", name="Up axis")
     expect(up).to_contain_text("as found: −y")
     up.select_option("z")
+    stored = page.get_by_role("combobox", name="Poses were stored")
+    stored.select_option("inverted-opengl")
     page.get_by_role("combobox", name="Views kept out").select_option("4")
     submit.click()
     settled(page)
@@ -57,6 +59,7 @@ def test_the_verdict_stands_beside_the_choices_before_a_build(
         "weights": "large",
         "framing": "mean_camera",
         "up": [0, 0, 1],
+        "convention": "inverted-opengl",
         "holdout": 4,
     }
     body = fake.sent("POST .*/build")[-1].json
@@ -64,6 +67,7 @@ def test_the_verdict_stands_beside_the_choices_before_a_build(
     told = [request.json for request in fake.sent("POST .*/expectation")]
     assert told[0]["weights"] == "fake"
     assert "framing" not in told[0]
+    assert told[-1]["convention"] == "inverted-opengl"
 
 
 def test_how_good_it_is_stands_with_the_scene(

@@ -35,7 +35,7 @@ def validate(
             "or a kind of them: object or scene.",
         ),
     ] = DEFAULT_WEIGHTS,
-    convention: shared.Convention = "opencv",
+    convention: options.Convention = "opencv",
     report: Annotated[
         Path | None,
         typer.Option(help="Also write an HTML page with thumbnails and cameras."),
@@ -50,6 +50,7 @@ def validate(
 
     from nvs.errors import OutputError
     from nvs.model.weights import trained_on_of
+    from nvs.scene.datasets import read_dataset
     from nvs_data.validate import (
         KINDS,
         check,
@@ -65,7 +66,7 @@ def validate(
     ):
         raise OutputError(f"--report is {report}", remedy="Name a .html file.")
     trained_on = KINDS.get(weights) or trained_on_of(weights)
-    found = shared.read(dataset, format, convention)
+    found = read_dataset(dataset, format=format, convention=convention)
     with output.progress("look at images", unit="images") as update:
         capture = survey(shared.counted(found.frames, update), world_up=found.world_up)
     findings = (
@@ -124,12 +125,13 @@ def convert(
         int | None, typer.Option(help="How many frames --select chooses.")
     ] = None,
     seed: shared.Seed = 0,
-    convention: shared.Convention = "opencv",
+    convention: options.Convention = "opencv",
     format: shared.Format = None,
     json: options.Json = False,
 ) -> None:
     """Write a dataset in another layout, without distortion; whole or not at all."""
     from nvs.errors import ConfigError
+    from nvs.scene.datasets import read_dataset
     from nvs_data import selection
     from nvs_data.frames import resized
     from nvs_data.writers import write_dataset
@@ -146,7 +148,7 @@ def convert(
         shared.check_choice("--select", select, selection.METHODS)
     parsed = options.parse_size(size)
     indices = options.parse_indices(views, "--views")
-    found = shared.read(dataset, format, convention)
+    found = read_dataset(dataset, format=format, convention=convention)
     frames: Sequence[Frame] = found.frames
     if select is not None and count is not None:
         indices = selection.choose(frames, method=select, count=count, seed=seed)
@@ -196,10 +198,11 @@ def select(
     json: options.Json = False,
 ) -> None:
     """Choose input views; prints indices for `nvs build --views`."""
+    from nvs.scene.datasets import read_dataset
     from nvs_data import selection
 
     shared.check_choice("--method", method, selection.METHODS)
-    frames = shared.read(dataset, format).frames
+    frames = read_dataset(dataset, format=format).frames
     chosen = selection.choose(frames, method=method, count=count, seed=seed)
     if len(chosen) < count:
         output.say(

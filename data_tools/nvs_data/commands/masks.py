@@ -40,12 +40,13 @@ def mask(
 ) -> None:
     """Cut the thing that the cameras look at out: masks, which `nvs build` uses."""
     from nvs.errors import ConfigError
+    from nvs.scene.datasets import read_dataset
     from nvs.scene.image_files import shortened
     from nvs.scene.pictures import grid, write_png
     from nvs_data import masking
 
     shared.check_choice("--method", method, get_args(masking.Method))
-    found = shared.read(dataset, format)
+    found = read_dataset(dataset, format=format)
     if not force:
         masking.check_unmasked(found, dataset)
     refused = options.parse_indices(without, "--without") or []

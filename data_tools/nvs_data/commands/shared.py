@@ -13,7 +13,7 @@ import typer
 from nvs.errors import ConfigError, InterruptedWorkError
 
 if TYPE_CHECKING:
-    from nvs.scene.frames import Dataset, Frame
+    from nvs.scene.frames import Frame
 
 DatasetPath = Annotated[
     Path, typer.Argument(metavar="DATASET", help="A dataset: images with cameras.")
@@ -22,16 +22,7 @@ Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")
 Format = Annotated[
     str | None, typer.Option(help="Dataset layout, instead of recognising it.")
 ]
-Convention = Annotated[
-    str,
-    typer.Option(
-        help="Axes the poses were stored with: opencv, as the layout says; or opengl, "
-        "which turns y and z of every camera round."
-    ),
-]
 Seed = Annotated[int, typer.Option(help="Seed of kmeans and random.")]
-
-CONVENTIONS = ("opencv", "opengl")
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
@@ -54,24 +45,6 @@ def check_at_least(option: str, value: float | None, low: int) -> None:
     """
     if value is not None and not value >= low:
         raise ConfigError(f"{option} is {value}", remedy=f"Use at least {low}.")
-
-
-def read(path: Path, format: str | None, convention: str = "opencv") -> Dataset:
-    """The frames of a dataset, their axes turned round if the convention says so.
-
-    Raises:
-        ConfigError: If there is no such convention.
-        DatasetError, CameraError: If the dataset cannot be read.
-    """
-    from nvs.scene.datasets import read_dataset
-    from nvs_data.frames import with_flipped_axes
-
-    check_choice("--convention", convention, CONVENTIONS)
-    dataset = read_dataset(path, format=format)
-    if convention == "opengl":
-        frames = tuple(with_flipped_axes(frame) for frame in dataset.frames)
-        return replace(dataset, frames=frames)
-    return dataset
 
 
 def counted(frames: Sequence[Frame], update: Callable[[int, int], None]) -> list[Frame]:

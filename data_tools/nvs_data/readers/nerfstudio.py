@@ -88,7 +88,7 @@ def _dataset(content: Any, images: ImageFiles, scaled_images: str | None) -> Dat
     notes += transforms_keys.notes([shared, *(entry.values for entry in entries)])
     up = original_from_file[:3, 2]
     x, y, z = (up / up.norm()).tolist()
-    return images.dataset(frames, notes=notes, world_up=(x, y, z))
+    return images.dataset(frames, notes=notes, world_up=(x, y, z), has_opengl_axes=True)
 
 
 def _scaled(name: str, scaled_images: str | None) -> str:

@@ -67,10 +67,11 @@ def check_images(capture: Survey) -> list[Finding]:
     findings += about_views(
         capture,
         "black",
-        "warning",
+        "error" if len(black) == len(capture) else "warning",
         black,
         "{count} of {total} images are black or of one colour: {names}",
-        "Remove them; the model would take them for the truth.",
+        "Remove them; the model would take them for the truth. If masks make them so: "
+        "white is what counts.",
     )
     return findings + about_views(
         capture,

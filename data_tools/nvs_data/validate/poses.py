@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nvs.cameras import Camera
 from nvs.cameras.aggregate import PARALLEL
 from nvs.cameras.camera import ORTHONORMAL_TOLERANCE
+from nvs.cameras.intrinsics import intrinsics_fault
+from nvs.scene.framing import stored_inverted
 from nvs_data.validate.findings import Finding, Kind, Poses, about_views
 from nvs_data.validate.survey import ImageSurvey, Survey
 
-OFF_CENTER = 0.2
-"""Distance of a principal point from the image centre, over the image side, beyond
-which it is another image's: lenses are off by 0.03, and halved intrinsics by 0.25."""
-FOV_DEGREES = (3.0, 150.0)
-"""Fields of view of the longer side outside which a focal length is another image's: a
-600 mm lens has 3.4°, a pinhole model wider than 150° magnifies its corners 15 times."""
 ONE_PLACE = 1e-5
 """Spread of centres, over their size, that is rounding of what was in float32."""
 UPRIGHT = 0.3
 """Mean height of the −y axes over which cameras are the right way up."""
-PIXEL_ASPECT = 1.25
-"""fx / fy, or its inverse, beyond which pixels are not square: anamorphic video has up
-to 1.5, but then it is worth a look."""
 
 
 def check_rotations(capture: Survey) -> list[Finding]:
@@ -117,41 +109,7 @@ def _fault_of_intrinsics(capture: Survey, view: int) -> tuple[str, str] | None:
             f"{image.width / width:.4g} in x and {image.height / height:.4g} in y, "
             "or restore the original images.",
         )
-    if not all(map(math.isfinite, (fx, fy, cx, cy))) or fx <= 0 or fy <= 0:
-        return (
-            f"fx, fy, cx, cy are {fx:g}, {fy:g}, {cx:g}, {cy:g}",
-            "Give finite values in pixels, with positive focal lengths.",
-        )
-    if max(fx, fy, cx, cy) < 4:
-        return (
-            f"fx, fy, cx, cy are {fx:.4g}, {fy:.4g}, {cx:.4g}, {cy:.4g}: "
-            "fractions of the image, not pixels",
-            "Multiply fx and cx by the width, fy and cy by the height.",
-        )
-    off = max(abs(cx / width - 0.5), abs(cy / height - 0.5))
-    if off > OFF_CENTER:
-        return (
-            f"the principal point {cx:.5g}, {cy:.5g} is far from the centre of "
-            f"{width / 2:g}, {height / 2:g}",
-            "If the intrinsics are those of an image resized since, scale them by "
-            f"{width / 2 / cx:.3g} in x and {height / 2 / cy:.3g} in y; if the image "
-            "was cropped off its centre, leave them."
-            if cx > 0 and cy > 0
-            else "Give cx, cy in pixels from the top-left corner of the image.",
-        )
-    fov = math.degrees(2 * math.atan(max(width / fx, height / fy) / 2))
-    if not FOV_DEGREES[0] <= fov <= FOV_DEGREES[1]:
-        return (
-            f"the focal length {fx:.5g} gives a field of view of {fov:.3g}°",
-            f"Check that fx is in pixels of images {width} wide.",
-        )
-    if not 1 / PIXEL_ASPECT <= fx / fy <= PIXEL_ASPECT:
-        return (
-            f"fx and fy are {fx:.5g} and {fy:.5g}: pixels are not square",
-            "Check that both belong to this image, and that height and width are not "
-            "swapped.",
-        )
-    return None
+    return intrinsics_fault((fx, fy, cx, cy), height, width)
 
 
 def check_looking_away(
@@ -163,12 +121,20 @@ def check_looking_away(
     cameras leaves the axes where they are, and so puts it in front of them; but it also
     turns them upside down. So cameras that are the right way up in the capture's world
     really look outwards, which is no fault. Where nobody knows which way is up, that is
-    what a capture for scene weights is taken for.
+    what a capture for scene weights is taken for. Of inverted poses framing speaks.
     """
     num_behind = _num_behind(sound)
     upright = _uprightness(capture, sound)
     if 2 * num_behind <= len(sound) or upright > UPRIGHT:
         return None  # framing says what looking outwards means
+    camera = Camera(
+        world_from_camera=sound,
+        intrinsics=sound.new_ones(len(sound), 4),
+        height=1,
+        width=1,
+    )
+    if stored_inverted(camera) is not None:
+        return None
     sure = poses == "object" or upright < -UPRIGHT
     message = (
         f"the point closest to all optical axes is behind {num_behind} of "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nvs.cli.remote import bars, connection
-from nvs.errors import ConfigError, DatasetError, OutputError
+from nvs.errors import ConfigError, DatasetError, NvsError, OutputError
 from nvs.file_kinds import VIDEO_SUFFIXES
 from nvs.terminal import options, output
 
@@ -46,7 +47,7 @@ def scenes(
                 "id": scene.id,
                 "name": scene.name,
                 "tags": scene.tags,
-                "state": scene.state,
+                "state": STATES.get(scene.state, scene.state),
                 "created_at": scene.created_at.isoformat(),
                 "images": scene.num_images,
                 "weights": scene.weights,
@@ -104,6 +105,7 @@ def upload(
             remedy="They are for a new scene; leave them out.",
         )
     with connection.connect(server, key_file) as client:
+        is_new = scene is None
         if scene is None:
             title = name or path.resolve().stem
             scene = client.create_scene(title, tags=tag or ()).id
@@ -112,8 +114,13 @@ def upload(
         except KeyboardInterrupt:
             output.say(f"nvs: go on with: nvs remote upload {path} --scene {scene}")
             raise
+        except NvsError:
+            if is_new:
+                _delete_if_empty(client, scene)
+            raise
         result = client.scene(scene)
-    values = {"scene": scene, "name": result.name, "state": result.state}
+    state = STATES.get(result.state, result.state)
+    values = {"scene": scene, "name": result.name, "state": state}
     if report is not None:
         values |= {
             "layout": report.layout,
@@ -126,9 +133,14 @@ def upload(
     elif result.state != "ready":
         values |= {"images": result.num_images, "video": result.has_video}
         output.say(f"nvs: no cameras yet; find them with: nvs remote pose {scene}")
-    if not json:
-        values["state"] = STATES.get(result.state, result.state)
     output.print_result(values, as_json=json, title=f"uploaded {path}")
+
+
+def _delete_if_empty(client: Client, scene_id: str) -> None:
+    """Leave nothing behind of an upload that was refused before anything was stored."""
+    with contextlib.suppress(NvsError):
+        if client.scene(scene_id).input_bytes == 0:
+            client.delete_scene(scene_id)
 
 
 def _send(client: Client, scene_id: str, path: Path) -> CamerasReport | None:
@@ -267,13 +279,19 @@ def build(
     views: options.Views = None,
     framing: options.Framing = "auto",
     up: options.Up = None,
+    convention: options.Convention = "opencv",
     holdout: options.Holdout = None,
     server: connection.Server = None,
     key_file: connection.KeyFile = None,
     json: options.Json = False,
 ) -> None:
     """Build a scene from its uploaded images; Ctrl-C cancels the build."""
-    from nvs.cli.build import held_out_values, say_framing, say_held_out
+    from nvs.cli.build import (
+        held_out_values,
+        say_concerns,
+        say_framing,
+        say_held_out,
+    )
 
     wanted: dict[str, Any] = {
         "weights": weights,
@@ -281,11 +299,15 @@ def build(
         "views": options.parse_indices(views, "--views"),
         "framing": framing,
         "up": options.parse_up(up),
+        "convention": convention,
         "holdout": holdout,
     }
     with connection.connect(server, key_file) as client:
         expected = client.expectation(scene, **wanted)
-        say_framing(expected)
+        if expected.framing is None:
+            say_concerns(expected.concerns[1:])  # the refusal says the first
+        else:
+            say_framing(expected)
         job = client.build(scene, **wanted, wait=False)
         bars.waited(client, job)
         built = client.scene(scene)

@@ -96,7 +96,8 @@ def expect(
     Raises:
         DatasetError, CameraError, ImageError, ConfigError: Naming what is wrong.
     """
-    return expectation_of(read_dataset(folder), request, model, trained_on, look=look)
+    dataset = read_dataset(folder, convention=request.convention)
+    return expectation_of(dataset, request, model, trained_on, look=look)
 
 
 def expectation_of(

@@ -13,7 +13,7 @@ from nvs.api.system import Model
 from nvs.errors import ConfigError, DatasetError, NvsError, SceneFileError
 from nvs.model.trained_on import TrainedOn
 from nvs.scene import PosedViews, Scene, load_views
-from nvs.scene.datasets import read_dataset, readers
+from nvs.scene.datasets import layout_remedy, read_dataset, readers
 from nvs.scene.frames import Dataset
 from nvs.scene.framing import is_unframed
 from nvs.scene.pictures import to_uint8
@@ -59,7 +59,7 @@ def inspect_cameras(folder: Path) -> CamerasReport:
             )
     raise DatasetError(
         "the files are in no known dataset layout",
-        remedy=f"Known: {', '.join(reader.name for reader in readers())}.",
+        remedy=layout_remedy(folder),
     )
 
 
@@ -143,7 +143,8 @@ def prepare(
         DatasetError, CameraError, ImageError: Naming the file or view.
         ConfigError: If the size or the number of views is not possible.
     """
-    frames = read_dataset(order.folder).frames
+    convention = order.request.convention
+    frames = read_dataset(order.folder, convention=convention).frames
     chosen, kept_out = expected.chosen_views(frames, order.request)
     if len(chosen) > model.max_views:
         raise ConfigError(
@@ -166,6 +167,7 @@ def prepare(
             size=size,
             patch_size=model.patch_size,
             views=indices,
+            convention=convention,
             progress=lambda done, _: tick((before + done) / total),
         )
 

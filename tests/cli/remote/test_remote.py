@@ -57,7 +57,7 @@ def test_a_finished_upload_does_not_read_as_if_it_went_on(
     assert "not built" in done.out
     assert "uploading" not in done.out
     assert "not built" in nvs("remote", "scenes").out
-    assert json.loads(nvs("remote", "scenes", "--json").out)[0]["state"] == "uploading"
+    assert json.loads(nvs("remote", "scenes", "--json").out)[0]["state"] == "not built"
 
 
 def test_upload_goes_on(nvs, service, folder: Path) -> None:
@@ -420,3 +420,19 @@ def test_uploads_that_cannot_be(nvs, service, tmp_path, arguments) -> None:
     done = nvs("remote", "upload", tmp_path / arguments[0], *arguments[1:])
     assert done.code == 2
     assert "goes with neither" in done.err or "there is nothing" in done.err
+
+
+def test_a_refused_upload_leaves_no_scene_behind(nvs, service, folder: Path) -> None:
+    mine = nvs("remote", "upload", folder, "--json").json["scene"]
+    before = {
+        scene["id"] for scene in json.loads(nvs("remote", "scenes", "--json").out)
+    }
+    for broken in folder.rglob("*.png"):
+        broken.write_bytes(b"no image")
+    done = nvs("remote", "upload", folder)
+    assert done.code == 2
+    assert "is not a PNG" in done.err
+    listed = json.loads(nvs("remote", "scenes", "--json").out)
+    assert {scene["id"] for scene in listed} == before
+    assert nvs("remote", "upload", folder, "--scene", mine).code == 2
+    assert service.scene(mine)["num_images"] == 1

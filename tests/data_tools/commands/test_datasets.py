@@ -94,7 +94,7 @@ def test_the_layout_can_be_named(nvs, capture: Path) -> None:
     [
         (("none",), "none: there is nothing there"),
         (("SET", "--for", "room"), "no named weights 'room'"),
-        (("SET", "--convention", "colmap"), "--convention is 'colmap'"),
+        (("SET", "--convention", "colmap"), "the convention is 'colmap'"),
         (("SET", "--report", "SET/0.png"), "Name a .html file"),
         (("SET", "--report", "/proc/x/r.html"), "cannot write /proc/x/r.html"),
         (("SET", "--format", "x"), "no dataset format 'x'"),

@@ -6,17 +6,19 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 
-from nvs.api.framing import Expectation
+from nvs.api.framing import Convention, Expectation
 from nvs.api.jobs import BuildRequest
 from nvs.api.system import Model
 from nvs.assets import SAMPLE
 from nvs.errors import ConfigError
 from nvs.model.trained_on import TrainedOn
 from nvs.scene import Renderer, load_views
+from nvs.scene.frames import PoseConvention
 from nvs_server.compute import inspections
 from nvs_server.compute.expected import expect, expectation
 
@@ -85,6 +87,20 @@ def test_what_cannot_work_says_why(outwards: Path) -> None:
     assert "looks outwards" in concern.problem
     assert concern.remedy
     assert told(outwards, framing="none").verdict != "hopeless"
+
+
+def test_the_convention_puts_inverted_poses_right(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(SAMPLE, folder)
+    cameras = json.loads((folder / "opencv_cameras.json").read_text())
+    for camera in cameras:
+        camera["w2c"] = np.linalg.inv(camera["w2c"]).tolist()
+    (folder / "opencv_cameras.json").write_text(json.dumps(cameras))
+    stored = told(folder)
+    assert stored.verdict == "hopeless"
+    assert "convention inverted " in stored.concerns[0].remedy
+    assert told(folder, convention="inverted") == told()
+    assert get_args(Convention) == get_args(PoseConvention)
 
 
 def test_views_that_are_held_out_do_not_count() -> None:

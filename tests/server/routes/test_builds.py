@@ -24,6 +24,8 @@ from tests.fakes.backend import EXPECTATION, HELD_OUT, SCENE_MAGIC, input_camera
 
 OCTETS = "application/octet-stream"
 
+USUAL = {"weights": "fake", "framing": "auto", "convention": "opencv"}
+
 
 def test_a_scene_is_built(api: Api) -> None:
     scene_id = api.uploaded()
@@ -42,6 +44,7 @@ def test_a_scene_is_built(api: Api) -> None:
         "size": 32,
         "views": {"indices": [0, 1]},
         "framing": "object",
+        "convention": "opencv",
     }
     scene = api.scene(scene_id)
     assert (scene["state"], scene["job_id"]) == ("ready", job["id"])
@@ -77,7 +80,7 @@ def test_a_scene_is_built(api: Api) -> None:
 def test_a_build_without_a_body_takes_the_defaults(api: Api) -> None:
     scene_id = api.uploaded()
     job = api.build(scene_id).json()
-    assert job["parameters"] == {"weights": "fake", "framing": "auto"}
+    assert job["parameters"] == USUAL
     assert api.ended(job["id"])["state"] == "succeeded"
     counted = api.build(scene_id, json={"size": [40, 48], "views": {"count": 2}})
     assert api.ended(counted.json()["id"])["state"] == "succeeded"
@@ -139,7 +142,7 @@ def test_up_and_holdout_are_of_the_build_and_told_with_the_scene(api: Api) -> No
     assert "holdout" in document["remedy"]
     asked = {"up": [0, -1, 0], "holdout": 2}
     job = api.build(scene_id, json=asked).json()
-    assert job["parameters"] == {"weights": "fake", "framing": "auto"} | asked
+    assert job["parameters"] == USUAL | asked
     ended = api.ended(job["id"])
     assert ended["result"]["expectation"] == EXPECTATION.model_dump(mode="json")
     assert ended["result"]["held_out"] == HELD_OUT.model_dump(mode="json")

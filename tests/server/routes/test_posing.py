@@ -111,7 +111,8 @@ def test_a_build_of_unposed_photographs_poses_them_first(api: Api) -> None:
     assert posed["state"] == "succeeded"
     built = api.ended(posed["result"]["build_job_id"])
     assert (built["kind"], built["state"]) == ("build", "succeeded")
-    assert built["parameters"] == {"size": 32, "weights": "fake", "framing": "auto"}
+    usual = {"weights": "fake", "framing": "auto", "convention": "opencv"}
+    assert built["parameters"] == usual | {"size": 32}
     scene = api.scene(scene_id)
     assert (scene["state"], scene["job_id"]) == ("ready", built["id"])
     assert scene["posing"]["num_posed"] == 3

@@ -18,6 +18,12 @@ const FRAMINGS = {
   mean_camera: "a scene around the mean camera",
   none: "as they are",
 };
+const CONVENTIONS = {
+  opencv: "as their format says",
+  opengl: "with y up and z backward instead (OpenGL)",
+  inverted: "inverted: world to camera, or camera to world",
+  "inverted-opengl": "inverted, with y up and z backward (OpenGL)",
+};
 const HOLDOUTS = [
   ["", "none"],
   [4, "every 4th"],
@@ -56,6 +62,7 @@ export function buildForm({
   const viewsText = el("output", { class: "tabular" });
   const method = select(Object.entries(METHODS), { value: "kmeans" });
   const framing = select(Object.entries(FRAMINGS), { value: "auto" });
+  const convention = select(Object.entries(CONVENTIONS), { value: "opencv" });
   const up = select(
     [["", "as found"], ...Object.keys(AXES).map((name) => [name, name])],
     { value: "" },
@@ -99,6 +106,7 @@ export function buildForm({
       ...(num < numImages && { views: { count: num, method: method.value } }),
       ...(framing.value !== "auto" && { framing: framing.value }),
       ...(up.value && { up: AXES[up.value] }),
+      ...(convention.value !== "opencv" && { convention: convention.value }),
       ...(holdout.value && { holdout: Number(holdout.value) }),
     };
   }
@@ -116,6 +124,7 @@ export function buildForm({
     field("Weights", weights, about),
     field("Framing of the cameras", framing),
     field("Up axis of the capture", up),
+    field("Poses were stored", convention),
     expected.element,
     field("Picture size", size, "Larger pictures take longer to build and to render."),
     field(
