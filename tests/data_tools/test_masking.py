@@ -20,11 +20,12 @@ from nvs.assets import SAMPLE
 from nvs.cameras import Camera
 from nvs.cameras.se3 import so3_exp
 from nvs.errors import CameraError, ConfigError, DatasetError
+from nvs.file_kinds import mask_name
 from nvs.scene.datasets import read_dataset
 from nvs.scene.frames import Dataset
 from nvs.scene.opencv_layout import frame_entry
 from nvs_data import masking
-from nvs_data.masking import CutView, find_masks, mask_name, write_masks
+from nvs_data.masking import CutView, find_masks, write_masks
 from tests.photographs import sample_photographs
 
 
@@ -73,7 +74,7 @@ def test_written_masks_are_those_of_the_readers(capture: Capture) -> None:
         first, second = read_dataset(capture.folder).frames[:2]
         assert np.array_equal(first.pixels()[..., 3], capture.cuts[0].full())
         assert second.pixels().shape[-1] == 3
-        with pytest.raises(DatasetError, match=r"00\.png has a mask already.*--force"):
+        with pytest.raises(DatasetError, match=r"00\.png has a mask already.*by force"):
             masking.check_unmasked(read_dataset(capture.folder), capture.folder)
         again = read_dataset(capture.folder).frames[0]
         cut = replace(capture.cuts[0], original=again.original)
@@ -94,7 +95,7 @@ def test_written_masks_are_those_of_the_readers(capture: Capture) -> None:
     ],
 )
 def test_names_of_masks(image: str, mask: str) -> None:
-    assert mask_name(Path(image)) == mask
+    assert mask_name(image) == mask
 
 
 def test_what_is_transparent_needs_no_masks() -> None:
