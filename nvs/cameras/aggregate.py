@@ -38,6 +38,8 @@ AT_POINT = math.cos(math.radians(45))
 """Cosine of the angle from its axis within which a view looks at a point."""
 FEWEST_AROUND = 4
 """Views of which it can be told that they surround something."""
+ROUNDED = 1e-9
+"""Distance of views, over their coordinates, that is rounding in float64."""
 NEARLY = 0.15
 """Distance at which an optical axis passes what it looks at, over that of the view."""
 ONE_SIDE, UPRIGHT = 0.95, 0.3
@@ -166,7 +168,7 @@ def surrounds(camera: Camera) -> bool:
     sides = (offset / distance[:, None]).mean(dim=0).norm()
     upright = camera.world_from_camera[:, :3, 1].double().mean(dim=0).norm()
     return bool(
-        distance.quantile(0.5) > CANCELLED * center.abs().max()
+        distance.quantile(0.5) > ROUNDED * center.abs().max()
         and (passing / distance).quantile(0.5) < NEARLY
         and sides < ONE_SIDE
         and upright > UPRIGHT

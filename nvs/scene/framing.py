@@ -189,15 +189,21 @@ def choose(
             concerns=tuple(_inverted(camera, "hopeless") or [concern]),
         )
     framed = normalisation.apply(camera.to("cpu", torch.float64))
-    # One in a hundred rooms is filmed as if inverted: for scenes it is a warning.
-    inverted = _inverted(camera, "hopeless" if is_object else "degraded")
+    # One in a hundred rooms is filmed as if inverted, and few objects: then it is only
+    # a warning.
+    at_nothing = is_object and share_looking(camera) < FEWEST_LOOK
+    inverted = _inverted(camera, "hopeless" if at_nothing else "degraded")
     tilted = [] if up is None else _tilted(camera, chosen_up)
-    concerns = inverted or [
+    concerns = [
+        *inverted,
         *(_one_side(camera, framed, kind) if is_object else _one_place(camera)),
         *tilted,
         *_unlike_training(framed, trained_on, is_object),
         *_background_concerns(trained_on, white_background),
     ]
+    if inverted and at_nothing:
+        concerns = inverted  # nothing else that is said of them means anything
+    concerns.sort(key=lambda concern: concern.verdict != "hopeless")
     refused = framing == "auto" and any(c.verdict == "hopeless" for c in concerns)
     return Framing(
         normalisation=None if refused else normalisation,

@@ -139,9 +139,10 @@ class OpenedViews:
                 image = torch.stack([one.result() for one in ahead])
                 empty += showing_nothing(image, [next(names) for _ in image])
                 ahead = decoding()
+                if not ahead:  # whoever takes the last group may not come again
+                    check_showing(empty, len(self))
                 yield image
                 del image  # or it would be there while the one after next is decoded
-            check_showing(empty, len(self))
         finally:
             pool.shutdown(cancel_futures=True)
 

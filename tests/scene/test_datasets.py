@@ -13,7 +13,7 @@ from PIL import Image
 
 from nvs.cameras import Camera
 from nvs.errors import CameraError, DatasetError, ImageError, NvsError
-from nvs.scene import load_views
+from nvs.scene import load_views, open_views
 
 Frames = list[dict[str, Any]]
 
@@ -73,7 +73,7 @@ NAN_POSE = [[float("nan")] * 4] * 4
         (
             set_value("w2c", [[1, 0], [0, 1]]),
             CameraError,
-            "frame 2: w2c is .* 4×4 numbers",
+            "frame 2: w2c holds 2×2 numbers.* 4×4 numbers",
         ),
         (set_value("w2c", NAN_POSE), CameraError, "2.png: the pose holds NaN"),
         (set_value("w2c", [[0] * 4] * 4), CameraError, "frame 2: .* be inverted"),
@@ -235,12 +235,18 @@ def test_masks_that_leave_nothing_are_named(
         size = Image.open(image).size
         Image.new("L", size, value).save(dataset / "masks" / image.name)
     said = f"leave nothing of {num_black} of {len(images)} images: images/0.png"
+    opened = open_views(dataset)
+    for taken in (lambda: load_views(dataset), lambda: list(opened.in_groups(4))):
+        caplog.clear()
+        if num_black == len(images):
+            with pytest.raises(ImageError, match=said):
+                taken()
+        else:
+            taken()
+            assert any(said in record.getMessage() for record in caplog.records)
     if num_black == len(images):
         with pytest.raises(ImageError, match=said):
-            load_views(dataset)
-    else:
-        load_views(dataset)
-        assert any(said in record.getMessage() for record in caplog.records)
+            opened.border_white()
 
 
 @pytest.mark.parametrize("folder", ["segmentation", "Alpha", "masks"])
