@@ -262,7 +262,7 @@ export class UploadPanel extends EventTarget {
     if (final.state === "succeeded") {
       const made = final.result.masks;
       const agreements = new Map(made.map((mask) => [mask.image, mask.agreement]));
-      const images = made.map(({ image }) => image);
+      const images = made.map(({ image }) => image).sort();
       this.#decide(images, cameras, agreements);
     } else if (final.state === "cancelled") await back();
     else this.#failed(final.error.problem, final.error.remedy, back);
