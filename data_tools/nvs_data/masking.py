@@ -16,12 +16,9 @@ how far it can be trusted.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -29,20 +26,17 @@ import torch
 from jaxtyping import Bool, Float64, UInt8
 
 from nvs.cameras import Camera
-from nvs.errors import CameraError, ConfigError, DatasetError
+from nvs.errors import CameraError, DatasetError
 from nvs.file_kinds import mask_name
 from nvs.files import atomic_output, remove_file
 from nvs.images import read_image
 from nvs.scene.frames import Dataset, Frame, Original
 from nvs.scene.pictures import shrunk
 from nvs_data.posed_capture import MOVING_DEGREES, STILL, looked_at
-
-Method = Literal["grabcut", "rembg"]
+from nvs_data.segmenters import Mask, Pixels, Seeds, Segmenter, grabcut
 
 WORKING_PX = 320
 """Longer side at which views are cut."""
-ROUNDS = (4, 2)
-"""Iterations of GrabCut, first and then."""
 CORE, MIDDLE, OUTSIDE = 0.25, 0.7, 1.25
 """Radii, over that of the ball, within which all is the thing, and probably is, and
 beyond which nothing is."""
@@ -56,14 +50,6 @@ MOST_SEE = 0.8
 """Share of views that must show the point where the axes meet."""
 TRUSTED = 0.6
 """Agreement under which a mask should be looked at."""
-REMBG_MODEL = "u2net"
-
-Pixels = UInt8[np.ndarray, "height width 3"]
-Seeds = UInt8[np.ndarray, "height width"]
-"""GrabCut's: certainly or probably background or thing."""
-Mask = Bool[np.ndarray, "height width"]
-Segmenter = Callable[[Pixels, Seeds, int], Mask]
-"""Cuts the thing out of a view, in a first (0) or second (1) round."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -222,60 +208,6 @@ def preview(cut: CutView, longest_px: int) -> Pixels:
     )
     cv2.drawContours(image, outlines, -1, (255, 0, 160), 2)
     return shrunk(image, longest_px)
-
-
-def segmenter(method: Method) -> Segmenter:
-    """The way to cut a view by its name.
-
-    Raises:
-        ConfigError: If `rembg` or its model is not there.
-    """
-    return grabcut if method == "grabcut" else rembg()
-
-
-def grabcut(image: Pixels, seeds: Seeds, round: int) -> Mask:
-    """OpenCV's GrabCut, from its seeds."""
-    labels = seeds.copy()
-    if not _has_both(labels):
-        return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    cv2.setRNGSeed(0)
-    models = np.zeros((2, 1, 65))
-    cv2.grabCut(
-        *(image, labels, (0, 0, 0, 0), models[0], models[1], ROUNDS[round]),
-        mode=cv2.GC_INIT_WITH_MASK,
-    )
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-
-
-def rembg() -> Segmenter:
-    """The network of the package rembg, which finds what is salient; seeds bound it.
-
-    Its model is never fetched here: it is put in place beforehand.
-
-    Raises:
-        ConfigError: If the package is not installed, or the model not on this machine.
-    """
-    try:
-        package: Any = import_module("rembg")
-    except ImportError as error:
-        raise ConfigError(
-            "the method rembg needs the package rembg, which is not installed",
-            remedy="Run: pip install 'rembg[cpu]'; or use the method grabcut.",
-        ) from error
-    home = Path(os.environ.get("U2NET_HOME", "~/.u2net")).expanduser()
-    model = home / f"{REMBG_MODEL}.onnx"
-    if not model.is_file():
-        raise ConfigError(
-            f"the method rembg needs its model at {model}",
-            remedy=f"Fetch it with `rembg d {REMBG_MODEL}`, or use the method grabcut.",
-        )
-    session = package.new_session(REMBG_MODEL)
-
-    def segment(image: Pixels, seeds: Seeds, round: int) -> Mask:
-        salient: Any = package.remove(image, session=session, only_mask=True)
-        return (np.asarray(salient) >= 128) & (seeds != cv2.GC_BGD)
-
-    return segment
 
 
 class _View:
@@ -437,11 +369,6 @@ def _largest(mask: Mask) -> Mask:
             small = 1 + np.flatnonzero(areas < areas.max() / 50)
             mask = np.where(np.isin(labels, small), not value, mask)
     return mask
-
-
-def _has_both(seeds: Seeds) -> bool:
-    is_thing = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
-    return bool(is_thing.any() and not is_thing.all())
 
 
 def _is_transparent(file: Path) -> bool:

@@ -24,7 +24,7 @@ from nvs.file_kinds import mask_name
 from nvs.scene.datasets import read_dataset
 from nvs.scene.frames import Dataset
 from nvs.scene.opencv_layout import frame_entry
-from nvs_data import masking
+from nvs_data import masking, segmenters
 from nvs_data.masking import CutView, find_masks, write_masks
 from tests.photographs import sample_photographs
 
@@ -154,7 +154,7 @@ def test_rembg_is_asked_where_it_is_there(
 ) -> None:
     monkeypatch.setitem(sys.modules, "rembg", None)
     with pytest.raises(ConfigError, match="needs the package rembg"):
-        masking.segmenter("rembg")
+        segmenters.segmenter("rembg")
     truth = iter([*capture.truth, *capture.truth])
     asked = []
 
@@ -166,9 +166,9 @@ def test_rembg_is_asked_where_it_is_there(
     monkeypatch.setitem(sys.modules, "rembg", fake)
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     with pytest.raises(ConfigError, match=r"needs its model at .*u2net\.onnx"):
-        masking.segmenter("rembg")
+        segmenters.segmenter("rembg")
     (tmp_path / "u2net.onnx").touch()
-    cuts = find_masks(read_dataset(capture.folder), masking.segmenter("rembg"))
+    cuts = find_masks(read_dataset(capture.folder), segmenters.segmenter("rembg"))
     assert set(asked) == {("of u2net", True, (256, 256, 3))}
     assert all(
         overlap(cut.mask, truth) > 0.9

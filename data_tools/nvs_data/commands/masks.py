@@ -13,7 +13,8 @@ from nvs_data.commands import shared
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nvs_data.masking import CutView, Method, Pixels
+    from nvs_data.masking import CutView
+    from nvs_data.segmenters import Method, Pixels
 
 THUMBNAIL_PX = 192
 
@@ -43,9 +44,9 @@ def mask(
     from nvs.scene.datasets import read_dataset
     from nvs.scene.image_files import shortened
     from nvs.scene.pictures import grid, write_png
-    from nvs_data import masking
+    from nvs_data import masking, segmenters
 
-    shared.check_choice("--method", method, get_args(masking.Method))
+    shared.check_choice("--method", method, get_args(segmenters.Method))
     found = read_dataset(dataset, format=format)
     if not force:
         masking.check_unmasked(found, dataset)
@@ -55,7 +56,7 @@ def mask(
             f"--without is {without}; there are {len(found.frames)} views",
             remedy="Give indices as the sheet counts them, from 0.",
         )
-    segment = masking.segmenter(cast("Method", method))
+    segment = segmenters.segmenter(cast("Method", method))
     with output.progress("cut out", unit="views") as update:
         cuts = masking.find_masks(found, segment, progress=update)
     folder = dataset if dataset.is_dir() else dataset.parent

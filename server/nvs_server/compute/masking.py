@@ -16,8 +16,8 @@ from nvs_data.masking import (
     find_masks,
     mask_file,
     preview,
-    segmenter,
 )
+from nvs_data.segmenters import segmenter
 from nvs_server.compute.protocol import FoundMasks, MaskOrder
 from nvs_server.storage.records import FileKind, FileRecord
 

@@ -17,7 +17,8 @@ def test_masks_are_written_and_shown(
 ) -> None:
     """By a way to cut that takes all that seeds allow."""
     monkeypatch.setattr(
-        "nvs_data.masking.segmenter", lambda method: lambda image, seeds, _: seeds != 0
+        "nvs_data.segmenters.segmenter",
+        lambda method: lambda image, seeds, _: seeds != 0,
     )
     sheet = tmp_path / "sheet.png"
     command = ("data", "mask", capture, "--without", "3,5-6", "--json")
