@@ -226,7 +226,7 @@ def test_json_keeps_every_bit() -> None:
         ("kind", "scene", "kind is 'scene'.*none, mean_camera, object"),
         ("views", [0.5], r"views is \[0.5\].*whole numbers"),
         ("views", "all", "views is 'all'"),
-        ("model_from_world", [[1.0]], "model_from_world is .*4×4 finite numbers"),
+        ("model_from_world", [[1.0]], "holds 1×1 numbers.*4×4 finite numbers"),
         ("model_from_world", [[math.nan] * 4] * 4, "4×4 finite numbers"),
         ("model_from_world", [[0.0] * 4] * 3 + [[0, 0, 0, 1]], "not a rotation times"),
         ("model_from_world", [[1, 0, 0, 0]] * 4, "has the last row"),

@@ -118,7 +118,7 @@ def test_record3d_poses_must_be_numbers(record3d: Path, poses: object) -> None:
     file = record3d / "EXR_RGBD/metadata.json"
     content = json.loads(file.read_text())
     file.write_text(json.dumps(content | {"poses": poses}))
-    with pytest.raises(CameraError, match="poses is"):
+    with pytest.raises(CameraError, match=r"poses (is|holds)"):
         read_dataset(record3d)
 
 

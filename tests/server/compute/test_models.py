@@ -12,6 +12,7 @@ from nvs.cameras import Camera, orbit
 from nvs.config import ModelConfig
 from nvs.errors import ConfigError, SceneFileError
 from nvs.model.checkpoint import random_checkpoint, save_checkpoint
+from nvs.parallel.group import Group
 from nvs.scene import PosedViews, Scene
 from nvs_server.compute.making import build
 from nvs_server.compute.models import Served, find_model, load_models
@@ -102,7 +103,8 @@ def test_built_scenes_do_not_tell_where_the_weights_lie(
         framing="none",
         output=tmp_path / "a.scene",
     )
-    build(exported, order, lambda *_: None)
+    alone = Group.alone(torch.device("cpu"))
+    build(exported, order, lambda *_: None, alone)
     scene = exported.check(Scene.load(order.output))
     assert scene.weights_hint is None
     assert str(tmp_path).encode() not in order.output.read_bytes()

@@ -171,7 +171,7 @@ def test_nothing_of_other_owners(
     target: Target, guarded: list[tuple[str, str]]
 ) -> None:
     theirs = [one for one in guarded if "{scene_id}" in one[1] or "{job_id}" in one[1]]
-    assert len(theirs) == 30
+    assert len(theirs) == 34
     before = target.call("GET", f"/v1/scenes/{target.scene_id}").json()
     for route in theirs:
         foreign = ask(target, route, "stranger")
