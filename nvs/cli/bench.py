@@ -53,7 +53,7 @@ def bench(
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
     from nvs.parallel.devices import own_device
-    from nvs.parallel.group import joined
+    from nvs.parallel.meeting import joined
     from nvs.scene import Renderer
     from nvs.scene.bench import bench as measure
     from nvs.scene.bench_ranks import bench_ranks

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from nvs.api.framing import Concern as ToldConcern
     from nvs.api.framing import Expectation, HeldOut
     from nvs.scene import Renderer
-    from nvs.scene.framing import Concern, Framing
+    from nvs.scene.concerns import Concern
+    from nvs.scene.framing import Framing
     from nvs.scene.holdout import Comparison
 
 
@@ -56,7 +57,7 @@ def build(
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
     from nvs.parallel.devices import own_device
-    from nvs.parallel.group import joined
+    from nvs.parallel.meeting import joined
     from nvs.scene import Renderer, load_views, open_views
     from nvs.scene.datasets import read_dataset
     from nvs.scene.holdout import compare, split

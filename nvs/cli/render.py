@@ -58,7 +58,7 @@ def render(
     from nvs.model.weights import load_weights
     from nvs.parallel import launch
     from nvs.parallel.devices import own_device
-    from nvs.parallel.group import joined
+    from nvs.parallel.meeting import joined
     from nvs.scene import Renderer, Scene
     from nvs.scene.paths import scene_input
     from nvs.scene.pictures import to_uint8

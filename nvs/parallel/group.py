@@ -11,34 +11,22 @@ killed. One that hangs is waited for until the group's patience ends.
 
 from __future__ import annotations
 
-import logging
-import os
 import socket
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
 
-from nvs.errors import ConfigError, NvsError, RankError, StoppedError
-from nvs.parallel.devices import num_ranks
+from nvs.errors import ConfigError, RankError, StoppedError
+from nvs.parallel.word import Word
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-
-PATIENCE = timedelta(minutes=30)
-"""How long a rank waits for the others in one exchange."""
-GRACE_SECONDS = 3.0
-"""How long a rank looks for the cause when connections break."""
-FAILURE = "failure"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -53,8 +41,8 @@ class Group:
     """What this rank computes on."""
     handle: dist.ProcessGroup | None = None
     """Of `torch.distributed`; None for all ranks, or one alone."""
-    store: Store | None = None
-    """Where ranks leave word for each other; None where the rank is alone."""
+    word: Word | None = None
+    """What ranks leave for each other; None where the rank is alone."""
 
     @staticmethod
     def alone(device: torch.device) -> Group:
@@ -185,20 +173,17 @@ class Group:
 
         Also where a rank learns in the middle of its work that another has failed.
         """
-        if self.store is None:
+        if self.word is None:
             return progress
-        store = self.store
-        keys = [f"progress/{rank}" for rank in range(self.size)]
-        store.set(keys[self.rank], "0")
+        word = self.word
+        word.report(0.0)
         self.wait()
 
         def report(done: int, total: int) -> None:
-            if store.check([FAILURE]):
-                raise self.stopped()
-            store.set(keys[self.rank], repr(done / total))
+            word.check()
+            word.report(done / total)
             if progress is not None:
-                share = min(float(found) for found in store.multi_get(keys))
-                progress(int(share * total + 1e-6), total)
+                progress(int(word.least() * total + 1e-6), total)
 
         return report
 
@@ -226,7 +211,7 @@ class Group:
                 size=mesh[name].size(),
                 device=self.device,
                 handle=mesh.get_group(name),
-                store=self.store,
+                word=self.word,
             )
             for name in ("column", "row")
         )
@@ -243,28 +228,14 @@ class Group:
         try:
             yield
         except BaseException as error:
-            said = _named(error, self)
-            if not self.fail(said) and not isinstance(said, StoppedError):
-                said = self.stopped()
+            said = self._named(error)
+            if self.word is not None:
+                is_mine = self.word.fail(said)
+                if not is_mine and not isinstance(said, StoppedError):
+                    said = self.word.stopped()
             if said is error:
                 raise
             raise said from error
-
-    def fail(self, error: BaseException) -> bool:
-        """Leave the cause of a failure for the others, unless one is there already.
-
-        Returns:
-            Whether it is this rank's failure that counts.
-        """
-        if self.store is None:
-            return True
-        mine = f"{dist.get_rank()}"
-        try:
-            text = f"{mine}\n{type(error).__name__}: {error}"
-            found = self.store.compare_set(FAILURE, "", text).decode()
-        except RuntimeError:  # the store is gone with the rank that kept it
-            return True
-        return found.partition("\n")[0] == mine
 
     @contextmanager
     def exchange(self) -> Generator[None]:
@@ -277,36 +248,19 @@ class Group:
         try:
             yield
         except RuntimeError as error:
-            raise self._broken(error) from error
+            assert self.word is not None, "a rank that is alone exchanges nothing"
+            raise self.word.broken(error) from error
 
-    def _broken(self, error: RuntimeError) -> NvsError:
-        world, store = dist.get_world_size(), self.store
-        assert store is not None, "a rank that is alone exchanges nothing"
-        missing = list(range(world))
-        deadline = time.monotonic() + GRACE_SECONDS
-        try:
-            store.set(f"broken/{dist.get_rank()}", "")
-            while missing and time.monotonic() < deadline:
-                if store.check([FAILURE]):
-                    return self.stopped()
-                missing = [r for r in missing if not store.check([f"broken/{r}"])]
-                time.sleep(0.05)
-        except RuntimeError:
-            missing = [0]  # it keeps the store, if no launcher does
-        reason = str(error).splitlines()[0]
-        who = ", ".join(str(rank) for rank in missing) or "none"
+    def _named(self, error: BaseException) -> BaseException:
+        """An error with what a user can do about it, where it is known."""
+        text = str(error)
+        is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not is_memory and "can't allocate memory" not in text:
+            return error
         return RankError(
-            f"rank {who} of {world} does not answer ({reason})",
-            remedy="It was killed, hangs or cannot be reached: see its output.",
-        )
-
-    def stopped(self) -> StoppedError:
-        """The failure of another rank, for this one."""
-        assert self.store is not None, "only ranks of several are stopped by another"
-        rank, _, cause = self.store.get(FAILURE).decode().partition("\n")
-        return StoppedError(
-            f"rank {rank} of {dist.get_world_size()} failed ({cause.rstrip('.')})",
-            remedy="The others stopped.",
+            f"rank {self.rank} of {self.size} ({self.device}) is out of memory",
+            remedy="Use more devices, fewer or smaller views, or for a command less "
+            "--memory-gib.",
         )
 
 
@@ -337,76 +291,3 @@ class _Sum(torch.autograd.Function):
 @torch.compiler.disable()  # pyright: ignore[reportUntypedFunctionDecorator]
 def _summed(group: Group, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return _Sum.apply(group, *tensors)
-
-
-@contextmanager
-def joined(device: torch.device, *, patience: timedelta = PATIENCE) -> Generator[Group]:
-    """Join the ranks that the environment describes, as `torchrun` does, or be alone.
-
-    A process that has joined others ends by `nvs.parallel.launch.end_process`.
-
-    Args:
-        device: What to compute on; with `cuda` each rank takes the CUDA device of its
-            number on its machine.
-        patience: How long a rank waits for the others in one exchange.
-
-    Raises:
-        StoppedError: If another rank failed first.
-        RankError: If this one is out of memory, or another is gone.
-    """
-    if num_ranks() == 1:
-        yield Group.alone(device)
-        return
-    if str(device) == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    store, rank, size = next(rendezvous("env://", timeout=patience))
-    group = formed(store, rank=rank, size=size, device=device, patience=patience)
-    if not group.is_first:
-        logging.getLogger("nvs").setLevel(logging.ERROR)
-    with group.together():
-        yield group
-
-
-def formed(
-    store: Store,
-    *,
-    rank: int,
-    size: int,
-    device: torch.device,
-    patience: timedelta = PATIENCE,
-) -> Group:
-    """The ranks that have a store in common; a process is in one such group at a time.
-
-    Returns when all have come.
-
-    Args:
-        store: Where they find each other, and leave word.
-        rank: Number of this one.
-        size: How many they are.
-        device: What this one computes on.
-        patience: How long a rank waits for the others in one exchange.
-    """
-    is_cuda = device.type == "cuda"
-    if is_cuda:
-        torch.cuda.set_device(device)
-    dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
-        store=PrefixStore("exchange", store),
-        rank=rank,
-        world_size=size,
-        timeout=patience,
-    )
-    return Group(rank=rank, size=size, device=device, store=PrefixStore("word", store))
-
-
-def _named(error: BaseException, group: Group) -> BaseException:
-    """An error with what a user can do about it, where it is known."""
-    text = str(error)
-    is_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    if not is_memory and "can't allocate memory" not in text:
-        return error
-    return RankError(
-        f"rank {group.rank} of {group.size} ({group.device}) is out of memory",
-        remedy="Use more devices, fewer or smaller views, or for a command less "
-        "--memory-gib.",
-    )

@@ -1,18 +1,20 @@
-"""Ranks that outlive what they do together: the processes of a service.
+"""How ranks meet.
 
-Where `nvs.parallel.group.joined` is for a command, whose ranks end with it, these are
-started by somebody else, on one machine. They meet in a folder for the first piece of
-work and stay joined; when one fails or is lost, the others part at once, and meet again
-in another folder.
+Those of a command are described by the environment, and end with it. Those of a service
+are started by somebody else, on one machine: they meet in a folder for the first piece
+of work and stay joined; when one fails or is lost, the others part at once, and meet
+again in another folder.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -20,8 +22,72 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from nvs.parallel.devices import Place
-from nvs.parallel.group import Group, formed
+from nvs.parallel.devices import Place, num_ranks
+from nvs.parallel.group import Group
+from nvs.parallel.word import Word
+
+PATIENCE = timedelta(minutes=30)
+"""How long a rank waits for the others in one exchange."""
+
+
+@contextmanager
+def joined(device: torch.device, *, patience: timedelta = PATIENCE) -> Generator[Group]:
+    """Join the ranks that the environment describes, as `torchrun` does, or be alone.
+
+    A process that has joined others ends by `nvs.parallel.launch.end_process`.
+
+    Args:
+        device: What to compute on; with `cuda` each rank takes the CUDA device of its
+            number on its machine.
+        patience: How long a rank waits for the others in one exchange.
+
+    Raises:
+        StoppedError: If another rank failed first.
+        RankError: If this one is out of memory, or another is gone.
+    """
+    if num_ranks() == 1:
+        yield Group.alone(device)
+        return
+    if str(device) == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    store, rank, size = next(rendezvous("env://", timeout=patience))
+    group = formed(store, rank=rank, size=size, device=device, patience=patience)
+    if not group.is_first:
+        logging.getLogger("nvs").setLevel(logging.ERROR)
+    with group.together():
+        yield group
+
+
+def formed(
+    store: Store,
+    *,
+    rank: int,
+    size: int,
+    device: torch.device,
+    patience: timedelta = PATIENCE,
+) -> Group:
+    """The ranks that have a store in common; a process is in one such group at a time.
+
+    Returns when all have come.
+
+    Args:
+        store: Where they find each other, and leave word.
+        rank: Number of this one.
+        size: How many they are.
+        device: What this one computes on.
+        patience: How long a rank waits for the others in one exchange.
+    """
+    is_cuda = device.type == "cuda"
+    if is_cuda:
+        torch.cuda.set_device(device)
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if is_cuda else "gloo",
+        store=PrefixStore("exchange", store),
+        rank=rank,
+        world_size=size,
+        timeout=patience,
+    )
+    return Group(rank=rank, size=size, device=device, word=_word(store))
 
 
 class Meeting:
@@ -55,8 +121,8 @@ class Meeting:
             self._part()
             self._joined, self._folder = self._join(place), place.folder
         assert self._joined is not None, "they have joined"
-        words = _store(place, f"work-{place.work}")
-        group = replace(self._joined, store=PrefixStore("word", words))
+        word = _word(_store(place, f"work-{place.work}"))
+        group = replace(self._joined, word=word)
         try:
             with group.together():
                 if is_first:  # nobody may part while another still connects
@@ -89,3 +155,7 @@ def _store(place: Place, name: str) -> Store:
     """One that lies in a file, and so outlives every rank."""
     url = (place.folder / name).as_uri()
     return next(rendezvous(url, rank=place.rank, world_size=place.size))[0]
+
+
+def _word(store: Store) -> Word:
+    return Word(PrefixStore("word", store))

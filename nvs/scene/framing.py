@@ -17,76 +17,52 @@ The service finds builds again by their request: whoever changes what `auto` doe
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
 from nvs.cameras.aggregate import (
     AHEAD,
-    common_up,
     level_forward,
-    level_up,
     look_at_point,
-    parallax_degrees,
     share_looking,
-    surrounds,
-    widest_degrees,
 )
 from nvs.cameras.normalisation import OBJECT_RADIUS
-from nvs.cameras.se3 import flip_y_and_z, se3_inverse
 from nvs.errors import CameraError, ConfigError
 from nvs.model.trained_on import TrainedOn
-from nvs.scene.frames import PoseConvention
+from nvs.scene.concerns import (
+    DISTANCE_SLACK,
+    FEWEST_LOOK,
+    MOST_LOOK,
+    Concern,
+    Verdict,
+    inverted,
+    one_place,
+    one_side,
+    shown_background,
+    tilted,
+    unlike_training,
+)
+from nvs.scene.upright import (
+    TRIPOD_DEGREES,
+    WORLD_UP,
+    angle_degrees,
+    may_be_up,
+    unit_axis,
+    up_axis,
+)
 
 FramingName = Literal["auto", "none", "mean_camera", "object"]
-Verdict = Literal["fine", "degraded", "hopeless"]
 
-DISTANCE_SLACK = 1.15
-"""Factor allowed beyond the distances of training, which a hand-held capture needs."""
-ELEVATION_SLACK_DEGREES = 12.0
-"""Allowed beyond the elevations of training, since the up axis is an estimate."""
-FIELD_SLACK = 1.3
-"""Factor allowed beyond the fields of view of training."""
 MIDDLE, WIDE_MIDDLE = 0.05, 0.5
 """Distances at which an optical axis may pass the origin: where the axes of all views
 give another point, which then is the better one, and where they give none."""
-MOST_LOOK = 0.8
-"""Share of views that must, for a capture to be where the weights were trained."""
 ALL_ROUND = 0.1
 """Length of the mean of level viewing directions under which views look all round: that
 of an arc of 325°."""
-UP_DEGREES = 30.0
-"""Angle from the cameras' common up within which the world's up is believed."""
-FEWEST_LOOK = 0.5
-"""Share of views that must look at one thing for weights for objects."""
-PARALLAX_DEGREES = 1.0
-"""Widest angle between views, seen from the object, that shows it from one side."""
-ONE_PLACE = 0.01
-"""Distance from their middle, in units of the world, which are metres in most captures,
-within which views of a scene are taken for those of a tripod."""
-TRIPOD_DEGREES = 0.1
-"""Slope of the cameras' x axes under which their common up is better than any other."""
-WORLD_UP = (0.0, 0.0, 1.0)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Concern:
-    """One reason why a build will be worse than it could be, or cannot be."""
-
-    verdict: Verdict
-    """`degraded` or `hopeless`."""
-    problem: str
-    """What is wrong, with values."""
-    remedy: str
-    """What to do about it."""
-    views: tuple[int, ...] = ()
-    """Indices of the views it is about; empty for the capture as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -151,7 +127,7 @@ def choose(
             f"there is no framing {framing!r}",
             remedy=f"Use {', '.join(get_args(FramingName)[:-1])} or object.",
         )
-    chosen_up, up_reason = _up(camera, up, world_up)
+    chosen_up, up_reason = up_axis(camera, up, world_up)
     is_object = (trained_on.poses or "object") == "object"
     kind, reason, all_round = framing, "as asked", False
     if framing == "auto" and is_object:
@@ -186,23 +162,23 @@ def choose(
             normalisation=None,
             reason=reason,
             up=chosen_up,
-            concerns=tuple(_inverted(camera, "hopeless") or [concern]),
+            concerns=tuple(inverted(camera, "hopeless") or [concern]),
         )
     framed = normalisation.apply(camera.to("cpu", torch.float64))
     # One in a hundred rooms is filmed as if inverted, and few objects: then it is only
     # a warning.
     at_nothing = is_object and share_looking(camera) < FEWEST_LOOK
-    inverted = _inverted(camera, "hopeless" if at_nothing else "degraded")
-    tilted = [] if up is None else _tilted(camera, chosen_up)
+    stored = inverted(camera, "hopeless" if at_nothing else "degraded")
+    slanted = [] if up is None else tilted(camera, chosen_up)
     concerns = [
-        *inverted,
-        *(_one_side(camera, framed, kind) if is_object else _one_place(camera)),
-        *tilted,
-        *_unlike_training(framed, trained_on, is_object),
-        *_background_concerns(trained_on, white_background),
+        *stored,
+        *(one_side(camera, framed, kind) if is_object else one_place(camera)),
+        *slanted,
+        *unlike_training(framed, trained_on, is_object),
+        *shown_background(trained_on, white_background),
     ]
-    if inverted and at_nothing:
-        concerns = inverted  # nothing else that is said of them means anything
+    if stored and at_nothing:
+        concerns = stored  # nothing else that is said of them means anything
     concerns.sort(key=lambda concern: concern.verdict != "hopeless")
     refused = framing == "auto" and any(c.verdict == "hopeless" for c in concerns)
     return Framing(
@@ -229,65 +205,6 @@ def is_unframed(
     return framing.normalisation is None or framing.normalisation.kind != "none"
 
 
-def _up(
-    camera: Camera, given: Sequence[float] | None, world: Sequence[float] | None
-) -> tuple[tuple[float, float, float], str]:
-    """The up axis of the world, and where it is from."""
-    if given is not None:
-        return _unit(given, "the up axis"), "upright as asked"
-    try:
-        common = common_up(camera)
-    except CameraError:
-        return _unit(world or WORLD_UP, "the up axis"), "upright as its file says"
-    own = (float(common[0]), float(common[1]), float(common[2]))
-    if world is None:
-        return own, "upright by its cameras"
-    axis = _unit(world, "the world's up axis")
-    if _may_be_up(camera, axis):
-        return axis, "upright as its file says"
-    angle = _angle_degrees(own, axis)
-    return own, f"upright by its cameras ({angle:.0f}° from its file's up axis)"
-
-
-def _tilted(camera: Camera, given: Sequence[float]) -> list[Concern]:
-    """The concern that the up axis that was given is not that of the cameras."""
-    try:
-        common = common_up(camera).tolist()
-    except CameraError:
-        return []
-    angle = _angle_degrees(common, given)
-    if angle <= UP_DEGREES:
-        return []
-    own = ",".join(f"{value:.2g}" for value in common)
-    return [
-        Concern(
-            verdict="degraded",
-            problem=f"the up axis that is given is {angle:.0f}° from what is up for "
-            f"the cameras, {own}",
-            remedy="Leave it out, unless the cameras were really held so.",
-        )
-    ]
-
-
-def _may_be_up(camera: Camera, axis: tuple[float, float, float]) -> bool:
-    """Whether cameras are held as if an axis were up.
-
-    Hand-held ones only hint at it; those of a tripod or a renderer are level.
-    """
-    x, y, _ = camera.world_from_camera[:, :3, :3].double().cpu().unbind(-1)
-
-    def slope(up: Sequence[float]) -> float:
-        """Root mean square height of the x axes, in degrees."""
-        return math.degrees(float((x @ x.new_tensor(up)).square().mean()) ** 0.5)
-
-    level = level_up(camera.to("cpu"))
-    if level is None:
-        return slope(axis) <= UP_DEGREES and float(y.mean(0) @ y.new_tensor(axis)) <= 0
-    own = level.tolist()
-    held = slope(own) > TRIPOD_DEGREES
-    return _angle_degrees(own, axis) <= (UP_DEGREES if held else TRIPOD_DEGREES)
-
-
 def _is_in_place(
     camera: Camera, trained_on: TrainedOn, up: Sequence[float] | None
 ) -> bool:
@@ -307,8 +224,8 @@ def _is_in_place(
     if float(looking.double().mean()) < MOST_LOOK:
         return False
     if up is not None:
-        return _angle_degrees(_unit(up, "the up axis"), WORLD_UP) < TRIPOD_DEGREES
-    return _may_be_up(camera, WORLD_UP)
+        return angle_degrees(unit_axis(up, "the up axis"), WORLD_UP) < TRIPOD_DEGREES
+    return may_be_up(camera, WORLD_UP)
 
 
 def _look_all_round(camera: Camera, up: Sequence[float]) -> bool:
@@ -331,213 +248,3 @@ def _normalisation(
     low, high = trained_on.distance or (OBJECT_RADIUS, OBJECT_RADIUS)
     radius = OBJECT_RADIUS if low <= OBJECT_RADIUS <= high else (low + high) / 2
     return PoseNormalisation.from_object(camera, up=up, radius=radius)
-
-
-def stored_inverted(camera: Camera) -> PoseConvention | None:
-    """The convention of poses that are the inverse of what they are taken for.
-
-    Such poses mostly look about in one place; their inverses all look at one thing from
-    different sides, upright, which hardly any other capture does.
-
-    Returns:
-        The one that puts them right; None if they are not inverted, or nobody can tell.
-    """
-    if surrounds(camera):
-        return None
-    inverse = se3_inverse(camera.world_from_camera.double())
-    if surrounds(replace(camera, world_from_camera=inverse)):
-        return "inverted"
-    if surrounds(replace(camera, world_from_camera=flip_y_and_z(inverse))):
-        return "inverted-opengl"
-    return None
-
-
-def _inverted(camera: Camera, verdict: Verdict) -> list[Concern]:
-    """The concern about inverted poses, if they are."""
-    convention = stored_inverted(camera)
-    if convention is None:
-        return []
-    return [
-        Concern(
-            verdict=verdict,
-            problem=f"the poses of {len(camera)} views do not surround one thing, but "
-            "their inverses do: it seems they were stored the other way (world to "
-            "camera, or camera to world) than their layout says",
-            remedy=f"Read them with the convention {convention} (--convention).",
-        )
-    ]
-
-
-def _one_side(camera: Camera, framed: Camera, kind: str) -> list[Concern]:
-    """What makes views useless for weights for objects: they show no sides of one."""
-    count = len(camera)
-    if count < 2:
-        return []
-    degrees = widest_degrees(framed.center)
-    if degrees < PARALLAX_DEGREES:
-        problem = _narrow(count, degrees)
-    elif kind == "object" and (
-        share_looking(camera) < FEWEST_LOOK or parallax_degrees(camera) is None
-    ):
-        problem = (
-            f"{count} views look at nothing in common: their axes pass each other as "
-            "far away as the views are apart, as if turned about in one place"
-        )
-    else:
-        return []
-    return [
-        Concern(
-            verdict="hopeless",
-            problem=problem,
-            remedy="Walk around the object with the camera, or use weights for scenes.",
-        )
-    ]
-
-
-def _one_place(camera: Camera) -> list[Concern]:
-    """The concern about views of a scene from what seems to be a tripod."""
-    count = len(camera)
-    if count < 2:
-        return []
-    degrees = parallax_degrees(camera)
-    center = camera.center.double()
-    away = float((center - center.mean(dim=0)).norm(dim=-1).max())
-    if degrees is not None and degrees < PARALLAX_DEGREES:
-        problem = _narrow(count, degrees)
-    elif away <= ONE_PLACE and share_looking(camera) < MOST_LOOK:
-        problem = (
-            f"all {count} views are within {away:.2g} of one place: if units are "
-            "metres there is no parallax, and depth can only be guessed"
-        )
-    else:
-        return []
-    return [
-        Concern(
-            verdict="degraded",
-            problem=problem,
-            remedy="Move the camera by a step or more between photographs.",
-        )
-    ]
-
-
-def _narrow(count: int, degrees: float) -> str:
-    return (
-        f"seen from what they look at, {count} views are within {degrees:.2g}° of each "
-        "other: there is no parallax, and depth can only be guessed"
-    )
-
-
-def _unlike_training(
-    framed: Camera, trained_on: TrainedOn, is_object: bool
-) -> list[Concern]:
-    """In what framed cameras are unlike those of training."""
-    concerns: list[Concern] = []
-    count = len(framed)
-    if trained_on.num_inputs and count < trained_on.num_inputs[0]:
-        low, high = trained_on.num_inputs
-        concerns.append(
-            Concern(
-                verdict="degraded",
-                problem=f"{count} views; in training there were {low} to {high}",
-                remedy="Add views from other sides.",
-            )
-        )
-    if is_object:
-        distance = framed.center.norm(dim=-1)
-        elevation = torch.rad2deg(torch.asin(framed.center[:, 2] / distance))
-        concerns += _outside(
-            "distance from the object",
-            "",
-            distance,
-            trained_on.distance,
-            lambda low, high: (low / DISTANCE_SLACK, high * DISTANCE_SLACK),
-            "Keep one distance from the object, or take these photographs out.",
-        )
-        concerns += _outside(
-            "elevation",
-            "°",
-            elevation,
-            trained_on.elevation_degrees,
-            lambda low, high: (
-                low - ELEVATION_SLACK_DEGREES,
-                high + ELEVATION_SLACK_DEGREES,
-            ),
-            "Take these photographs out, or build with another up axis if it is wrong.",
-        )
-    across = framed.width / framed.intrinsics[:, 0]
-    if is_object:  # which see the square in the middle
-        across = torch.minimum(across, framed.height / framed.intrinsics[:, 1])
-    field = torch.rad2deg(2 * torch.atan(across / 2))
-    concerns += _outside(
-        "field of view",
-        "°",
-        field,
-        trained_on.hfov_degrees,
-        lambda low, high: (low / FIELD_SLACK, high * FIELD_SLACK),
-        "Crop the images to the subject, or expect a softer result.",
-    )
-    return concerns
-
-
-def _outside(
-    quantity: str,
-    unit: str,
-    values: Float[Tensor, "view"],
-    trained: tuple[float, float] | None,
-    widened: Callable[[float, float], tuple[float, float]],
-    remedy: str,
-) -> list[Concern]:
-    """The concern about views whose quantity is outside that of training."""
-    if trained is None:
-        return []
-    low, high = widened(*trained)
-    outside = ((values < low) | (values > high)).nonzero()[:, 0]
-    if not len(outside):
-        return []
-    found = values[outside]
-    spans = (_span(float(found.min()), float(found.max()), unit), _span(*trained, unit))
-    return [
-        Concern(
-            verdict="degraded",
-            problem=f"the {quantity} of {len(outside)} of {len(values)} views is "
-            f"{spans[0]}, in training it was {spans[1]}",
-            remedy=remedy,
-            views=tuple(outside.tolist()),
-        )
-    ]
-
-
-def _background_concerns(
-    trained_on: TrainedOn, white_background: bool | None
-) -> list[Concern]:
-    if trained_on.background != "white" or white_background is not False:
-        return []
-    return [
-        Concern(
-            verdict="degraded",
-            problem="the images have a background; the weights only saw objects before "
-            "white",
-            remedy="Give masks or transparent images, or use weights for scenes.",
-        )
-    ]
-
-
-def _span(low: float, high: float, unit: str) -> str:
-    ends = dict.fromkeys(f"{end:.3g}{unit}" for end in (low, high))
-    return " to ".join(ends)
-
-
-def _unit(axis: Sequence[float], what: str) -> tuple[float, float, float]:
-    length = math.hypot(*axis)
-    if len(axis) != 3 or not 0 < length < math.inf:
-        raise CameraError(
-            f"{what} is {list(axis)}",
-            remedy="Give three numbers, not all 0, such as 0 0 1.",
-        )
-    x, y, z = (value / length for value in axis)
-    return x, y, z
-
-
-def _angle_degrees(a: Sequence[float], b: Sequence[float]) -> float:
-    cosine = sum(x * y for x, y in zip(a, b, strict=True))
-    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))

@@ -25,8 +25,8 @@ from nvs.cameras.json_record import Record
 from nvs.errors import CameraError, SceneFileError, about
 from nvs.model import FastWeights
 from nvs.model.weights import REGISTRY, Weights, load_weights, local_path
-from nvs.scene.framing import WORLD_UP
 from nvs.scene.notebook import card
+from nvs.scene.upright import WORLD_UP
 from nvs.scene.view import View, open_view
 from nvs.tensor_file import read_tensors, write_tensors
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from nvs.parallel.group import Group, joined
+from nvs.parallel.group import Group
+from nvs.parallel.meeting import joined
 from nvs.scene.precision import bfloat16_gain
 
 

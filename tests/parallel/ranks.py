@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from nvs.parallel.group import PATIENCE, joined
+from nvs.parallel.meeting import PATIENCE, joined
 
 DEADLINE_SECONDS = 150
 

@@ -17,8 +17,9 @@ from nvs.cameras.se3 import flip_y_and_z, rigid, so3_exp
 from nvs.errors import CameraError, ConfigError
 from nvs.model.trained_on import TrainedOn
 from nvs.scene import PosedViews, Renderer, load_views
+from nvs.scene.concerns import stored_inverted
 from nvs.scene.datasets import read_dataset
-from nvs.scene.framing import choose, stored_inverted
+from nvs.scene.framing import choose
 from nvs.scene.quality import mean_psnr_db
 from nvs.train.synthetic import draw_scenes
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from nvs.cameras import Camera
 from nvs.model.trained_on import TrainedOn
-from nvs.scene.framing import Concern, choose
+from nvs.scene.concerns import Concern
+from nvs.scene.framing import choose
 from nvs.scene.views import MOSTLY
 from nvs_data.rigs import TRAINING_ELEVATIONS_DEGREES
 from nvs_data.validate.findings import Finding, about_views, listing

@@ -10,7 +10,7 @@ from nvs.cameras import Camera
 from nvs.cameras.aggregate import PARALLEL
 from nvs.cameras.camera import ORTHONORMAL_TOLERANCE
 from nvs.cameras.intrinsics import intrinsics_fault
-from nvs.scene.framing import stored_inverted
+from nvs.scene.concerns import stored_inverted
 from nvs_data.validate.findings import Finding, Kind, Poses, about_views
 from nvs_data.validate.survey import ImageSurvey, Survey
 

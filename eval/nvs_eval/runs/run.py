@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nvs.errors import DatasetError
-from nvs.parallel.group import Group, joined
+from nvs.parallel.group import Group
+from nvs.parallel.meeting import joined
 from nvs.scene.precision import pick_device
 from nvs_eval.methods import make_methods
 from nvs_eval.metrics import Metrics

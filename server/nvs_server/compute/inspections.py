@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from nvs.api.framing import Expectation
 from nvs.api.jobs import BuildRequest
 from nvs.api.scenes import CamerasReport, Finding, Validation
 from nvs.api.system import Model
 from nvs.errors import ConfigError, DatasetError, NvsError, SceneFileError
 from nvs.model.trained_on import TrainedOn
-from nvs.scene import PosedViews, Scene, load_views
+from nvs.scene import OpenedViews, Scene, open_views
 from nvs.scene.datasets import layout_remedy, read_dataset, readers
 from nvs.scene.frames import Dataset
 from nvs.scene.framing import is_unframed
@@ -22,6 +24,7 @@ from nvs_server.compute import expected, wire
 from nvs_server.compute.prepared import write_input, write_views
 from nvs_server.compute.protocol import (
     FastWeightShapes,
+    InputView,
     InspectedScene,
     PreparedViews,
     PrepareOrder,
@@ -161,40 +164,41 @@ def prepare(
         )
     total = len(chosen) + len(kept_out)
 
-    def loaded(indices: Sequence[int], before: int) -> PosedViews:
-        return load_views(
+    def opened(indices: Sequence[int]) -> OpenedViews:
+        return open_views(
             order.folder,
             size=size,
             patch_size=model.patch_size,
             views=indices,
             convention=convention,
-            progress=lambda done, _: tick((before + done) / total),
         )
 
     order.output.mkdir(parents=True, exist_ok=True)
-    file = order.output / "views.safetensors"
-    views = loaded(chosen, 0)
-    write_views(file, views)
-    held_out = order.output / "held_out.safetensors" if kept_out else None
-    if held_out is not None:
-        write_views(held_out, loaded(kept_out, len(chosen)))
-    inputs = tuple(
-        write_input(
-            order.output,
-            index,
-            views.names[index],
-            views.camera[index],
-            to_uint8(views.image[index].permute(1, 2, 0)),
-            thumbnail_only=False,
+    file = order.output / "views.npy"
+    views, inputs = opened(chosen), list[InputView]()
+
+    def seen(index: int, image: Tensor) -> None:
+        pixels = to_uint8(image.permute(1, 2, 0))
+        name, camera = views.names[index], views.camera[index]
+        inputs.append(
+            write_input(order.output, index, name, camera, pixels, thumbnail_only=False)
         )
-        for index in range(len(views))
-    )
+        tick((index + 1) / total)
+
+    write_views(file, views, seen)
+    held_out = order.output / "held_out.npy" if kept_out else None
+    if held_out is not None:
+        write_views(
+            held_out,
+            opened(kept_out),
+            lambda index, _: tick((len(chosen) + index + 1) / total),
+        )
     return PreparedViews(
         views=file,
         weights=model.id,
         height=height,
         width=width,
-        inputs=inputs,
+        inputs=tuple(inputs),
         held_out=held_out,
     )
 

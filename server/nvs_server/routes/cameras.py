@@ -32,12 +32,11 @@ from nvs_server.routes.dependencies import (
     BackendDep,
     BlobStore,
     InspectionsDep,
-    Reader,
-    SceneId,
+    ReadableScene,
     Scenes,
+    WritableScene,
     Writer,
     errors,
-    find_scene,
 )
 from nvs_server.routes.transfer import Received, check_room, media_type, received
 from nvs_server.settings import MAX_CAMERAS_BYTES
@@ -84,7 +83,7 @@ router = APIRouter(tags=["cameras"])
 )
 async def put_cameras(
     request: Request,
-    scene_id: SceneId,
+    scene: WritableScene,
     caller: Writer,
     scenes: Scenes,
     blobs: BlobStore,
@@ -98,7 +97,6 @@ async def put_cameras(
     any layout. Frames name images by path; where no uploaded image has that path but
     exactly one has that base name, that one is meant.
     """
-    await find_scene(scenes, caller, scene_id)
     kind = media_type(request, (JSON_TYPE, ZIP_TYPE))
     check_room(request, await run_in_threadpool(scenes.usage, caller.owner), caller)
     inspections.check_room()
@@ -107,7 +105,7 @@ async def put_cameras(
             take = _take_json if kind == JSON_TYPE else _take_zip
             with shown_as(body.path, "the upload"):
                 files = await run_in_threadpool(take, body, folder)
-            images = await run_in_threadpool(scenes.files, scene_id, "image")
+            images = await run_in_threadpool(scenes.files, scene.id, "image")
             _check_paths(images, files)
             there = [*images, *files]
             locate = located(files, folder, blobs)
@@ -116,7 +114,7 @@ async def put_cameras(
                 await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
         await run_in_threadpool(
             scenes.replace_files,
-            scene_id,
+            scene.id,
             files,
             kind="cameras",
             limit_bytes=caller.quotas.bytes,
@@ -133,20 +131,18 @@ async def put_cameras(
 )
 async def get_cameras(
     request: Request,
-    scene_id: SceneId,
-    caller: Reader,
+    scene: ReadableScene,
     scenes: Scenes,
     blobs: BlobStore,
     backend: BackendDep,
     inspections: InspectionsDep,
 ) -> CamerasReport:
     """The layout, the number of frames, and which of their images are missing."""
-    await find_scene(scenes, caller, scene_id)
-    files = await run_in_threadpool(scenes.files, scene_id)
+    files = await run_in_threadpool(scenes.files, scene.id)
     if not any(file.kind == "cameras" for file in files):
         raise not_found(
             "camera file in this scene",
-            remedy=f"PUT /v1/scenes/{scene_id}/cameras uploads them.",
+            remedy=f"PUT /v1/scenes/{scene.id}/cameras uploads them.",
         )
     await request.body()
     with inspections.place():

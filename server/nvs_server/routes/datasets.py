@@ -29,14 +29,13 @@ from nvs_server.routes.dependencies import (
     BackendDep,
     BlobStore,
     InspectionsDep,
-    Reader,
-    SceneId,
+    ReadableScene,
     Scenes,
     SettingsDep,
+    WritableScene,
     Writer,
     binary,
     errors,
-    find_scene,
     required_model,
 )
 from nvs_server.routes.transfer import check_room, media_type, received
@@ -68,7 +67,7 @@ router = APIRouter(tags=["datasets"])
 )
 async def put_dataset(
     request: Request,
-    scene_id: SceneId,
+    scene: WritableScene,
     caller: Writer,
     scenes: Scenes,
     blobs: BlobStore,
@@ -81,7 +80,6 @@ async def put_dataset(
     One folder around them all is left out. Every image is decoded and checked; if
     anything is wrong with one, nothing is changed.
     """
-    scene = await find_scene(scenes, caller, scene_id)
     media_type(request, (ZIP_TYPE,))
     usage = await run_in_threadpool(scenes.usage, caller.owner)
     check_room(request, usage, caller, replaced_bytes=scene.input_bytes)
@@ -100,7 +98,7 @@ async def put_dataset(
             for file in files:
                 await run_in_threadpool(blobs.put_file, folder / file.path, file.sha256)
     await run_in_threadpool(
-        scenes.replace_files, scene_id, files, limit_bytes=caller.quotas.bytes
+        scenes.replace_files, scene.id, files, limit_bytes=caller.quotas.bytes
     )
     num_images = sum(file.kind == "image" for file in files)
     return DatasetReport(**report.model_dump(), num_images=num_images)
@@ -118,8 +116,7 @@ async def put_dataset(
 )
 async def validate(
     request: Request,
-    scene_id: SceneId,
-    caller: Reader,
+    scene: ReadableScene,
     scenes: Scenes,
     blobs: BlobStore,
     backend: BackendDep,
@@ -129,8 +126,8 @@ async def validate(
     ] = None,
 ) -> Validation:
     """Check images and cameras as a model needs them, before a build."""
-    check_inputs(await find_scene(scenes, caller, scene_id))
-    files = await run_in_threadpool(scenes.files, scene_id)
+    check_inputs(scene)
+    files = await run_in_threadpool(scenes.files, scene.id)
     model = await required_model(backend, weights)
     await request.body()
     with (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path
+from fastapi import Depends, Header, Path, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from nvs.api.jobs import JobKind
 from nvs.api.system import Model
 from nvs.api.values import ID_PATTERN
 from nvs_server.compute.protocol import Backend
@@ -22,7 +24,7 @@ from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.database import Database
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.keys import KeyStore, TicketStore
-from nvs_server.storage.records import SceneRecord, SceneRef
+from nvs_server.storage.records import JobRecord, SceneRecord, SceneRef
 from nvs_server.storage.scenes import SceneStore
 
 
@@ -115,6 +117,88 @@ async def find_scene(
     if scene is None:
         raise not_found(f"scene {scene_id[:80]!r} of yours")
     return scene
+
+
+async def _readable(scene_id: SceneId, caller: Reader, scenes: Scenes) -> SceneRecord:
+    return await find_scene(scenes, caller, scene_id)
+
+
+async def _writable(scene_id: SceneId, caller: Writer, scenes: Scenes) -> SceneRecord:
+    return await find_scene(scenes, caller, scene_id)
+
+
+async def _renderable(
+    scene_id: SceneId, caller: RenderCaller, scenes: Scenes
+) -> SceneRecord:
+    return await find_scene(scenes, caller, scene_id)
+
+
+ReadableScene = Annotated[SceneRecord, Depends(_readable)]
+WritableScene = Annotated[SceneRecord, Depends(_writable)]
+RenderableScene = Annotated[SceneRecord, Depends(_renderable)]
+"""The scene of the path, of a caller with that scope."""
+
+
+class JobQueue:
+    """Where a route puts its job: it answers 202, or 200 if the job was there.
+
+    Args:
+        response: Gets the status and the job's address.
+        jobs: The jobs that wait.
+        settings: How many of them may.
+        runner: Looks at once for a job that is new.
+        idempotency_key: The client's own name of this request.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        jobs: Jobs,
+        settings: SettingsDep,
+        runner: Runner,
+        idempotency_key: IdempotencyKey = None,
+    ) -> None:
+        self._response = response
+        self._jobs = jobs
+        self._settings = settings
+        self._runner = runner
+        self._idempotency_key = idempotency_key
+
+    async def put(
+        self,
+        caller: Principal,
+        scene: SceneRecord,
+        kind: JobKind,
+        parameters: Mapping[str, Any],
+        dedupe_key: str,
+        *,
+        limit_per_day: int | None = None,
+    ) -> JobRecord:
+        """Queue a job of a scene, or find the one that does the same.
+
+        See `nvs_server.storage.jobs.JobStore.submit`.
+        """
+        job, is_new = await run_in_threadpool(
+            self._jobs.submit,
+            caller.owner,
+            scene.id,
+            kind,
+            parameters,
+            dedupe_key=dedupe_key,
+            idempotency_key=self._idempotency_key,
+            limit_queued=self._settings.max_job_queue,
+            limit_per_day=limit_per_day,
+            limit_bytes=caller.quotas.bytes,
+        )
+        if is_new:
+            self._runner.wake()
+        else:
+            self._response.status_code = 200
+        self._response.headers["Location"] = f"/v1/jobs/{job.id}"
+        return job
+
+
+QueueDep = Annotated[JobQueue, Depends()]
 
 
 def built_file(scene: SceneRecord) -> SceneRef:

@@ -17,19 +17,15 @@ from nvs_server.routes.datasets import check_inputs
 from nvs_server.routes.dependencies import (
     JSON_BODY,
     BlobStore,
-    IdempotencyKey,
-    Jobs,
-    Reader,
-    Runner,
-    SceneId,
+    QueueDep,
+    ReadableScene,
     Scenes,
     SettingsDep,
+    WritableScene,
     Writer,
     binary,
     errors,
-    find_scene,
 )
-from nvs_server.routes.posing import submitted
 from nvs_server.routes.transfer import blob_response
 from nvs_server.storage.records import FileRecord, JobRecord
 
@@ -54,23 +50,20 @@ router = APIRouter(tags=["masks"])
     ),
 )
 async def make(
-    response: Response,
-    scene_id: SceneId,
+    scene: WritableScene,
     caller: Writer,
     scenes: Scenes,
-    jobs: Jobs,
+    queue: QueueDep,
     settings: SettingsDep,
-    runner: Runner,
     body: Annotated[MaskRequest, Body()] = DEFAULTS,
-    idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Queue the cutting out of what the cameras look at, from every photograph.
 
     The job's result says how well the masks agree. They are proposals, which builds do
     not use before they are accepted.
     """
-    check_inputs(await find_scene(scenes, caller, scene_id))
-    files = await run_in_threadpool(scenes.files, scene_id)
+    check_inputs(scene)
+    files = await run_in_threadpool(scenes.files, scene.id)
     num_used = _masks(files).num_used
     if num_used and not body.force:
         raise invalid(
@@ -79,18 +72,9 @@ async def make(
             remedy="Delete them, or ask for new ones with force.",
         )
     parameters = {"mask": body.model_dump(mode="json")}
-    job, is_new = await run_in_threadpool(
-        jobs.submit,
-        caller.owner,
-        scene_id,
-        "mask",
-        parameters,
-        dedupe_key=mask_key(files, parameters),
-        idempotency_key=idempotency_key,
-        limit_queued=settings.max_job_queue,
-        limit_bytes=caller.quotas.bytes,
+    return await queue.put(
+        caller, scene, "mask", parameters, mask_key(files, parameters)
     )
-    return submitted(job, is_new, response, runner)
 
 
 @router.get(
@@ -100,10 +84,9 @@ async def make(
     response_description="What is proposed, and how many are used.",
     responses=errors("not-found"),
 )
-async def listed(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Masks:
+async def listed(scene: ReadableScene, scenes: Scenes) -> Masks:
     """Images whose masks are to be accepted or refused."""
-    await find_scene(scenes, caller, scene_id)
-    return _masks(await run_in_threadpool(scenes.files, scene_id))
+    return _masks(await run_in_threadpool(scenes.files, scene.id))
 
 
 @router.get(
@@ -123,7 +106,7 @@ async def listed(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Masks:
 )
 async def preview(
     request: Request,
-    scene_id: SceneId,
+    scene: ReadableScene,
     name: Annotated[
         str,
         Path(
@@ -131,18 +114,16 @@ async def preview(
             examples=["images/0001.jpg"],
         ),
     ],
-    caller: Reader,
     scenes: Scenes,
     blobs: BlobStore,
 ) -> Response:
     """The image with what is left out paled, as a thumbnail."""
-    await find_scene(scenes, caller, scene_id)
     path = f"{PROPOSED_FOLDER}/{name}"
-    file = await run_in_threadpool(scenes.file, scene_id, path)
+    file = await run_in_threadpool(scenes.file, scene.id, path)
     if file is None or file.kind != "preview":
         raise not_found(
             f"proposed mask of {name[:255]!r} in this scene",
-            remedy=f"GET /v1/scenes/{scene_id}/masks lists them.",
+            remedy=f"GET /v1/scenes/{scene.id}/masks lists them.",
         )
     return await blob_response(
         request, blobs, file.sha256, file.num_bytes, PREVIEW_TYPE
@@ -157,24 +138,22 @@ async def preview(
     responses=errors(*JSON_BODY, "not-found", "building", "disk-full"),
 )
 async def decide(
-    scene_id: SceneId,
-    caller: Writer,
+    scene: WritableScene,
     scenes: Scenes,
     body: Annotated[MaskDecision, Body()] = ALL,
 ) -> Masks:
     """Use some of the proposed masks, instead of all that were; forget the others."""
-    await find_scene(scenes, caller, scene_id)
-    proposed = _masks(await run_in_threadpool(scenes.files, scene_id)).proposed
+    proposed = _masks(await run_in_threadpool(scenes.files, scene.id)).proposed
     accepted = proposed if body.accepted is None else body.accepted
     unknown = sorted(set(accepted) - set(proposed))
     if unknown:
         raise invalid(
             "accepted",
             f"no mask of {unknown[0][:255]!r} is proposed",
-            remedy=f"GET /v1/scenes/{scene_id}/masks lists them.",
+            remedy=f"GET /v1/scenes/{scene.id}/masks lists them.",
         )
-    await run_in_threadpool(scenes.decide_masks, scene_id, accepted)
-    return _masks(await run_in_threadpool(scenes.files, scene_id))
+    await run_in_threadpool(scenes.decide_masks, scene.id, accepted)
+    return _masks(await run_in_threadpool(scenes.files, scene.id))
 
 
 def _masks(files: list[FileRecord]) -> Masks:

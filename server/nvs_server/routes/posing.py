@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Request
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import Job
@@ -14,21 +14,17 @@ from nvs.api.scenes import VideoUpload
 from nvs.file_kinds import VIDEO_TYPES
 from nvs_server.edge.problems import Problem, not_found
 from nvs_server.jobs.rebuild import pose_key
-from nvs_server.jobs.runner import JobRunner
 from nvs_server.routes.dependencies import (
     FILE_BODY,
     JSON_BODY,
     BlobStore,
-    IdempotencyKey,
-    Jobs,
-    Runner,
-    SceneId,
+    QueueDep,
     Scenes,
     SettingsDep,
+    WritableScene,
     Writer,
     binary,
     errors,
-    find_scene,
 )
 from nvs_server.routes.transfer import check_room, media_type, received
 from nvs_server.storage.records import FileRecord, JobRecord, SceneRecord
@@ -57,13 +53,12 @@ router = APIRouter(tags=["posing"])
 )
 async def put_video(
     request: Request,
-    scene_id: SceneId,
+    scene: WritableScene,
     caller: Writer,
     scenes: Scenes,
     blobs: BlobStore,
 ) -> VideoUpload:
     """Upload the scene's video instead of an earlier one; posing chooses its frames."""
-    await find_scene(scenes, caller, scene_id)
     kind = media_type(request, MEDIA_TYPES)
     check_room(request, await run_in_threadpool(scenes.usage, caller.owner), caller)
     suffix = next(suffix for suffix, name in VIDEO_TYPES.items() if name == kind)
@@ -77,7 +72,7 @@ async def put_video(
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
         await run_in_threadpool(
             scenes.replace_files,
-            scene_id,
+            scene.id,
             [file],
             kind="video",
             limit_bytes=caller.quotas.bytes,
@@ -93,12 +88,11 @@ async def put_video(
     response_description="It is gone.",
     responses=errors("not-found", "building", "disk-full"),
 )
-async def delete_video(scene_id: SceneId, caller: Writer, scenes: Scenes) -> None:
+async def delete_video(scene: WritableScene, scenes: Scenes) -> None:
     """Delete the video; frames that posing chose of it stay."""
-    scene = await find_scene(scenes, caller, scene_id)
     if not scene.has_video:
         raise not_found("video in this scene")
-    await run_in_threadpool(scenes.replace_files, scene_id, [], kind="video")
+    await run_in_threadpool(scenes.replace_files, scene.id, [], kind="video")
 
 
 @router.post(
@@ -118,37 +112,24 @@ async def delete_video(scene_id: SceneId, caller: Writer, scenes: Scenes) -> Non
     ),
 )
 async def pose(
-    response: Response,
-    scene_id: SceneId,
+    scene: WritableScene,
     caller: Writer,
     scenes: Scenes,
-    jobs: Jobs,
+    queue: QueueDep,
     settings: SettingsDep,
-    runner: Runner,
     body: Annotated[PoseRequest, Body()] = DEFAULTS,
-    idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Queue structure from motion over the uploaded photographs and video.
 
     The job's result, and `posing` of the scene, is the report; the cameras take the
     place of those that are there.
     """
-    scene = await find_scene(scenes, caller, scene_id)
-    files = await run_in_threadpool(scenes.files, scene_id)
+    files = await run_in_threadpool(scenes.files, scene.id)
     check_photographs(scene, files)
     parameters = {"pose": body.model_dump(mode="json")}
-    job, is_new = await run_in_threadpool(
-        jobs.submit,
-        caller.owner,
-        scene_id,
-        "pose",
-        parameters,
-        dedupe_key=pose_key(files, parameters),
-        idempotency_key=idempotency_key,
-        limit_queued=settings.max_job_queue,
-        limit_bytes=caller.quotas.bytes,
+    return await queue.put(
+        caller, scene, "pose", parameters, pose_key(files, parameters)
     )
-    return submitted(job, is_new, response, runner)
 
 
 def check_photographs(scene: SceneRecord, files: list[FileRecord]) -> None:
@@ -165,15 +146,3 @@ def check_photographs(scene: SceneRecord, files: list[FileRecord]) -> None:
             remedy=f"PUT /v1/scenes/{scene.id}/images/{{name}} at least "
             f"{FEWEST_PHOTOGRAPHS}, better 20 or more, or PUT …/video.",
         )
-
-
-def submitted(
-    job: JobRecord, is_new: bool, response: Response, runner: JobRunner
-) -> JobRecord:
-    """The answer: 202 and a runner that looks for it, or 200 if it was there."""
-    if is_new:
-        runner.wake()
-    else:
-        response.status_code = 200
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job

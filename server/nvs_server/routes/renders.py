@@ -21,13 +21,10 @@ from nvs_server.routes.dependencies import (
     JSON_BODY,
     BlobStore,
     MetricsDep,
-    RenderCaller,
-    SceneId,
-    Scenes,
+    RenderableScene,
     SettingsDep,
     binary,
     errors,
-    find_scene,
 )
 from nvs_server.routes.pictures import PACKINGS, Packing, Pictures
 from nvs_server.storage.blobs import Blobs
@@ -86,10 +83,8 @@ router = APIRouter(prefix="/v1/scenes", tags=["renders"], route_class=AdmittedRo
 )
 async def render(
     request: Request,
-    scene_id: SceneId,
+    scene: RenderableScene,
     body: RenderRequest,
-    caller: RenderCaller,
-    scenes: Scenes,
     pictures: PicturesDep,
     metrics: MetricsDep,
 ) -> Response:
@@ -98,7 +93,6 @@ async def render(
     A client that goes away gives up its place. `float32` is raw little-endian
     height × width × 3 in [0, 1], of the size in NVS-Height and NVS-Width.
     """
-    scene = await find_scene(scenes, caller, scene_id)
     order = await pictures.order(scene, [body.camera], body)
     (picture,) = await run_while_connected(request, pictures.render(scene, order))
     metrics.rendered(picture.timings, picture.tier, via="render")
@@ -121,10 +115,8 @@ async def render(
 )
 async def render_batch(
     request: Request,
-    scene_id: SceneId,
+    scene: RenderableScene,
     body: RendersRequest,
-    caller: RenderCaller,
-    scenes: Scenes,
     blobs: BlobStore,
     pictures: PicturesDep,
     metrics: MetricsDep,
@@ -144,7 +136,6 @@ async def render_batch(
             f"{len(body.cameras)} cameras are over the limit",
             remedy=f"Send at most {settings.max_batch_cameras} at a time.",
         )
-    scene = await find_scene(scenes, caller, scene_id)
     order = await pictures.order(scene, body.cameras, body)
 
     async def packed() -> IO[bytes]:

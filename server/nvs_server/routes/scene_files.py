@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.scenes import Input, Inputs, Scene
-from nvs_server.edge.callers import Principal
 from nvs_server.edge.connections import run_while_connected
 from nvs_server.edge.problems import not_found
 from nvs_server.jobs.materialise import work_folder
@@ -19,14 +18,13 @@ from nvs_server.routes.dependencies import (
     BackendDep,
     BlobStore,
     InspectionsDep,
-    Reader,
-    SceneId,
+    ReadableScene,
     Scenes,
+    WritableScene,
     Writer,
     binary,
     built_file,
     errors,
-    find_scene,
 )
 from nvs_server.routes.transfer import blob_response, check_room, media_type, received
 from nvs_server.storage.blobs import Blobs
@@ -65,16 +63,14 @@ NOT_MODIFIED = {"description": "The picture that If-None-Match names is still ri
 )
 async def get_file(
     request: Request,
-    scene_id: SceneId,
-    caller: Reader,
-    scenes: Scenes,
+    scene: ReadableScene,
     blobs: BlobStore,
 ) -> Response:
     """The scene file, which `nvs render` and any other server with its weights read."""
-    file = built_file(await find_scene(scenes, caller, scene_id))
+    file = built_file(scene)
     return await blob_response(
         *(request, blobs, file.sha256, file.num_bytes, SCENE_TYPE),
-        filename=f"{scene_id}.scene",
+        filename=f"{scene.id}.scene",
     )
 
 
@@ -92,7 +88,7 @@ async def get_file(
 )
 async def put_file(
     request: Request,
-    scene_id: SceneId,
+    scene: WritableScene,
     caller: Writer,
     scenes: Scenes,
     blobs: BlobStore,
@@ -100,7 +96,6 @@ async def put_file(
     inspections: InspectionsDep,
 ) -> SceneRecord:
     """Upload a scene file that weights of this service built elsewhere."""
-    scene = await find_scene(scenes, caller, scene_id)
     media_type(request, (SCENE_TYPE,))
     usage = await run_in_threadpool(scenes.usage, caller.owner)
     check_room(request, usage, caller, replaced_bytes=scene.scene_bytes)
@@ -115,7 +110,7 @@ async def put_file(
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
         return await run_in_threadpool(
             scenes.set_built,
-            scene_id,
+            scene.id,
             BuiltScene(file=found.file, inputs=inputs),
             limit_bytes=caller.quotas.bytes,
         )
@@ -131,13 +126,12 @@ Index = Annotated[int, Path(ge=0, description="Place among the inputs, from 0.")
     response_description="The inputs by index.",
     responses=errors("not-found", "not-built", "building"),
 )
-async def list_all(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Inputs:
+async def list_all(scene: ReadableScene, scenes: Scenes) -> Inputs:
     """Cameras of the inputs, in the user's world, for the images the network saw."""
-    scene = await find_scene(scenes, caller, scene_id)
     built_file(scene)
     assert scene.height is not None
     assert scene.width is not None
-    views = await run_in_threadpool(scenes.inputs, scene_id)
+    views = await run_in_threadpool(scenes.inputs, scene.id)
     return Inputs(
         items=[
             Input(
@@ -162,18 +156,17 @@ async def list_all(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Inputs:
 )
 async def picture(
     request: Request,
-    scene_id: SceneId,
+    scene: ReadableScene,
     index: Index,
-    caller: Reader,
     scenes: Scenes,
     blobs: BlobStore,
 ) -> Response:
     """An input as the network saw it; an uploaded scene file keeps thumbnails only."""
-    view = await _view(scenes, caller, scene_id, index)
+    view = await _view(scenes, scene, index)
     if view.sha256 is None:
         raise not_found(
             f"picture of input {index}: the scene file was uploaded",
-            remedy=f"GET /v1/scenes/{scene_id}/inputs/{index}/thumbnail.",
+            remedy=f"GET /v1/scenes/{scene.id}/inputs/{index}/thumbnail.",
         )
     return await _stored(request, blobs, view.sha256, "image/png")
 
@@ -188,14 +181,13 @@ async def picture(
 )
 async def thumbnail(
     request: Request,
-    scene_id: SceneId,
+    scene: ReadableScene,
     index: Index,
-    caller: Reader,
     scenes: Scenes,
     blobs: BlobStore,
 ) -> Response:
     """A small picture of an input."""
-    view = await _view(scenes, caller, scene_id, index)
+    view = await _view(scenes, scene, index)
     return await _stored(request, blobs, view.thumbnail_sha256, "image/jpeg")
 
 
@@ -209,13 +201,12 @@ async def thumbnail(
 )
 async def scene_thumbnail(
     request: Request,
-    scene_id: SceneId,
-    caller: Reader,
+    scene: ReadableScene,
     scenes: Scenes,
     blobs: BlobStore,
 ) -> Response:
     """A small picture of the first input."""
-    view = await _view(scenes, caller, scene_id, 0)
+    view = await _view(scenes, scene, 0)
     return await _stored(request, blobs, view.thumbnail_sha256, "image/jpeg")
 
 
@@ -229,27 +220,23 @@ async def scene_thumbnail(
 )
 async def held_out(
     request: Request,
-    scene_id: SceneId,
-    caller: Reader,
+    scene: ReadableScene,
     scenes: Scenes,
     blobs: BlobStore,
 ) -> Response:
     """Held-out photographs, renders, errors and nearest inputs, a row each."""
-    scene = await find_scene(scenes, caller, scene_id)
     built_file(scene)
     if scene.sheet_sha256 is None:
         raise not_found(
             "held-out view of this scene",
-            remedy=f'POST /v1/scenes/{scene_id}/build with {{"holdout": 8}}.',
+            remedy=f'POST /v1/scenes/{scene.id}/build with {{"holdout": 8}}.',
         )
     return await _stored(request, blobs, scene.sheet_sha256, "image/png")
 
 
-async def _view(
-    scenes: SceneStore, caller: Principal, scene_id: str, index: int
-) -> InputRecord:
-    built_file(await find_scene(scenes, caller, scene_id))
-    views = await run_in_threadpool(scenes.inputs, scene_id)
+async def _view(scenes: SceneStore, scene: SceneRecord, index: int) -> InputRecord:
+    built_file(scene)
+    views = await run_in_threadpool(scenes.inputs, scene.id)
     if index >= len(views):
         raise not_found(
             f"input {index}", remedy=f"The scene has the inputs 0 to {len(views) - 1}."

@@ -22,14 +22,14 @@ from nvs_server.routes.dependencies import (
     JSON_BODY,
     IdempotencyKey,
     Jobs,
+    ReadableScene,
     Reader,
     Runner,
-    SceneId,
     Scenes,
+    WritableScene,
     Writer,
     built_file,
     errors,
-    find_scene,
 )
 from nvs_server.storage.records import KEEP, SceneRecord
 
@@ -111,9 +111,9 @@ def list_page(
     response_model=Scene,
     responses=errors("not-found"),
 )
-async def get(scene_id: SceneId, caller: Reader, scenes: Scenes) -> SceneRecord:
+async def get(scene: ReadableScene) -> SceneRecord:
     """One scene."""
-    return await find_scene(scenes, caller, scene_id)
+    return scene
 
 
 @router.patch(
@@ -125,10 +125,9 @@ async def get(scene_id: SceneId, caller: Reader, scenes: Scenes) -> SceneRecord:
     responses=errors(*JSON_BODY, "not-found", "not-built", "building", "disk-full"),
 )
 async def update(
-    scene_id: SceneId, body: SceneUpdate, caller: Writer, scenes: Scenes
+    scene: WritableScene, body: SceneUpdate, caller: Writer, scenes: Scenes
 ) -> SceneRecord:
     """Change name, tags, time of deletion or up axis; fields that are absent stay."""
-    scene = await find_scene(scenes, caller, scene_id)
     given = body.model_fields_set
     if "up" in given:
         built_file(scene)
@@ -136,7 +135,7 @@ async def update(
     return await run_in_threadpool(
         scenes.update,
         caller.owner,
-        scene_id,
+        scene.id,
         name=body.name if "name" in given else None,
         tags=body.tags if "tags" in given else None,
         expires_at=body.expires_at if "expires_at" in given else KEEP,
@@ -153,15 +152,14 @@ async def update(
     responses=errors("not-found", "disk-full"),
 )
 async def delete(
-    scene_id: SceneId, caller: Writer, scenes: Scenes, jobs: Jobs, runner: Runner
+    scene: WritableScene, caller: Writer, scenes: Scenes, jobs: Jobs, runner: Runner
 ) -> None:
     """Delete a scene with its files and videos, and cancel its jobs."""
-    await find_scene(scenes, caller, scene_id)
     running, _ = await run_in_threadpool(
-        jobs.list, caller.owner, scene_id=scene_id, state="running", limit=MAX_PAGE
+        jobs.list, caller.owner, scene_id=scene.id, state="running", limit=MAX_PAGE
     )
-    if not await run_in_threadpool(scenes.delete, caller.owner, scene_id):
-        raise not_found(f"scene {scene_id!r} of yours")
+    if not await run_in_threadpool(scenes.delete, caller.owner, scene.id):
+        raise not_found(f"scene {scene.id!r} of yours")
     for job in running:
         runner.cancelled(job.id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Request
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.framing import Expectation
@@ -24,22 +24,20 @@ from nvs_server.routes.dependencies import (
     BackendDep,
     BlobStore,
     BuildChecks,
-    IdempotencyKey,
     InspectionsDep,
-    Jobs,
-    Reader,
+    QueueDep,
+    ReadableScene,
+    RenderableScene,
     RenderCaller,
-    Runner,
-    SceneId,
     Scenes,
     SettingsDep,
+    WritableScene,
     Writer,
     built_file,
     errors,
-    find_scene,
     required_model,
 )
-from nvs_server.routes.posing import check_photographs, submitted
+from nvs_server.routes.posing import check_photographs
 from nvs_server.routes.renders import PicturesDep
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import FileRecord, JobRecord
@@ -68,18 +66,15 @@ router = APIRouter(prefix="/v1/scenes")
 )
 async def build(
     request: Request,
-    response: Response,
-    scene_id: SceneId,
+    scene: WritableScene,
     caller: Writer,
     scenes: Scenes,
-    jobs: Jobs,
+    queue: QueueDep,
     blobs: BlobStore,
     backend: BackendDep,
     settings: SettingsDep,
-    runner: Runner,
     checks: BuildChecks,
     body: Annotated[BuildRequest, Body()] = DEFAULTS,
-    idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Queue one forward pass over the uploaded views.
 
@@ -89,8 +84,7 @@ async def build(
     Where the scene has no cameras and `pose` is given, they are found first: the answer
     is the job of kind `pose`, and the build follows it.
     """
-    scene = await find_scene(scenes, caller, scene_id)
-    files = await run_in_threadpool(scenes.files, scene_id)
+    files = await run_in_threadpool(scenes.files, scene.id)
     is_posed_first = body.pose is not None and not scene.has_cameras
     if is_posed_first:
         check_photographs(scene, files)
@@ -112,19 +106,14 @@ async def build(
         if expected.verdict == "hopeless":
             concern = expected.concerns[0]
             raise invalid("framing", concern.problem, remedy=concern.remedy)
-    job, is_new = await run_in_threadpool(
-        jobs.submit,
-        caller.owner,
-        scene_id,
+    return await queue.put(
+        caller,
+        scene,
         "pose" if is_posed_first else "build",
         parameters,
-        dedupe_key=key,
-        idempotency_key=idempotency_key,
-        limit_queued=settings.max_job_queue,
+        key,
         limit_per_day=caller.quotas.builds_per_day,
-        limit_bytes=caller.quotas.bytes,
     )
-    return submitted(job, is_new, response, runner)
 
 
 @router.post(
@@ -140,8 +129,7 @@ async def build(
 )
 async def expect(
     request: Request,
-    scene_id: SceneId,
-    caller: Reader,
+    scene: ReadableScene,
     scenes: Scenes,
     blobs: BlobStore,
     backend: BackendDep,
@@ -149,10 +137,10 @@ async def expect(
     body: Annotated[BuildRequest, Body()] = DEFAULTS,
 ) -> Expectation:
     """Say how a build would frame the capture, and what to expect; make nothing."""
-    check_inputs(await find_scene(scenes, caller, scene_id))
+    check_inputs(scene)
     model = await required_model(backend, body.weights)
     _check_size(body, model)
-    files = await run_in_threadpool(scenes.files, scene_id)
+    files = await run_in_threadpool(scenes.files, scene.id)
     with inspections.place():
         return await _expected(request, files, blobs, backend, body, look=True)
 
@@ -191,19 +179,14 @@ async def _expected(
     ),
 )
 async def video(
-    response: Response,
-    scene_id: SceneId,
+    scene: RenderableScene,
     body: VideoRequest,
     caller: RenderCaller,
-    scenes: Scenes,
-    jobs: Jobs,
+    queue: QueueDep,
     settings: SettingsDep,
     pictures: PicturesDep,
-    runner: Runner,
-    idempotency_key: IdempotencyKey = None,
 ) -> JobRecord:
     """Queue the rendering of a camera path; the job's result is an mp4."""
-    scene = await find_scene(scenes, caller, scene_id)
     file = built_file(scene)
     await pictures.check_size(scene, body.height, body.width)
     if body.num_frames > settings.max_video_frames:
@@ -213,18 +196,9 @@ async def video(
             remedy=f"Ask for at most {settings.max_video_frames}.",
         )
     parameters = body.model_dump(mode="json", exclude_none=True)
-    job, is_new = await run_in_threadpool(
-        jobs.submit,
-        caller.owner,
-        scene_id,
-        "video",
-        parameters,
-        dedupe_key=video_key(file.sha256, scene.up, parameters),
-        idempotency_key=idempotency_key,
-        limit_queued=settings.max_job_queue,
-        limit_bytes=caller.quotas.bytes,
+    return await queue.put(
+        caller, scene, "video", parameters, video_key(file.sha256, scene.up, parameters)
     )
-    return submitted(job, is_new, response, runner)
 
 
 def _check_size(body: BuildRequest, model: Model) -> None:

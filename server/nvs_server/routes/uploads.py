@@ -18,14 +18,13 @@ from nvs_server.routes.dependencies import (
     FILE_BODY,
     BackendDep,
     BlobStore,
-    Reader,
-    SceneId,
+    ReadableScene,
     Scenes,
     SettingsDep,
+    WritableScene,
     Writer,
     binary,
     errors,
-    find_scene,
 )
 from nvs_server.routes.transfer import (
     blob_response,
@@ -73,7 +72,7 @@ router = APIRouter(prefix="/v1/scenes", tags=["images"])
 async def put_image(
     request: Request,
     response: Response,
-    scene_id: SceneId,
+    scene: WritableScene,
     name: ImageName,
     caller: Writer,
     scenes: Scenes,
@@ -87,9 +86,8 @@ async def put_image(
     bytes again changes nothing, so that an upload can simply be repeated.
     """
     check_file_name(name, "the image name")
-    scene = await find_scene(scenes, caller, scene_id)
     declared = media_type(request, (*IMAGE_TYPES, ANY_TYPE))
-    old = await run_in_threadpool(scenes.file, scene_id, name)
+    old = await run_in_threadpool(scenes.file, scene.id, name)
     if old is None and scene.num_images >= settings.max_images:
         raise invalid(
             "name",
@@ -124,7 +122,7 @@ async def put_image(
         )
         await run_in_threadpool(blobs.put_file, body.path, body.sha256)
         is_new = await run_in_threadpool(
-            scenes.put_file, scene_id, file, limit_bytes=caller.quotas.bytes
+            scenes.put_file, scene.id, file, limit_bytes=caller.quotas.bytes
         )
     response.status_code = 201 if is_new else 200
     return ImageFile.model_validate(file)
@@ -137,10 +135,9 @@ async def put_image(
     response_description="Every image, by name.",
     responses=errors("not-found"),
 )
-async def list_images(scene_id: SceneId, caller: Reader, scenes: Scenes) -> ImageFiles:
+async def list_images(scene: ReadableScene, scenes: Scenes) -> ImageFiles:
     """Names and digests: an interrupted upload goes on with what is not here."""
-    await find_scene(scenes, caller, scene_id)
-    files = await run_in_threadpool(scenes.files, scene_id, "image")
+    files = await run_in_threadpool(scenes.files, scene.id, "image")
     return ImageFiles(items=[ImageFile.model_validate(file) for file in files])
 
 
@@ -161,17 +158,15 @@ async def list_images(scene_id: SceneId, caller: Reader, scenes: Scenes) -> Imag
 )
 async def get_image(
     request: Request,
-    scene_id: SceneId,
+    scene: ReadableScene,
     name: ImageName,
-    caller: Reader,
     scenes: Scenes,
     blobs: BlobStore,
 ) -> Response:
     """The bytes of an image as uploaded."""
-    await find_scene(scenes, caller, scene_id)
-    file = await run_in_threadpool(scenes.file, scene_id, name)
+    file = await run_in_threadpool(scenes.file, scene.id, name)
     if file is None or file.kind != "image":
-        raise _no_image(scene_id, name)
+        raise _no_image(scene.id, name)
     path = await run_in_threadpool(blobs.local_path, file.sha256)
     media = await run_in_threadpool(image_type, path)
     return await blob_response(
@@ -188,15 +183,12 @@ async def get_image(
     response_description="It is gone.",
     responses=errors("not-found", "building", "disk-full"),
 )
-async def delete_image(
-    scene_id: SceneId, name: ImageName, caller: Writer, scenes: Scenes
-) -> None:
+async def delete_image(scene: WritableScene, name: ImageName, scenes: Scenes) -> None:
     """Delete one image."""
-    await find_scene(scenes, caller, scene_id)
-    file = await run_in_threadpool(scenes.file, scene_id, name)
+    file = await run_in_threadpool(scenes.file, scene.id, name)
     if file is None or file.kind != "image":
-        raise _no_image(scene_id, name)
-    await run_in_threadpool(scenes.delete_file, scene_id, name)
+        raise _no_image(scene.id, name)
+    await run_in_threadpool(scenes.delete_file, scene.id, name)
 
 
 def _is_whole(blobs: Blobs, sha256: str) -> bool:
