@@ -83,7 +83,7 @@ class JobRunner:
         self._backend = backend
         self._metrics = metrics
         self._work = Work(scenes, blobs, backend, metrics, settings.poses_folder)
-        self._submitted = asyncio.Event()
+        self._submitted: list[asyncio.Event] = []
         self._running: dict[str, asyncio.Task[Made]] = {}
         self._slots: list[asyncio.Task[None]] = []
         self._is_stopping = False
@@ -101,7 +101,7 @@ class JobRunner:
     async def stop(self) -> None:
         """Give up what is running: those jobs are queued again, for another runner."""
         self._is_stopping = True
-        self._submitted.set()
+        self.wake()
         for work in self._running.values():
             work.cancel()
         await asyncio.gather(*self._slots)
@@ -110,7 +110,8 @@ class JobRunner:
 
     def wake(self) -> None:
         """Look into the queue now: a job was submitted."""
-        self._submitted.set()
+        for submitted in self._submitted:
+            submitted.set()
 
     def cancelled(self, job_id: str) -> None:
         """End the work of a job that was cancelled, if it runs here."""
@@ -119,8 +120,12 @@ class JobRunner:
         self.events.notify(job_id)
 
     async def _slot(self, kinds: Sequence[JobKind]) -> None:
+        submitted = (
+            asyncio.Event()
+        )  # each its own: none clears what others have not seen
+        self._submitted.append(submitted)
         while not self._is_stopping:
-            self._submitted.clear()
+            submitted.clear()
             try:
                 job = await run_in_threadpool(
                     self._jobs.claim, self.name, self._lease_seconds, kinds
@@ -134,7 +139,7 @@ class JobRunner:
                 log.exception("job not recorded; its lease will run out")
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
-                    await self._submitted.wait()
+                    await submitted.wait()
 
     async def _run(self, job: JobRecord) -> None:
         """Do a job and record how it ended."""

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -136,6 +137,37 @@ def test_a_job_starts_when_it_is_submitted(
         assert first.state == "succeeded"
         second = await gateway.ended(gateway.submit(gateway.scene()))
         assert second.state == "succeeded"
+
+    run(test)
+
+
+def test_a_job_starts_if_it_is_submitted_while_the_queue_is_looked_at(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if what does other jobs looks, finds nothing, and waits again meanwhile."""
+    monkeypatch.setattr(runner_module, "POLL_SECONDS", 1000.0)
+
+    async def test(gateway: Gateway) -> None:
+        loop, claim = asyncio.get_running_loop(), gateway.jobs.claim
+        submitted: list[JobRecord] = []
+        looked = threading.Event()
+
+        def late(worker: str, seconds: float, kinds: Collection[JobKind]) -> Any:
+            found = claim(worker, seconds, kinds)
+            if "build" in kinds and not submitted:
+                submitted.append(gateway.submit(gateway.scene(), wake=False))
+                looked.clear()
+                loop.call_soon_threadsafe(gateway.runner.wake)
+                looked.wait(10)
+            elif "pose" in kinds:
+                looked.set()
+            return found
+
+        monkeypatch.setattr(gateway.jobs, "claim", late)
+        gateway.runner.wake()
+        while not submitted:
+            await asyncio.sleep(0.01)
+        assert (await gateway.ended(submitted[0])).state == "succeeded"
 
     run(test)
 
