@@ -11,6 +11,7 @@ import { isFinal, jobText } from "../lib/jobs.js";
 import { lazyImage } from "../lib/lazy-image.js";
 import { menu } from "../lib/menus.js";
 import { guarded, notify } from "../lib/notices.js";
+import { keepUpload, storedUpload } from "../lib/session.js";
 import { sceneAddress } from "../walk/links.js";
 import { isUnframed, UNFRAMED } from "./unframed.js";
 
@@ -24,7 +25,7 @@ const STATES = {
 };
 
 /** {element, update}: `update(scene)` shows a scene, and keeps what is the same;
- * `actions` are {changed(), resume(scene)}. */
+ * `actions` are {changed(), resume(scene), isOpen(scene)}. */
 export function sceneCard(actions, models) {
   const picture = el("div", { class: "card-picture" });
   const link = el("a", { class: "card-link" });
@@ -33,6 +34,7 @@ export function sceneCard(actions, models) {
   const time = el("time");
   const size = el("p", { class: "card-size muted tabular" });
   const unframed = el("p", { class: "card-error" }, UNFRAMED);
+  const interrupted = el("p", { class: "card-note" });
   const failure = el("div");
   const build = el("div");
   const element = el(
@@ -45,6 +47,7 @@ export function sceneCard(actions, models) {
       el("div", { class: "card-title" }, el("h3", {}, link), menuPlace),
       el("p", { class: "card-meta muted tabular" }, badge, time),
       size,
+      interrupted,
       unframed,
       failure,
       build,
@@ -62,6 +65,8 @@ export function sceneCard(actions, models) {
     time.textContent = age(created);
     size.textContent = sizeText(scene);
     unframed.hidden = !isUnframed(scene, models);
+    interrupted.textContent = actions.isOpen(scene) ? "" : interruptionOf(scene);
+    interrupted.hidden = !interrupted.textContent;
     const shows = scene.num_images > 0 || state === "ready";
     renew(picture, shows && updated, () => pictureOf(scene));
     renew(failure, JSON.stringify(scene.error), () => scene.error && failureOf(scene));
@@ -101,6 +106,14 @@ const failureOf = ({ state, error }) =>
     " ",
     el("span", { class: "muted" }, error.remedy),
   );
+
+/** What to do about an upload from this device that did not end; "" if there is none. */
+function interruptionOf({ id, num_images: numImages, has_cameras: hasCameras }) {
+  const numFiles = storedUpload(id);
+  return numFiles === null || hasCameras || numImages >= numFiles
+    ? ""
+    : `The upload stopped at ${numImages} of ${count(numFiles, "file")}. Drop the same files here again: only the rest is sent.`;
+}
 
 function sizeText(scene) {
   const stored = bytes((scene.scene_bytes ?? 0) + scene.input_bytes);
@@ -142,6 +155,7 @@ function actionMenu(scene, { changed, resume }) {
     const text = `“${scene.name}”, its images and its scene file are deleted for good.`;
     if (!(await confirmed("Delete this scene?", text, "Delete"))) return;
     await api.deleteScene(scene.id);
+    keepUpload(scene.id, null);
     changed();
   });
   const download = guarded(async () => {

@@ -11,12 +11,17 @@ const REFRESH_MS = 15000;
 /** Fills the page. */
 export async function scenesPage(root, { models }) {
   const panels = el("div", { class: "panels" });
+  const open = new Set();
   let continued = null;
 
   const openPanel = (scene) => {
     const panel = new UploadPanel({ models, scene });
+    open.add(panel);
     panel.addEventListener("change", list.refresh);
-    panel.addEventListener("close", list.refresh);
+    panel.addEventListener("close", () => {
+      open.delete(panel);
+      return list.refresh();
+    });
     panels.prepend(panel.element);
     panel.element.scrollIntoView({ block: "nearest" });
     return panel;
@@ -26,6 +31,7 @@ export async function scenesPage(root, { models }) {
   };
   const list = sceneList({
     models,
+    isOpen: ({ id }) => [...open].some((panel) => panel.scene?.id === id),
     resume: (scene, isComplete) => {
       if (isComplete) openPanel(scene).resume();
       else chooseFolder(scene);

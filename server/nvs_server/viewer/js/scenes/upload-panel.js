@@ -6,6 +6,7 @@ import { patiently } from "../lib/backoff.js";
 import { button, el, fill } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
 import { guarded } from "../lib/notices.js";
+import { keepUpload } from "../lib/session.js";
 import { buildForm } from "./build-form.js";
 import { buildProgress } from "./build-progress.js";
 import { recognise, videoTypeOf } from "./capture.js";
@@ -13,9 +14,10 @@ import { fileList } from "./file-list.js";
 import { fileProgress } from "./file-progress.js";
 import { findingsList } from "./findings.js";
 import { maskChoice, maskOffer } from "./masks.js";
-import { confirmForm, failure, readyScene } from "./panel-steps.js";
+import { confirmForm, continueChoice, failure, readyScene } from "./panel-steps.js";
 import { posingReport } from "./posing-report.js";
 import { putFile } from "./transfer.js";
+import { unfinishedScene } from "./unfinished.js";
 import { Uploader } from "./uploader.js";
 
 /** Of a call that a server refuses which is there, before the user is asked. */
@@ -77,7 +79,8 @@ export class UploadPanel extends EventTarget {
     this.#step("recognise", el("p", { class: "muted" }, "Looking through the files …"));
     const found = await recognise(files);
     if (found.kind === "problem") this.#failed(found.problem, found.remedy);
-    else this.#confirm(found);
+    else if (this.scene) this.#confirm(found);
+    else await this.#guard(() => this.#lookForUnfinished(found));
   }
 
   /** Goes on with a scene whose files are all there. */
@@ -108,6 +111,28 @@ export class UploadPanel extends EventTarget {
     this.#step("failed", failure(problem, remedy, again));
   }
 
+  /** Offers the scene to which the same files were being sent, if there is one. */
+  async #lookForUnfinished(found) {
+    const { signal } = this.#abort;
+    const onLost = (detail) => this.#showLost(detail);
+    const unfinished = await patiently(() => unfinishedScene(found), { signal, onLost });
+    if (!unfinished) {
+      this.#confirm(found);
+      return;
+    }
+    const onContinue = () => {
+      this.scene = unfinished.scene;
+      return this.#guard(() => this.#send(found));
+    };
+    this.#step(
+      "confirm",
+      continueChoice(found, unfinished, {
+        onContinue,
+        onNew: () => this.#confirm(found),
+      }),
+    );
+  }
+
   #confirm(found) {
     const onSend = (name) => this.#guard(() => this.#send(found, name));
     this.#step("confirm", confirmForm(found, { scene: this.scene, onSend }));
@@ -135,6 +160,7 @@ export class UploadPanel extends EventTarget {
     });
     const line = el("div", { class: "form-actions" }, again);
     this.#step("upload", fileList(uploader), line);
+    keepUpload(this.scene.id, images.length);
     const failed = await uploader.run();
     if (failed.length > 0) {
       again.hidden = false;
@@ -143,6 +169,7 @@ export class UploadPanel extends EventTarget {
       );
       return;
     }
+    keepUpload(this.scene.id, null);
     if (!cameras) {
       await this.#guard(() => this.#pose());
       return;
