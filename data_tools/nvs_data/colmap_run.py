@@ -28,6 +28,24 @@ SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedPhoto:
+    """A photograph and the camera that it has so far."""
+
+    name: str
+    """Its file in `images`."""
+    world_from_camera: tuple[tuple[float, ...], ...]
+    """The 4×4 pose in the world as it is so far, by rows; that of the result may be
+    turned, shifted and scaled."""
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    """In pixels of the photograph."""
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """How far posing is."""
 
@@ -37,6 +55,8 @@ class Progress:
     """Photographs or pairs done."""
     total: int
     """Photographs or pairs there are."""
+    placed: tuple[PlacedPhoto, ...] = ()
+    """While photographs are placed: those of the largest model so far."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,28 +166,31 @@ class ColmapRun:
         options = colmap.IncrementalPipelineOptions()
         options.num_threads, options.random_seed = self.num_threads, SEED
         options.min_model_size = MIN_MODEL_SIZE
-        attempts = self.folder / "mapping"
-        shutil.rmtree(attempts, ignore_errors=True)
-        attempts.mkdir()
-        placed = 0
+        options.image_path = self.images  # which the points have their colours of
+        manager = colmap.ReconstructionManager()
+
+        def largest_first() -> list[Any]:
+            models = [manager.get(index) for index in range(manager.size())]
+            return sorted(
+                models, key=lambda model: model.num_reg_images(), reverse=True
+            )
 
         def advance() -> None:
-            nonlocal placed
-            placed = min(placed + 1, len(self.names))
-            self._report("mapping", placed, len(self.names))
+            placed = _placed_photos(largest_first()[0])
+            self._report("mapping", len(placed), len(self.names), placed)
 
         self._report("mapping", 0, len(self.names))
-        models = colmap.incremental_mapping(
-            self.database_path,
-            self.images,
-            attempts,
-            options=options,
-            initial_image_pair_callback=advance,
-            next_image_callback=advance,
-        )
-        shutil.rmtree(attempts)
-        found = [m for m in models.values() if m.num_reg_images() >= MIN_MODEL_SIZE]
-        found.sort(key=lambda model: model.num_reg_images(), reverse=True)
+        with self.database() as database:
+            pipeline = colmap.IncrementalPipeline(options, database, manager)
+        moments = colmap.IncrementalPipelineCallback
+        pipeline.add_callback(int(moments.INITIAL_IMAGE_PAIR_REG_CALLBACK), advance)
+        pipeline.add_callback(int(moments.NEXT_IMAGE_REG_CALLBACK), advance)
+        pipeline.run()
+        found = [
+            model
+            for model in largest_first()
+            if model.num_reg_images() >= MIN_MODEL_SIZE
+        ]
         if not found:
             return found
         sparse = self.folder / "sparse"
@@ -186,8 +209,38 @@ class ColmapRun:
         finally:
             database.close()
 
-    def _report(self, stage: Stage, done: int, total: int) -> None:
-        self.progress(Progress(stage=stage, done=done, total=total))
+    def _report(
+        self,
+        stage: Stage,
+        done: int,
+        total: int,
+        placed: tuple[PlacedPhoto, ...] = (),
+    ) -> None:
+        self.progress(Progress(stage=stage, done=done, total=total, placed=placed))
+
+
+def _placed_photos(model: Any) -> tuple[PlacedPhoto, ...]:
+    """Photographs of a model that is being made."""
+    placed: list[PlacedPhoto] = []
+    for image in model.images.values():
+        if not image.has_pose:
+            continue
+        camera = model.cameras[image.camera_id]
+        lens = camera.calibration_matrix()
+        pose = image.cam_from_world().inverse().matrix().tolist()
+        placed.append(
+            PlacedPhoto(
+                name=image.name,
+                world_from_camera=(*map(tuple, pose), (0.0, 0.0, 0.0, 1.0)),
+                fx=float(lens[0, 0]),
+                fy=float(lens[1, 1]),
+                cx=float(lens[0, 2]),
+                cy=float(lens[1, 2]),
+                height=camera.height,
+                width=camera.width,
+            )
+        )
+    return tuple(placed)
 
 
 def image_errors_px(model: Any, image: Any) -> np.ndarray:

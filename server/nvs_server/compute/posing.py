@@ -12,16 +12,19 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from nvs.api.jobs import JobStage
 from nvs.api.names import POSED_FOLDER
-from nvs.api.posing import LeftOutPhoto, Posing
+from nvs.api.cameras import PosedCamera
+from nvs.api.posing import LeftOutPhoto, PlacedPhoto, Posing, PosingSketch
 from nvs.errors import NvsError
 from nvs.files import atomic_output, file_sha256, write_text
+from nvs_data import colmap_run
 from nvs_data.colmap_run import Progress, import_pycolmap
 from nvs_data.photos import natural
 from nvs_data.posed_capture import PosedCapture, describe
@@ -37,7 +40,12 @@ MODEL_FILES = ("cameras.bin", "images.bin")
 NOTES = "posing.json"
 """Beside a model; readers of it find there what is up by gravity."""
 
-Tick = Callable[[JobStage, float], None]
+SKETCH_SECONDS = 0.5
+"""Shortest pause between two sketches of the cameras."""
+DIGITS = 4
+"""Of the numbers in a sketch, behind the point."""
+
+Tick = Callable[[JobStage, float, PosingSketch | None], None]
 
 
 def find_cameras(order: PoseOrder, num_threads: int | None, tick: Tick) -> FoundCameras:
@@ -46,16 +54,18 @@ def find_cameras(order: PoseOrder, num_threads: int | None, tick: Tick) -> Found
     Args:
         order: The photographs, and how.
         num_threads: One a core if None.
-        tick: Called with the stage and how much of it is done, in [0, 1].
+        tick: Called with the stage, how much of it is done, in [0, 1], and news of
+            the cameras, if there are any.
 
     Raises:
         DatasetError: If they cannot be posed, naming photographs as the scene does.
     """
-    tick("decode", 0.0)
+    tick("decode", 0.0, None)
     photos, posed = order.folder / "photos", order.folder / "posed"
     called = {order.video: "the video", photos: "the scene", posed / "images": "it"}
     try:
         named = _lay_out(order, photos)
+        sketcher = _Sketcher(named, tick)
         report = pose(
             photos,
             posed,
@@ -63,9 +73,9 @@ def find_cameras(order: PoseOrder, num_threads: int | None, tick: Tick) -> Found
             camera_model=order.request.camera_model,
             max_image_px=order.request.max_image_px,
             num_threads=num_threads,
-            progress=lambda at: tick(at.stage, _done(at)),
+            progress=sketcher.follow,
         )
-        tick("framing", 0.0)
+        sketcher.end(_left_out(report, named))
         capture = describe(posed)
     except NvsError as error:
         for path, name in called.items():
@@ -76,8 +86,65 @@ def find_cameras(order: PoseOrder, num_threads: int | None, tick: Tick) -> Found
     return FoundCameras(files=files, posing=_posing(report, capture, named))
 
 
-def _done(progress: Progress) -> float:
-    return progress.done / max(1, progress.total)
+class _Sketcher:
+    """Tells how far a posing is, and the cameras that it has found.
+
+    Args:
+        named: Paths of the photographs in the scene by their stems.
+        tick: Who is told.
+    """
+
+    def __init__(self, named: Mapping[str, str], tick: Tick) -> None:
+        self._named = named
+        self._tick = tick
+        self._placed: tuple[colmap_run.PlacedPhoto, ...] = ()
+        self._told_at = time.monotonic()
+        self._tell("decode", 0.0)
+
+    def follow(self, at: Progress) -> None:
+        """Take the progress of the posing."""
+        self._placed = at.placed or self._placed
+        done = at.done / max(1, at.total)
+        if at.placed and time.monotonic() - self._told_at > SKETCH_SECONDS:
+            self._tell(at.stage, done)
+        else:
+            self._tick(at.stage, done, None)
+
+    def end(self, left_out: Sequence[LeftOutPhoto]) -> None:
+        """The cameras are found, of all but some."""
+        self._tell("framing", 0.0, left_out)
+
+    def _tell(
+        self,
+        stage: JobStage,
+        fraction: float,
+        left_out: Sequence[LeftOutPhoto] = (),
+    ) -> None:
+        self._told_at = time.monotonic()
+        sketch = PosingSketch(
+            photographs=[*self._named.values()],
+            placed=[_sketched(photo, self._named) for photo in self._placed],
+            left_out=[*left_out],
+        )
+        self._tick(stage, fraction, sketch)
+
+
+def _sketched(photo: colmap_run.PlacedPhoto, named: Mapping[str, str]) -> PlacedPhoto:
+    return PlacedPhoto(
+        name=named[Path(photo.name).stem],
+        camera=PosedCamera(
+            world_from_camera=[
+                [round(number, DIGITS) for number in row]
+                for row in photo.world_from_camera
+            ],
+            fx=round(photo.fx, DIGITS),
+            fy=round(photo.fy, DIGITS),
+            cx=round(photo.cx, DIGITS),
+            cy=round(photo.cy, DIGITS),
+        ),
+        height=photo.height,
+        width=photo.width,
+    )
 
 
 def _lay_out(order: PoseOrder, photos: Path) -> dict[str, str]:
@@ -168,10 +235,7 @@ def _posing(
     report: PosingReport, capture: PosedCapture, named: Mapping[str, str]
 ) -> Posing:
     num_posed = len(report.registered)
-    left_out = [
-        LeftOutPhoto(name=named.get(Path(one.name).stem, one.name), reason=one.reason)
-        for one in (*report.dropped, *report.left_out)
-    ]
+    left_out = _left_out(report, named)
     return Posing(
         num_photographs=num_posed + len(left_out),
         num_posed=num_posed,
@@ -185,6 +249,13 @@ def _posing(
         is_turntable=capture.is_turntable,
         notes=_notes(capture, num_posed, len(left_out)),
     )
+
+
+def _left_out(report: PosingReport, named: Mapping[str, str]) -> list[LeftOutPhoto]:
+    return [
+        LeftOutPhoto(name=named.get(Path(one.name).stem, one.name), reason=one.reason)
+        for one in (*report.dropped, *report.left_out)
+    ]
 
 
 def _notes(capture: PosedCapture, num_posed: int, num_left_out: int) -> list[str]:

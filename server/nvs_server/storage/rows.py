@@ -261,7 +261,7 @@ def queue_again(row: JobRow, now: datetime) -> None:
     row.state = "queued"
     row.stage = WAITING_STAGE
     row.progress = 0.0
-    row.worker = row.lease_expires_at = row.started_at = None
+    row.worker = row.lease_expires_at = row.started_at = row.sketch = None
     note_change(row, now)
 
 
@@ -269,7 +269,7 @@ def end_job(row: JobRow, state: JobState, now: datetime) -> None:
     """Bring a job to a final state; only a success answers for later requests."""
     row.state = state
     row.finished_at = now
-    row.worker = row.lease_expires_at = None
+    row.worker = row.lease_expires_at = row.sketch = None
     if state == "succeeded":
         row.progress = 1.0
     else:

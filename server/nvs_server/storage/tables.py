@@ -257,6 +257,7 @@ class JobRow(Failable, Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     parameters: Mapped[dict[str, Any]]
+    sketch: Mapped[dict[str, Any] | None]
     dedupe_key: Mapped[str | None]
     worker: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import imageio.v2 as imageio
 import numpy as np
 import psutil
 import pytest
+import torch
 from PIL import Image
 
-from nvs.api.posing import PoseRequest
+from nvs.api.posing import PoseRequest, PosingSketch
+from nvs.cameras import Camera
 from nvs.errors import DatasetError
 from nvs.scene.datasets import read_dataset
 from nvs_server.compute.protocol import FoundCameras, PoseOrder, WorkerLost
@@ -29,6 +32,7 @@ from tests.data_tools.test_posing import (
     DOWN,
     found_errors,
     photograph,
+    pose_errors,
     walk,
     wallpaper,
     with_reading,
@@ -69,10 +73,15 @@ class Stages:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.sketches: list[PosingSketch] = []
         self.begun = {stage: threading.Event() for stage in STAGES}
 
-    def __call__(self, stage: str, fraction: float) -> None:
+    def __call__(
+        self, stage: str, fraction: float, sketch: PosingSketch | None = None, /
+    ) -> None:
         assert 0 <= fraction <= 1
+        if sketch is not None:
+            self.sketches.append(sketch)
         self.seen.append(stage)
         self.begun[stage].set()
 
@@ -111,6 +120,13 @@ def test_known_cameras_come_back(
     assert [(photo.name, photo.reason) for photo in posing.left_out] == [
         ("foreign.png", "matches no other photograph")
     ]
+    first, *_, last = stages.sketches
+    assert set(first.photographs) == set(photographs)
+    assert (first.placed, first.left_out) == ([], [])
+    assert {photo.name for photo in last.placed} == set(photographs) - {"foreign.png"}
+    assert last.left_out == posing.left_out
+    counts = [len(sketch.placed) for sketch in stages.sketches]
+    assert counts == sorted(counts)
     assert 0 < posing.reprojection_error_px < 1
     assert posing.hfov_degrees == pytest.approx(65, abs=1)
     assert not posing.is_turntable
@@ -127,6 +143,10 @@ def test_known_cameras_come_back(
         folder, lambda name: views[3 if name == "00004.jpg" else int(name[6])]
     )
     assert errors.center_relative.max() < 0.01
+    true = Camera.cat([views[int(photo.name[6])] for photo in last.placed])
+    poses = [photo.camera.world_from_camera for photo in last.placed]
+    sketched = replace(true, world_from_camera=torch.tensor(poses).double())
+    assert pose_errors(sketched, true).center_relative.max() < 0.02
     first = dataset.frames[0]
     up = np.array(dataset.world_up) @ first.camera.world_from_camera[0, :3, :3].numpy()
     known = views[int(first.name[6])].world_from_camera[0, :3, :3].numpy()

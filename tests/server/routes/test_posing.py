@@ -142,8 +142,17 @@ def test_posing_is_done_beside_builds(api: Api) -> None:
     job = pose(api, unposed(api)).json()
     api.on_loop(api.backend.begun, "mapping")
     api.built()
+    running = api.call("GET", f"/v1/jobs/{job['id']}").json()
+    sketch = running["sketch"]
+    assert (running["stage"], sketch["photographs"]) == (
+        "mapping",
+        ["a.png", "d.png", "sub/b.png"],
+    )
+    assert [photo["name"] for photo in sketch["placed"]] == ["a.png"]
     api.let_go("mapping")
-    assert api.ended(job["id"])["state"] == "succeeded"
+    ended = api.ended(job["id"])
+    assert ended["state"] == "succeeded"
+    assert ended["sketch"] is None  # the report has taken its place
 
 
 def test_why_photographs_cannot_be_posed(api: Api) -> None:

@@ -16,6 +16,7 @@ import { findingsList } from "./findings.js";
 import { maskChoice, maskOffer } from "./masks.js";
 import { confirmForm, continueChoice, failure, readyScene } from "./panel-steps.js";
 import { posingReport } from "./posing-report.js";
+import { posingView } from "./posing-view.js";
 import { putFile } from "./transfer.js";
 import { unfinishedScene } from "./unfinished.js";
 import { Uploader } from "./uploader.js";
@@ -39,6 +40,8 @@ const STEPS = {
 /** Dispatches "change" when the list of scenes may have changed, and "close". */
 export class UploadPanel extends EventTarget {
   #abort = new AbortController();
+  #sent = new Map();
+  #posing = null;
 
   /** `scene` is given where files are added to a scene that is there already. */
   constructor({ models, scene = null }) {
@@ -70,6 +73,7 @@ export class UploadPanel extends EventTarget {
 
   close() {
     this.#abort.abort();
+    this.#posing?.end();
     this.element.remove();
     this.dispatchEvent(new Event("close"));
   }
@@ -151,6 +155,7 @@ export class UploadPanel extends EventTarget {
 
   async #sendCapture({ images, cameras }) {
     const uploader = new Uploader(this.scene.id, images);
+    this.#sent = new Map(images.map(({ name, file }) => [name, file]));
     this.#abort.signal.addEventListener("abort", () => uploader.cancel());
     uploader.addEventListener("lost", ({ detail }) => this.#showLost(detail));
     uploader.addEventListener("found", () => this.#say(""));
@@ -212,12 +217,19 @@ export class UploadPanel extends EventTarget {
   async #pose() {
     this.#step("pose", el("p", { class: "muted" }, "Asking for the cameras …"));
     const job = await this.#patiently(() => api.pose(this.scene.id));
+    this.#posing?.end();
+    const view = posingView({ sceneId: this.scene.id, files: this.#sent });
+    this.#posing = view;
     const final = await this.#follow(
       "pose",
       job,
       "The server finds where each photograph was taken. You may leave this page.",
+      view,
     );
-    if (final.state === "succeeded") await this.#check(null);
+    if (final.state === "succeeded") {
+      view.finish(final.result);
+      await this.#check(null);
+    }
     else if (final.state === "cancelled")
       this.#failed("Finding the cameras was cancelled.", "What was sent is kept.", () =>
         this.resume(),
@@ -225,10 +237,13 @@ export class UploadPanel extends EventTarget {
     else this.#failed(final.error.problem, final.error.remedy, () => this.resume());
   }
 
-  /** Shows a job in a step until it ends. */
-  async #follow(step, job, text) {
-    const progress = buildProgress(job.id, { signal: this.#abort.signal });
-    this.#step(step, el("p", {}, text), progress.element);
+  /** Shows a job in a step until it ends; `view` {element, show(job)} beside it. */
+  async #follow(step, job, text, view) {
+    const progress = buildProgress(job.id, {
+      signal: this.#abort.signal,
+      onChange: view?.show,
+    });
+    this.#step(step, el("p", {}, text), progress.element, view?.element);
     this.dispatchEvent(new Event("change"));
     const final = await progress.finished;
     this.dispatchEvent(new Event("change"));
@@ -257,6 +272,7 @@ export class UploadPanel extends EventTarget {
     this.#step(
       "choose",
       this.scene.posing && posingReport(this.scene.posing),
+      this.scene.posing && this.#posing?.element,
       place,
       maskOffer(masks, () => this.#guard(() => this.#mask(masks.num_used > 0, cameras))),
       buildForm({
