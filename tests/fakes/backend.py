@@ -308,7 +308,7 @@ class FakeBackend:
         )
 
     async def pose(self, order: PoseOrder, progress: Progress) -> FoundCameras:
-        """Those called `foreign` are left out; half of the others are placed at first."""
+        """Those called `foreign` are left out; half of the rest are placed at first."""
         self.orders.append(order)
         names = [*order.photographs, *(["posed/0.png"] if order.video else [])]
         placed = [name for name in names if "foreign" not in name]

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from nvs.api.cameras import PosedCamera
 from nvs.api.jobs import JobStage
 from nvs.api.names import POSED_FOLDER
-from nvs.api.cameras import PosedCamera
 from nvs.api.posing import LeftOutPhoto, PlacedPhoto, Posing, PosingSketch
 from nvs.errors import NvsError
 from nvs.files import atomic_output, file_sha256, write_text
