@@ -7,6 +7,8 @@ import { sceneList } from "./scene-list.js";
 import { UploadPanel } from "./upload-panel.js";
 
 const REFRESH_MS = 15000;
+/** What phones offer their camera roll for. */
+const CAMERA_ROLL = "image/*,video/*";
 
 /** Fills the page. */
 export async function scenesPage(root, { models }) {
@@ -46,13 +48,22 @@ export async function scenesPage(root, { models }) {
     (files) => take(files, continued),
   );
   const files = chooser({ "aria-label": "Files to upload" }, take);
+  const chooseFiles = (accept) => () => {
+    files.accept = accept;
+    files.click();
+  };
   const zone = dropZone(
+    button("Photos or a video", {
+      icon: icon("camera"),
+      class: "primary for-touch",
+      onclick: chooseFiles(CAMERA_ROLL),
+    }),
     button("Choose folder", {
       icon: icon("folder"),
-      class: "primary",
+      class: "primary for-pointer",
       onclick: () => chooseFolder(),
     }),
-    button("Choose files", { onclick: () => files.click() }),
+    button("Choose files", { onclick: chooseFiles("") }),
     folder,
     files,
   );
@@ -90,7 +101,8 @@ const dropZone = (...choices) =>
     el(
       "div",
       { class: "drop-text" },
-      el("p", { class: "drop-title" }, "Drop a capture here"),
+      el("p", { class: "drop-title for-pointer" }, "Drop a capture here"),
+      el("p", { class: "drop-title for-touch" }, "Choose a capture"),
       el(
         "p",
         { class: "muted" },
