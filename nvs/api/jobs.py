@@ -16,11 +16,10 @@ from pydantic import (
 
 from nvs.api.framing import Convention, Framing, UpAxis
 from nvs.api.posing import PoseRequest, PosingSketch
-from nvs.api.scenes import Failure
+from nvs.api.scenes import Failure, JobKind
 from nvs.api.values import MAX_SIDE_PX, Integer, ObjectId, Schema, examples
 from nvs.errors import ConfigError
 
-JobKind = Literal["build", "video", "pose", "mask"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobStage = Literal[
     "waiting",

@@ -40,6 +40,10 @@ class PoseRequest(Schema):
     """Longer side at which features are found."""
     num_frames: Annotated[Integer, Field(ge=3, le=1024)] = 60
     """Frames that are chosen of a video, evenly spread in time; half of all at most."""
+    use_masks: bool = True
+    """Whether features count only where the masks of photographs are white: needed
+    where the thing was turned before a still room. Around one that stays the room
+    helps."""
 
 
 class LeftOutPhoto(Schema):

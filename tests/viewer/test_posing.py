@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from nvs.errors import DatasetError
+from nvs_server.compute.protocol import PoseOrder
 from tests.fakes.api import picture
 from tests.viewer.conftest import Fake
-from tests.viewer.test_scenes import FILES, step
+from tests.viewer.test_scenes import FILES, FOLDER, step
 from tests.viewer.test_uploads import upload
 
 PHOTOGRAPHS = {f"{name}.png": picture(shade) for shade, name in enumerate("abc")}
@@ -64,8 +66,11 @@ def test_posing_is_seen_as_it_goes_on(
 ) -> None:
     page = open_page(fake.url, width=width)
     fake.service.hold("mapping")
-    upload(page, PHOTOGRAPHS | {"d.png": picture(9), "foreign.png": picture(200)})
+    others = {"d.png": picture(9), "foreign.png": picture(200)}
+    upload(page, PHOTOGRAPHS | others)
     step(page, "pose")
+    card = page.locator(".card", has_text="5 images")
+    expect(card.locator(".badge")).to_have_text("finding cameras")
     now = page.locator(".stages [aria-current=step]")
     expect(now).to_have_text("mapping")
     photographs = page.locator(".photo-grid li")
@@ -147,6 +152,27 @@ def test_masks_are_made_looked_at_and_used(
     step(page, "ready")
     masks = {name for name in fake.service.backend.datasets[-1] if "mask" in name}
     assert masks == {"masks/b.png.png", "masks/c.png.png"}
+
+
+def test_masks_beside_photographs_are_sent_and_counted_apart(
+    open_page: Callable[..., Page], fake: Fake, tmp_path: Path
+) -> None:
+    folder = tmp_path / "vase"
+    (folder / "masks").mkdir(parents=True)
+    for name, data in PHOTOGRAPHS.items():
+        (folder / name).write_bytes(data)
+        (folder / "masks" / name).write_bytes(data)
+    page = open_page(fake.url)
+    page.locator(FOLDER).set_input_files(folder)
+    step(page, "confirm")
+    expect(page.locator(".upload-panel")).to_contain_text("3 photographs with 3 masks")
+    page.get_by_role("button", name="Upload").click()
+    step(page, "choose")
+    expect(page.locator(".card", has_text="vase")).to_contain_text("3 images, 3 masks")
+    (order,) = [
+        one for one in fake.service.backend.orders if isinstance(one, PoseOrder)
+    ]
+    assert set(order.masks) == {f"masks/{name}" for name in PHOTOGRAPHS}
 
 
 def test_masks_are_decided_on_after_the_page_was_left(

@@ -1,9 +1,9 @@
 """Finding the cameras of a stranger's photographs, or of frames of a video.
 
 In the folder of an order, `photos` has links to the photographs and frames, numbered in
-their order; `frames` the frames of the video; `posed` what `nvs_data.posing` writes,
-which a run that was ended leaves to the next; `result` the files for the scene, by
-their paths.
+their order; `masks` their masks, by the same numbers; `frames` the frames of the video;
+`posed` what `nvs_data.posing` writes, which a run that was ended leaves to the next;
+`result` the files for the scene, by their paths.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import filecmp
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,9 @@ from nvs.api.jobs import JobStage
 from nvs.api.names import POSED_FOLDER
 from nvs.api.posing import LeftOutPhoto, PlacedPhoto, Posing, PosingSketch
 from nvs.errors import NvsError
+from nvs.file_kinds import MASK_FOLDERS, mask_name
 from nvs.files import atomic_output, file_sha256, write_text
+from nvs.scene.image_files import ImageFiles
 from nvs_data import colmap_run
 from nvs_data.colmap_run import Progress, import_pycolmap
 from nvs_data.photos import natural
@@ -61,17 +64,20 @@ def find_cameras(order: PoseOrder, num_threads: int | None, tick: Tick) -> Found
         DatasetError: If they cannot be posed, naming photographs as the scene does.
     """
     tick("decode", 0.0, None)
+    named: dict[str, str] = {}
     photos, posed = order.folder / "photos", order.folder / "posed"
     called = {order.video: "the video", photos: "the scene", posed / "images": "it"}
     try:
         named = _lay_out(order, photos)
         sketcher = _Sketcher(named, tick)
+        _lay_out_masks(order, named)
         report = pose(
             photos,
             posed,
             matching=order.request.matching,
             camera_model=order.request.camera_model,
             max_image_px=order.request.max_image_px,
+            use_masks=order.request.use_masks,
             num_threads=num_threads,
             progress=sketcher.follow,
         )
@@ -80,6 +86,9 @@ def find_cameras(order: PoseOrder, num_threads: int | None, tick: Tick) -> Found
     except NvsError as error:
         for path, name in called.items():
             error.detail = error.detail.replace(str(path), name)
+        if error.subject is not None and Path(error.subject).parent == _masks(order):
+            masked = named[Path(error.subject).stem]
+            error.detail = f"the mask of {masked}: {error.detail}"
         error.subject = None
         raise
     files = _files_of_scene(order, report, named)
@@ -171,6 +180,33 @@ def _lay_out(order: PoseOrder, photos: Path) -> dict[str, str]:
     return named
 
 
+def _lay_out_masks(order: PoseOrder, named: Mapping[str, str]) -> None:
+    """Put the masks of photographs where posing looks for them.
+
+    Which mask is whose shows where all lie by their paths in the scene; the photographs
+    need not be there for that.
+    """
+    shutil.rmtree(_masks(order), ignore_errors=True)
+    if not order.masks:
+        return
+    with tempfile.TemporaryDirectory(dir=order.folder) as name:
+        scene = Path(name).resolve()
+        for path in (*order.photographs, *order.masks):
+            (scene / path).parent.mkdir(parents=True, exist_ok=True)
+            (scene / path).touch()
+        files = ImageFiles(scene)
+        _masks(order).mkdir()
+        for stem, path in named.items():
+            mask = path in order.photographs and files.mask(scene / path)
+            if mask:
+                source = order.masks[mask.relative_to(scene).as_posix()]
+                shutil.copyfile(source, _masks(order) / f"{stem}{mask.suffix}")
+
+
+def _masks(order: PoseOrder) -> Path:
+    return order.folder / MASK_FOLDERS[0]
+
+
 def _files_of_scene(
     order: PoseOrder, report: PosingReport, named: Mapping[str, str]
 ) -> tuple[FileRecord, ...]:
@@ -198,6 +234,9 @@ def _files_of_scene(
         if not is_as_uploaded:
             path = f"{base}{POSED_FOLDER}/{prepared.name}"
             images.append(_stored(prepared, result, path, "image"))
+            mask = report.folder / MASK_FOLDERS[0] / f"{prepared.name}.png"
+            if mask.exists():
+                images.append(_stored(mask, result, mask_name(path), "image"))
         image.name = path.removeprefix(base)
     (result / MODEL).mkdir(parents=True)
     model.write_binary(str(result / MODEL))

@@ -160,6 +160,8 @@ class PoseOrder:
     absent."""
     photographs: Mapping[str, Path]
     """Files by their paths in the scene."""
+    masks: Mapping[str, Path]
+    """Masks of photographs, by their own paths in the scene."""
     video: Path | None
     """Frames are chosen of it, beside the photographs."""
     request: PoseRequest

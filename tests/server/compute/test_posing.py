@@ -87,9 +87,8 @@ class Stages:
 
 
 def order_of(folder: Path, photographs: dict[str, Path], **values: Any) -> PoseOrder:
-    return PoseOrder(
-        folder=folder, photographs=photographs, video=None, request=REQUEST, **values
-    )
+    values = {"masks": {}, "video": None, "request": REQUEST} | values
+    return PoseOrder(folder=folder, photographs=photographs, **values)
 
 
 def dataset_of(
@@ -112,18 +111,27 @@ def test_known_cameras_come_back(
     running: Running, photographs: dict[str, Path], tmp_path: Path
 ) -> None:
     stages = Stages()
-    order = order_of(tmp_path / "order", photographs)
+    masks = {"masks/photo 3.png": 255, "masks/photo 9.png.png": 0}
+    for number, shade in enumerate(masks.values()):
+        Image.new("L", (320, 240), shade).save(tmp_path / f"{number}.png")
+    order = order_of(
+        tmp_path / "order",
+        photographs,
+        masks={path: tmp_path / f"{i}.png" for i, path in enumerate(masks)},
+    )
     found = running.run(running.backend.pose(order, stages))
     assert sorted(set(stages.seen), key=stages.seen.index) == STAGES
     posing = found.posing
-    assert (posing.num_photographs, posing.num_posed) == (11, 10)
+    assert (posing.num_photographs, posing.num_posed) == (11, 9)
     assert [(photo.name, photo.reason) for photo in posing.left_out] == [
-        ("foreign.png", "matches no other photograph")
+        ("foreign.png", "matches no other photograph"),
+        ("photo 9.png", "has only 0 features: plain or blurred"),  # all masked
     ]
     first, *_, last = stages.sketches
     assert set(first.photographs) == set(photographs)
     assert (first.placed, first.left_out) == ([], [])
-    assert {photo.name for photo in last.placed} == set(photographs) - {"foreign.png"}
+    without = {photo.name for photo in posing.left_out}
+    assert {photo.name for photo in last.placed} == set(photographs) - without
     assert last.left_out == posing.left_out
     counts = [len(sketch.placed) for sketch in stages.sketches]
     assert counts == sorted(counts)
@@ -132,12 +140,16 @@ def test_known_cameras_come_back(
     assert not posing.is_turntable
     assert 0 < posing.coverage < 1
     assert {file.path for file in found.files if file.kind == "image"} == {
-        "posed/00004.jpg"  # upright; the others are as they were uploaded
+        "posed/00004.jpg",  # upright; the others are as they were uploaded
+        "masks/posed/00004.jpg.png",
     }
     folder = dataset_of(order, found, tmp_path / "scene", photographs)
     dataset = read_dataset(folder)
     assert dataset.missing == ()
-    assert all(frame.pixels().shape == (240, 320, 3) for frame in dataset.frames)
+    shapes = {frame.name: frame.pixels().shape for frame in dataset.frames}
+    assert {shape[:2] for shape in shapes.values()} == {(240, 320)}
+    masked = [Path(name).name for name, shape in shapes.items() if shape[2] == 4]
+    assert masked == ["00004.jpg"]
     views = walk(10)
     errors = found_errors(
         folder, lambda name: views[3 if name == "00004.jpg" else int(name[6])]
@@ -225,12 +237,8 @@ def test_a_video_gives_its_cameras(running: Running, tmp_path: Path) -> None:
     with imageio.get_writer(video, fps=20, quality=9) as writer:
         for view in views:
             writer.append_data(photograph(view))
-    order = PoseOrder(
-        folder=tmp_path / "order",
-        photographs={},
-        video=video,
-        request=REQUEST.model_copy(update={"num_frames": 12}),
-    )
+    request = REQUEST.model_copy(update={"num_frames": 12})
+    order = order_of(tmp_path / "order", {}, video=video, request=request)
     found = running.run(running.backend.pose(order, lambda *_: None))
     assert found.posing.num_posed == 12
     paths = {file.path for file in found.files if file.kind == "image"}

@@ -16,6 +16,8 @@ import { sceneAddress } from "../walk/links.js";
 import { isUnframed, UNFRAMED } from "./unframed.js";
 
 const POLL_MS = 1500;
+/** What a scene whose state is "building" is at. */
+const AT_WORK = { pose: "finding cameras", mask: "cutting out" };
 const STATES = {
   empty: "no images yet",
   uploading: "not built",
@@ -60,7 +62,8 @@ export function sceneCard(actions, models) {
     link.href = sceneAddress(id);
     link.textContent = name;
     badge.className = `badge badge-${state}`;
-    badge.textContent = STATES[state];
+    badge.textContent =
+      (state === "building" && AT_WORK[scene.job_kind]) || STATES[state];
     time.dateTime = created;
     time.textContent = age(created);
     size.textContent = sizeText(scene);
@@ -117,7 +120,11 @@ function interruptionOf({ id, num_images: numImages, has_cameras: hasCameras }) 
 
 function sizeText(scene) {
   const stored = bytes((scene.scene_bytes ?? 0) + scene.input_bytes);
-  if (scene.state !== "ready") return `${count(scene.num_images, "image")}, ${stored}`;
+  if (scene.state !== "ready") {
+    const { num_images: all, num_masks: numMasks } = scene;
+    const masks = numMasks > 0 ? `, ${count(numMasks, "mask")}` : "";
+    return `${count(all - numMasks, "image")}${masks}, ${stored}`;
+  }
   return `${scene.width} × ${scene.height}, ${count(scene.num_views, "view")}, ${stored}`;
 }
 
@@ -126,7 +133,7 @@ function buildLine(scene, { changed }) {
   const bar = el("progress", {
     max: 1,
     value: 0,
-    "aria-label": `Build of ${scene.name}`,
+    "aria-label": `Work on ${scene.name}`,
   });
   const text = el("span", { class: "muted tabular" });
   const line = el("div", { class: "job-line" }, bar, text);
@@ -183,7 +190,7 @@ function actionMenu(scene, { changed, resume }) {
     items: [
       { label: "Rename", action: rename },
       scene.state === "ready" && { label: "Download the scene file", action: download },
-      scene.state === "building" && { label: "Cancel the build", action: cancel },
+      scene.state === "building" && { label: "Cancel the work", action: cancel },
       canBuild && {
         label: scene.state === "ready" ? "Build again" : "Check and build",
         action: () => resume(scene, true),

@@ -282,7 +282,7 @@ export class UploadPanel extends EventTarget {
         numImages:
           cameras?.num_frames ??
           this.scene.posing?.num_posed ??
-          this.scene.num_images - masks.num_used,
+          this.scene.num_images - this.scene.num_masks,
         onBuild: (options) =>
           this.#guard(
             () => this.#build(options),
