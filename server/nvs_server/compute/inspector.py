@@ -132,10 +132,10 @@ def _tick(
     fraction: float,
     sketch: PosingSketch | None = None,
 ) -> None:
-    news = {} if sketch is None else {"sketch": wire.to_json(sketch)}
-    pipe.send(
-        id=request["id"], event="progress", stage=stage, fraction=fraction, **news
-    )
+    told: Message = {"id": request["id"], "stage": stage, "fraction": fraction}
+    if sketch is not None:
+        told["sketch"] = wire.to_json(sketch)
+    pipe.send(event="progress", **told)
 
 
 def _is_shortage(error: Exception) -> bool:
