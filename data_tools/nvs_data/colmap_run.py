@@ -166,33 +166,39 @@ class ColmapRun:
         options = colmap.IncrementalPipelineOptions()
         options.num_threads, options.random_seed = self.num_threads, SEED
         options.min_model_size = MIN_MODEL_SIZE
-        options.image_path = self.images  # which the points have their colours of
-        manager = colmap.ReconstructionManager()
-
-        def largest_first() -> list[Any]:
-            models = [manager.get(index) for index in range(manager.size())]
-            return sorted(
-                models, key=lambda model: model.num_reg_images(), reverse=True
-            )
+        attempts, snapshots = self.folder / "mapping", self.folder / "snapshots"
+        for scratch in (attempts, snapshots):
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+        options.snapshot_path, options.snapshot_frames_freq = snapshots, 1
+        placed: tuple[PlacedPhoto, ...] = ()
 
         def advance() -> None:
-            placed = _placed_photos(largest_first()[0])
+            nonlocal placed
+            for snapshot in sorted(snapshots.iterdir())[-1:]:
+                now = _placed_photos(colmap.Reconstruction(snapshot))
+                placed = max(placed, now, key=len)
+            for snapshot in snapshots.iterdir():
+                shutil.rmtree(snapshot, ignore_errors=True)
             self._report("mapping", len(placed), len(self.names), placed)
 
         self._report("mapping", 0, len(self.names))
-        with self.database() as database:
-            pipeline = colmap.IncrementalPipeline(options, database, manager)
-        moments = colmap.IncrementalPipelineCallback
-        pipeline.add_callback(int(moments.INITIAL_IMAGE_PAIR_REG_CALLBACK), advance)
-        pipeline.add_callback(int(moments.NEXT_IMAGE_REG_CALLBACK), advance)
-        pipeline.run()
-        found = [
-            model
-            for model in largest_first()
-            if model.num_reg_images() >= MIN_MODEL_SIZE
-        ]
+        models = colmap.incremental_mapping(  # unlike a pipeline, lets threads run
+            self.database_path,
+            self.images,
+            attempts,
+            options=options,
+            initial_image_pair_callback=advance,
+            next_image_callback=advance,
+        )
+        for scratch in (attempts, snapshots):
+            shutil.rmtree(scratch)
+        found = [m for m in models.values() if m.num_reg_images() >= MIN_MODEL_SIZE]
+        found.sort(key=lambda model: model.num_reg_images(), reverse=True)
         if not found:
             return found
+        whole = _placed_photos(found[0])
+        self._report("mapping", len(whole), len(self.names), whole)
         sparse = self.folder / "sparse"
         shutil.rmtree(sparse, ignore_errors=True)
         (self.folder / "sparse.part" / "0").mkdir(parents=True, exist_ok=True)
