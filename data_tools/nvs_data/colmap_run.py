@@ -28,6 +28,24 @@ SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlacedPhoto:
+    """A photograph and the camera that it has so far."""
+
+    name: str
+    """Its file in `images`."""
+    world_from_camera: tuple[tuple[float, ...], ...]
+    """The 4×4 pose in the world as it is so far, by rows; that of the result may be
+    turned, shifted and scaled."""
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    """In pixels of the photograph."""
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """How far posing is."""
 
@@ -37,6 +55,8 @@ class Progress:
     """Photographs or pairs done."""
     total: int
     """Photographs or pairs there are."""
+    placed: tuple[PlacedPhoto, ...] = ()
+    """While photographs are placed: those of the largest model so far."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,18 +166,24 @@ class ColmapRun:
         options = colmap.IncrementalPipelineOptions()
         options.num_threads, options.random_seed = self.num_threads, SEED
         options.min_model_size = MIN_MODEL_SIZE
-        attempts = self.folder / "mapping"
-        shutil.rmtree(attempts, ignore_errors=True)
-        attempts.mkdir()
-        placed = 0
+        attempts, snapshots = self.folder / "mapping", self.folder / "snapshots"
+        for scratch in (attempts, snapshots):
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+        options.snapshot_path, options.snapshot_frames_freq = snapshots, 1
+        placed: tuple[PlacedPhoto, ...] = ()
 
         def advance() -> None:
             nonlocal placed
-            placed = min(placed + 1, len(self.names))
-            self._report("mapping", placed, len(self.names))
+            for snapshot in sorted(snapshots.iterdir())[-1:]:
+                now = _placed_photos(colmap.Reconstruction(snapshot))
+                placed = max(placed, now, key=len)
+            for snapshot in snapshots.iterdir():
+                shutil.rmtree(snapshot, ignore_errors=True)
+            self._report("mapping", len(placed), len(self.names), placed)
 
         self._report("mapping", 0, len(self.names))
-        models = colmap.incremental_mapping(
+        models = colmap.incremental_mapping(  # unlike a pipeline, lets threads run
             self.database_path,
             self.images,
             attempts,
@@ -165,11 +191,14 @@ class ColmapRun:
             initial_image_pair_callback=advance,
             next_image_callback=advance,
         )
-        shutil.rmtree(attempts)
+        for scratch in (attempts, snapshots):
+            shutil.rmtree(scratch)
         found = [m for m in models.values() if m.num_reg_images() >= MIN_MODEL_SIZE]
         found.sort(key=lambda model: model.num_reg_images(), reverse=True)
         if not found:
             return found
+        whole = _placed_photos(found[0])
+        self._report("mapping", len(whole), len(self.names), whole)
         sparse = self.folder / "sparse"
         shutil.rmtree(sparse, ignore_errors=True)
         (self.folder / "sparse.part" / "0").mkdir(parents=True, exist_ok=True)
@@ -186,8 +215,38 @@ class ColmapRun:
         finally:
             database.close()
 
-    def _report(self, stage: Stage, done: int, total: int) -> None:
-        self.progress(Progress(stage=stage, done=done, total=total))
+    def _report(
+        self,
+        stage: Stage,
+        done: int,
+        total: int,
+        placed: tuple[PlacedPhoto, ...] = (),
+    ) -> None:
+        self.progress(Progress(stage=stage, done=done, total=total, placed=placed))
+
+
+def _placed_photos(model: Any) -> tuple[PlacedPhoto, ...]:
+    """Photographs of a model that is being made."""
+    placed: list[PlacedPhoto] = []
+    for image in model.images.values():
+        if not image.has_pose:
+            continue
+        camera = model.cameras[image.camera_id]
+        lens = camera.calibration_matrix()
+        pose = image.cam_from_world().inverse().matrix().tolist()
+        placed.append(
+            PlacedPhoto(
+                name=image.name,
+                world_from_camera=(*map(tuple, pose), (0.0, 0.0, 0.0, 1.0)),
+                fx=float(lens[0, 0]),
+                fy=float(lens[1, 1]),
+                cx=float(lens[0, 2]),
+                cy=float(lens[1, 2]),
+                height=camera.height,
+                width=camera.width,
+            )
+        )
+    return tuple(placed)
 
 
 def image_errors_px(model: Any, image: Any) -> np.ndarray:

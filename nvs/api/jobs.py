@@ -15,12 +15,11 @@ from pydantic import (
 )
 
 from nvs.api.framing import Convention, Framing, UpAxis
-from nvs.api.posing import PoseRequest
-from nvs.api.scenes import Failure
+from nvs.api.posing import PoseRequest, PosingSketch
+from nvs.api.scenes import Failure, JobKind
 from nvs.api.values import MAX_SIDE_PX, Integer, ObjectId, Schema, examples
 from nvs.errors import ConfigError
 
-JobKind = Literal["build", "video", "pose", "mask"]
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobStage = Literal[
     "waiting",
@@ -187,6 +186,8 @@ class Job(Schema):
     """What was asked for."""
     error: Failure | None
     """Why it failed."""
+    sketch: PosingSketch | None = None
+    """Of a posing that runs: which photographs have a camera so far, and where."""
     result: dict[str, Any] | None
     """What came of it: `num_bytes`, `height`, `width` and more; of a build also its
     `expectation`, and `held_out` where views were; of a posing its report, and the

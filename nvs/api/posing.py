@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from nvs.api.cameras import PosedCamera
 from nvs.api.values import Integer, Schema, examples
 
 POSING_EXAMPLE: dict[str, Any] = {
@@ -39,6 +40,10 @@ class PoseRequest(Schema):
     """Longer side at which features are found."""
     num_frames: Annotated[Integer, Field(ge=3, le=1024)] = 60
     """Frames that are chosen of a video, evenly spread in time; half of all at most."""
+    use_masks: bool = True
+    """Whether features count only where the masks of photographs are white: needed
+    where the thing was turned before a still room. Around one that stays the room
+    helps."""
 
 
 class LeftOutPhoto(Schema):
@@ -48,6 +53,30 @@ class LeftOutPhoto(Schema):
     """Its path in the scene."""
     reason: str
     """Why, and so what to do about it."""
+
+
+class PlacedPhoto(Schema):
+    """A photograph and the camera that was found for it so far."""
+
+    name: str
+    """Its path in the scene; of a frame of a video, the one that it will have."""
+    camera: PosedCamera
+    """In the world as it is so far; that of the result may be turned and scaled."""
+    height: int
+    """Of the photograph, in pixels."""
+    width: int
+    """Of the photograph, in pixels."""
+
+
+class PosingSketch(Schema):
+    """What is known of the cameras while they are looked for."""
+
+    photographs: list[str]
+    """All that are to be posed, by their paths in the scene."""
+    placed: list[PlacedPhoto]
+    """Those that have a camera so far."""
+    left_out: list[LeftOutPhoto]
+    """Those that will have none, once that is known."""
 
 
 class Posing(Schema):

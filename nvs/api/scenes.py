@@ -20,6 +20,7 @@ from nvs.api.values import ObjectId, Schema, Sha256, examples
 from nvs.errors import ConfigError
 
 SceneState = Literal["empty", "uploading", "building", "ready", "failed"]
+JobKind = Literal["build", "video", "pose", "mask"]
 Name = Annotated[
     str,
     StringConstraints(
@@ -44,6 +45,7 @@ SCENE_EXAMPLE = {
     "updated_at": "2026-01-02T03:05:06Z",
     "expires_at": None,
     "num_images": 24,
+    "num_masks": 0,
     "has_cameras": True,
     "input_bytes": 1234567,
     "scene_bytes": 2583632,
@@ -57,6 +59,7 @@ SCENE_EXAMPLE = {
     "has_video": False,
     "posing": None,
     "job_id": "orugs4zanfzsa5dimuqgc3tt4a",
+    "job_kind": "build",
     "error": None,
 }
 IMAGE_EXAMPLE = {
@@ -149,7 +152,9 @@ class Scene(Schema):
     expires_at: datetime | None
     """When it will be deleted; null for never."""
     num_images: int
-    """Uploaded images."""
+    """Uploaded images, masks among them."""
+    num_masks: int = 0
+    """Those of them that are masks of others."""
     has_cameras: bool
     """Whether camera files are there, uploaded or found by posing."""
     has_video: bool = False
@@ -177,6 +182,8 @@ class Scene(Schema):
     """What came of finding its cameras; null where they were uploaded."""
     job_id: ObjectId | None
     """The latest build, posing or making of masks."""
+    job_kind: JobKind | None = None
+    """Which of these it is."""
     error: Failure | None
     """Why it failed."""
 

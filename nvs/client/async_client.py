@@ -278,6 +278,7 @@ class AsyncClient:
         camera_model: str | None = None,
         max_image_px: int | None = None,
         num_frames: int | None = None,
+        use_masks: bool | None = None,
         wait: bool = True,
         on_progress: OnJob | None = None,
     ) -> Job:
@@ -291,6 +292,7 @@ class AsyncClient:
             camera_model: PINHOLE, SIMPLE_RADIAL, RADIAL or OPENCV.
             max_image_px: Longer side at which features are found.
             num_frames: Frames that are chosen of a video.
+            use_masks: Whether features count only where masks are white.
             wait: Whether to return only when it is finished.
             on_progress: Called on every change while waiting.
 
@@ -302,6 +304,7 @@ class AsyncClient:
             camera_model=camera_model,
             max_image_px=max_image_px,
             num_frames=num_frames,
+            use_masks=use_masks,
         )
         address = scene_path(scene_id, "pose")
         return await self._start(address, body, wait, on_progress)

@@ -23,7 +23,13 @@ from nvs.api.framing import Closeness, Expectation, HeldOut
 from nvs.api.jobs import BuildRequest
 from nvs.api.masks import MaskResult, ProposedMask
 from nvs.api.names import PROPOSED_FOLDER
-from nvs.api.posing import POSING_EXAMPLE, Posing
+from nvs.api.posing import (
+    POSING_EXAMPLE,
+    LeftOutPhoto,
+    PlacedPhoto,
+    Posing,
+    PosingSketch,
+)
 from nvs.api.renders import PictureOptions
 from nvs.api.scenes import CamerasReport, Finding, Validation
 from nvs.api.stream import Timings
@@ -130,6 +136,27 @@ def input_camera(
         fy=5 / 4 * height,
         cx=width / 2,
         cy=height / 2,
+    )
+
+
+def sketch_of(
+    names: Sequence[str],
+    placed: Sequence[str],
+    left_out: Sequence[LeftOutPhoto] = (),
+) -> PosingSketch:
+    """Of a posing on the way; who is placed stands on the ring."""
+    return PosingSketch(
+        photographs=[*names],
+        placed=[
+            PlacedPhoto(
+                name=name,
+                camera=input_camera(names.index(name), len(names)),
+                height=SIDE,
+                width=SIDE,
+            )
+            for name in placed
+        ],
+        left_out=[*left_out],
     )
 
 
@@ -281,12 +308,23 @@ class FakeBackend:
         )
 
     async def pose(self, order: PoseOrder, progress: Progress) -> FoundCameras:
+        """Those called `foreign` are left out; half of the rest are placed at first."""
         self.orders.append(order)
-        for stage in ("decode", "features", "matching", "mapping", "framing"):
-            progress(stage, 1.0)
-            await self._enter(stage)
         names = [*order.photographs, *(["posed/0.png"] if order.video else [])]
-        frames = [{"file_path": name} for name in names]
+        placed = [name for name in names if "foreign" not in name]
+        left_out = [
+            LeftOutPhoto(name=name, reason="matches no other photograph")
+            for name in names
+            if name not in placed
+        ]
+        for stage in ("decode", "features", "matching"):
+            progress(stage, 1.0, sketch_of(names, []))
+            await self._enter(stage)
+        progress("mapping", 0.5, sketch_of(names, placed[: len(placed) // 2]))
+        await self._enter("mapping")
+        progress("framing", 1.0, sketch_of(names, placed, left_out))
+        await self._enter("framing")
+        frames = [{"file_path": name} for name in placed]
         content = json.dumps(frames).encode()
         made = {"opencv_cameras.json": content}
         if order.video:
@@ -311,7 +349,8 @@ class FakeBackend:
             files=tuple(files),
             posing=Posing.model_validate(
                 POSING_EXAMPLE
-                | {"num_photographs": len(names), "num_posed": len(names)}
+                | {"num_photographs": len(names), "num_posed": len(placed)}
+                | ({"left_out": left_out} if left_out else {})
             ),
         )
 

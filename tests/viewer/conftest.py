@@ -84,13 +84,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def shot() -> Callable[[Page, str], None]:
+def shot() -> Callable[..., None]:
     """Takes pictures of a page into the folder NVS_SHOTS, for people to look at."""
     folder = os.environ.get("NVS_SHOTS")
 
-    def take(page: Page, name: str) -> None:
+    def take(page: Page, name: str, *, full_page: bool = True) -> None:
         if folder:
-            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=full_page)
 
     return take
 

@@ -205,3 +205,83 @@ def test_each_step_is_said_and_keeps_the_focus_in_the_panel(
     step(page, "ready")
     expect(page.locator(".panel-head [role=status]")).to_have_text("ready")
     assert page.evaluate("() => document.activeElement.textContent") == "transforms"
+
+
+def test_an_upload_goes_on_after_a_reload_with_the_same_files(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    files = {f"{name}.png": picture(shade) for shade, name in enumerate("abcde")}
+    page = open_page(fake.url)
+    has_reloaded = False
+
+    def stall(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        if has_reloaded or name in ("a.png", "b.png"):
+            route.continue_()
+
+    page.route("**/v1/scenes/*/images/*", stall)
+    upload(page, files)
+    expect(page.locator(".file-list li[data-state=done]")).to_have_count(2)
+    expect(page.locator(".files")).to_contain_text("2 of 5 files")
+    page.reload()
+    has_reloaded = True
+    expect(page.get_by_text("stopped at 2 of 5 files")).to_be_visible()
+
+    page.locator(FILES).set_input_files(
+        [{"name": name, "mimeType": "", "buffer": data} for name, data in files.items()]
+    )
+    expect(page.locator(".upload-panel")).to_contain_text("has 2 of these 5 files")
+    page.click("text=Continue the upload")
+    step(page, "choose")
+    assert sorted(uploads(fake)) == sorted(files)  # each once, both pages together
+    expect(page.get_by_text("The upload stopped")).to_be_hidden()
+    assert len(created(fake)) == 1
+
+    page.locator(FILES).set_input_files(
+        [{"name": name, "mimeType": "", "buffer": data} for name, data in files.items()]
+    )
+    step(page, "confirm")  # that scene has its cameras: these make another one
+    expect(page.get_by_label("Name").last).to_have_value("a")
+
+
+def test_files_of_another_capture_make_a_new_scene(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    scene_id = fake.service.make(name="a")
+    fake.service.put(scene_id, "images/a.png", picture(9))
+    page = open_page(fake.url)
+    names = [*"abc", "a"]  # phones call all photographs alike
+    page.locator(FILES).set_input_files(
+        [
+            {
+                "name": f"{name}.png",
+                "mimeType": "",
+                "buffer": picture(shade) + b"x" * shade,
+            }
+            for shade, name in enumerate(names)
+        ]
+    )
+    page.get_by_role("button", name="Upload").click()
+    step(page, "choose")
+    assert len(set(uploads(fake))) == 4
+    assert len(created(fake)) == 1
+
+
+def test_the_time_left_is_that_of_the_last_seconds(
+    open_page: Callable[..., Page], fake: Fake
+) -> None:
+    page = open_page(fake.url)
+    found = page.evaluate(
+        """async () => {
+            const { TimeLeft } = await import('/viewer/js/scenes/time-left.js');
+            const left = new TimeLeft();
+            const told = [left.secondsFor(1)];
+            for (const [second, sent] of [[0, 0], [2, 200], [16, 1600], [17, 3000]]) {
+                left.note(sent, 1000 * second);
+                told.push(left.secondsFor(1000));
+            }
+            return told;
+        }"""
+    )
+    assert found[:4] == [None, None, 10, 10]
+    assert found[4] == pytest.approx(15000 / 2800)

@@ -182,6 +182,9 @@ def pose(
     count: Annotated[
         int | None, typer.Option(help="Frames that are chosen of a video.")
     ] = None,
+    masks: Annotated[
+        bool, typer.Option(help="Features only where masks of photographs are white.")
+    ] = True,
     server: connection.Server = None,
     key_file: connection.KeyFile = None,
     json: options.Json = False,
@@ -194,6 +197,7 @@ def pose(
             camera_model=camera_model,
             max_image_px=max_image_px,
             num_frames=count,
+            use_masks=None if masks else False,
             wait=False,
         )
         bars.waited(client, job)

@@ -13,6 +13,7 @@ import resource
 from pathlib import Path
 
 from nvs.api.jobs import BuildRequest, JobStage
+from nvs.api.posing import PosingSketch
 from nvs.api.system import Model
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.images import read_image
@@ -84,7 +85,9 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
         return find_cameras(
             wire.from_json(PoseOrder, request["order"]),
             settings.pose_threads,
-            lambda stage, fraction: _tick(pipe, request, stage, fraction),
+            lambda stage, fraction, sketch: _tick(
+                pipe, request, stage, fraction, sketch
+            ),
         )
     if request["op"] == "mask":
         from nvs_server.compute.masking import cut_out
@@ -122,8 +125,17 @@ def _answer(pipe: Pipe, settings: ComputeSettings, request: Message) -> object:
             raise ValueError(f"no such request: {op}")
 
 
-def _tick(pipe: Pipe, request: Message, stage: JobStage, fraction: float) -> None:
-    pipe.send(id=request["id"], event="progress", stage=stage, fraction=fraction)
+def _tick(
+    pipe: Pipe,
+    request: Message,
+    stage: JobStage,
+    fraction: float,
+    sketch: PosingSketch | None = None,
+) -> None:
+    told: Message = {"id": request["id"], "stage": stage, "fraction": fraction}
+    if sketch is not None:
+        told["sketch"] = wire.to_json(sketch)
+    pipe.send(event="progress", **told)
 
 
 def _is_shortage(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 from nvs.api.framing import Expectation
 from nvs.api.jobs import BuildRequest
+from nvs.api.posing import PosingSketch
 from nvs.api.scenes import CamerasReport, Validation
 from nvs.api.system import Model
 from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
@@ -333,4 +334,11 @@ class LocalBackend:
 
 
 def _reports(progress: Progress) -> OnEvent:
-    return lambda message, _: progress(message["stage"], message["fraction"])
+    def report(message: Message, _: bytes) -> None:
+        if "sketch" in message:
+            sketch = wire.from_json(PosingSketch, message["sketch"])
+            progress(message["stage"], message["fraction"], sketch)
+        else:
+            progress(message["stage"], message["fraction"])
+
+    return report

@@ -6,7 +6,7 @@ Nothing here knows torch: the work is done in other processes, or on other machi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,15 +15,28 @@ from nvs.api.cameras import PosedCamera
 from nvs.api.framing import Expectation, Framing
 from nvs.api.jobs import BuildRequest, JobStage
 from nvs.api.masks import MaskRequest, MaskResult
-from nvs.api.posing import PoseRequest, Posing
+from nvs.api.posing import PoseRequest, Posing, PosingSketch
 from nvs.api.renders import PictureOptions, VideoRequest
 from nvs.api.scenes import CamerasReport, Input, Validation
 from nvs.api.stream import Timings
 from nvs.api.system import CacheTier, Model, Tier, Worker
 from nvs_server.storage.records import FileRecord, SceneFile, SceneRef, VideoFile
 
-Progress = Callable[[JobStage, float], None]
-"""Called on the event loop with the stage and how much of it is done, in [0, 1]."""
+
+class Progress(Protocol):
+    """Hears, on the event loop, how far work is."""
+
+    def __call__(
+        self, stage: JobStage, fraction: float, sketch: PosingSketch | None = None, /
+    ) -> None:
+        """Take note.
+
+        Args:
+            stage: What is being done.
+            fraction: How much of it is done, in [0, 1].
+            sketch: The cameras so far, where a posing has news of them.
+        """
+        ...
 
 
 def doing(op: str) -> str:
@@ -147,6 +160,8 @@ class PoseOrder:
     absent."""
     photographs: Mapping[str, Path]
     """Files by their paths in the scene."""
+    masks: Mapping[str, Path]
+    """Masks of photographs, by their own paths in the scene."""
     video: Path | None
     """Frames are chosen of it, beside the photographs."""
     request: PoseRequest

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import JobStage
+from nvs.api.posing import PosingSketch
 from nvs_server.storage.jobs import JobStore
 from nvs_server.storage.records import JobRecord
 
@@ -37,10 +38,14 @@ class Report:
     def __init__(self) -> None:
         self.stage: JobStage = "waiting"
         self.progress = 0.0
+        self.sketch: PosingSketch | None = None
         self.stage_changed = asyncio.Event()
 
-    def __call__(self, stage: JobStage, fraction: float) -> None:
+    def __call__(
+        self, stage: JobStage, fraction: float, sketch: PosingSketch | None = None, /
+    ) -> None:
         """Note how much of a stage is done, in [0, 1]; progress never goes back."""
+        self.sketch = sketch or self.sketch
         start, end = SHARES[stage]
         done = start + min(max(fraction, 0.0), 1.0) * (end - start)
         self.progress = max(self.progress, done)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nvs.api.names import is_photograph
+from nvs.api.names import is_made_by_posing
 from nvs.api.scenes import Failure
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.errors import BlobDamaged, BlobMissing
@@ -36,11 +36,12 @@ def build_key(
 
 
 def pose_key(files: Sequence[FileRecord], parameters: Mapping[str, Any]) -> str:
-    """Equal for posings of the same photographs, video and parameters."""
+    """Equal for posings of the same photographs, masks, video and parameters."""
     listed = sorted(
         (file.path, file.sha256)
         for file in files
-        if file.kind == "video" or (file.kind == "image" and is_photograph(file.path))
+        if file.kind == "video"
+        or (file.kind == "image" and not is_made_by_posing(file.path))
     )
     return _digest(["pose", listed, parameters])
 

@@ -188,14 +188,14 @@ class JobRunner:
     ) -> None:
         """Renew the lease and report, at once at each new stage; end lost work."""
         renew_seconds = self._lease_seconds / HEARTBEATS_PER_LEASE
-        reported = (report.stage, report.progress)
+        reported = (report.stage, report.progress, report.sketch)
         renewed = time.monotonic()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(REPORT_SECONDS, renew_seconds)):
                     await report.stage_changed.wait()
             report.stage_changed.clear()
-            news = (report.stage, report.progress)
+            news = (report.stage, report.progress, report.sketch)
             if news == reported and time.monotonic() - renewed < renew_seconds:
                 continue
             try:
@@ -206,6 +206,7 @@ class JobRunner:
                     self._lease_seconds,
                     stage=news[0],
                     progress=news[1],
+                    sketch=news[2],
                 )
             except StorageError as error:
                 log.warning("no heartbeat", job_id=job.id, error=str(error))

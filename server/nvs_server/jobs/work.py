@@ -11,9 +11,10 @@ from starlette.concurrency import run_in_threadpool
 
 from nvs.api.jobs import BuildRequest
 from nvs.api.masks import MaskRequest
-from nvs.api.names import is_made_by_posing, is_photograph
+from nvs.api.names import is_made_by_posing
 from nvs.api.posing import PoseRequest
 from nvs.api.renders import VideoRequest
+from nvs.file_kinds import is_mask_name
 from nvs.files import file_sha256
 from nvs_server.compute.protocol import (
     Backend,
@@ -124,17 +125,20 @@ class Work:
         request = PoseRequest.model_validate(job.parameters["pose"])
         scene = await self._scene(job)
         files = await run_in_threadpool(self._scenes.files, scene.id)
-        photographs = [
-            file for file in files if file.kind == "image" and is_photograph(file.path)
+        to_pose = [
+            file
+            for file in files
+            if file.kind == "image" and not is_made_by_posing(file.path)
         ]
         video = next((file for file in files if file.kind == "video"), None)
         locate = self._blobs.local_path
+        places = {
+            file.path: await run_in_threadpool(locate, file.sha256) for file in to_pose
+        }
         order = PoseOrder(
             folder=self._poses_folder / job.id,
-            photographs={
-                file.path: await run_in_threadpool(locate, file.sha256)
-                for file in photographs
-            },
+            photographs={p: at for p, at in places.items() if not is_mask_name(p)},
+            masks={p: at for p, at in places.items() if is_mask_name(p)},
             video=video and await run_in_threadpool(locate, video.sha256),
             request=request,
         )

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from nvs.api import names
 from nvs.api.jobs import JobKind, JobStage
+from nvs.api.posing import PosingSketch
 from nvs.api.scenes import Failure
 from nvs_server.storage import rows
 from nvs_server.storage.database import Database
@@ -75,6 +76,7 @@ class JobLeases:
         *,
         stage: JobStage,
         progress: float,
+        sketch: PosingSketch | None = None,
     ) -> bool:
         """Renew the lease and report how far the work is.
 
@@ -84,6 +86,7 @@ class JobLeases:
             lease_seconds: How long it is safe from others from now on.
             stage: What is being done.
             progress: Fraction done, 0 to 1.
+            sketch: What a posing knows of the cameras.
 
         Returns:
             False if the job was cancelled or is another worker's: stop working on it.
@@ -94,8 +97,9 @@ class JobLeases:
                 return False
             now = self._database.now()
             row.lease_expires_at = now + timedelta(seconds=lease_seconds)
-            if (row.stage, row.progress) != (stage, progress):
-                row.stage, row.progress = stage, progress
+            sketched = sketch and sketch.model_dump(mode="json")
+            if (row.stage, row.progress, row.sketch) != (stage, progress, sketched):
+                row.stage, row.progress, row.sketch = stage, progress, sketched
                 rows.note_change(row, now)
             return True
 

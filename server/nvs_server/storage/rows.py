@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from nvs.api.jobs import JobKind, JobState
 from nvs.api.scenes import SceneState
+from nvs.file_kinds import is_mask_name
 from nvs_server.storage.errors import InvalidCursor, NotFound, QuotaExceeded, SceneBusy
 from nvs_server.storage.records import BuiltScene, FileRecord
 from nvs_server.storage.tables import FileRow, InputRow, JobRow, SceneRow
@@ -121,6 +122,12 @@ def recount(session: Session, row: SceneRow) -> None:
         kind: (count, int(size)) for kind, count, size in session.execute(by_kind)
     }
     row.num_images = counts.get("image", (0, 0))[0]
+    masks = select(FileRow.path).where(
+        FileRow.scene_id == row.id,
+        FileRow.kind == "image",
+        FileRow.path.contains("mask"),
+    )
+    row.num_masks = sum(is_mask_name(path) for path in session.scalars(masks))
     row.num_camera_files = counts.get("cameras", (0, 0))[0]
     row.num_videos = counts.get("video", (0, 0))[0]
     row.input_bytes = sum(size for _, size in counts.values())
@@ -177,7 +184,7 @@ def add_job(
     session.add(row)
     session.flush()
     if kind in CHANGING_KINDS:
-        scene.job_id = row.id
+        scene.job_id, scene.job_kind = row.id, kind
         scene.error = None
         settle(session, scene, now)
     return row
@@ -261,7 +268,7 @@ def queue_again(row: JobRow, now: datetime) -> None:
     row.state = "queued"
     row.stage = WAITING_STAGE
     row.progress = 0.0
-    row.worker = row.lease_expires_at = row.started_at = None
+    row.worker = row.lease_expires_at = row.started_at = row.sketch = None
     note_change(row, now)
 
 
@@ -269,7 +276,7 @@ def end_job(row: JobRow, state: JobState, now: datetime) -> None:
     """Bring a job to a final state; only a success answers for later requests."""
     row.state = state
     row.finished_at = now
-    row.worker = row.lease_expires_at = None
+    row.worker = row.lease_expires_at = row.sketch = None
     if state == "succeeded":
         row.progress = 1.0
     else:

@@ -150,6 +150,7 @@ class SceneRow(Failable, Base):
     updated_at: Mapped[datetime]
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
     num_images: Mapped[int]
+    num_masks: Mapped[int] = mapped_column(server_default="0")
     num_camera_files: Mapped[int]
     num_videos: Mapped[int] = mapped_column(server_default="0")
     input_bytes: Mapped[int]
@@ -166,6 +167,7 @@ class SceneRow(Failable, Base):
     posing: Mapped[dict[str, Any] | None]
     sheet_sha256: Mapped[str | None] = mapped_column(Digest)
     job_id: Mapped[str | None] = mapped_column(Identifier)
+    job_kind: Mapped[str | None] = mapped_column(Word)
     built_job_id: Mapped[str | None] = mapped_column(Identifier)
     tag_rows: Mapped[list[TagRow]] = relationship(
         order_by="TagRow.position",
@@ -257,6 +259,7 @@ class JobRow(Failable, Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     parameters: Mapped[dict[str, Any]]
+    sketch: Mapped[dict[str, Any] | None]
     dedupe_key: Mapped[str | None]
     worker: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]

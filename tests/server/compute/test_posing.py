@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import imageio.v2 as imageio
 import numpy as np
 import psutil
 import pytest
+import torch
 from PIL import Image
 
-from nvs.api.posing import PoseRequest
+from nvs.api.posing import PoseRequest, PosingSketch
+from nvs.cameras import Camera
 from nvs.errors import DatasetError
 from nvs.scene.datasets import read_dataset
 from nvs_server.compute.protocol import FoundCameras, PoseOrder, WorkerLost
@@ -29,6 +32,7 @@ from tests.data_tools.test_posing import (
     DOWN,
     found_errors,
     photograph,
+    pose_errors,
     walk,
     wallpaper,
     with_reading,
@@ -69,18 +73,22 @@ class Stages:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.sketches: list[PosingSketch] = []
         self.begun = {stage: threading.Event() for stage in STAGES}
 
-    def __call__(self, stage: str, fraction: float) -> None:
+    def __call__(
+        self, stage: str, fraction: float, sketch: PosingSketch | None = None, /
+    ) -> None:
         assert 0 <= fraction <= 1
+        if sketch is not None:
+            self.sketches.append(sketch)
         self.seen.append(stage)
         self.begun[stage].set()
 
 
 def order_of(folder: Path, photographs: dict[str, Path], **values: Any) -> PoseOrder:
-    return PoseOrder(
-        folder=folder, photographs=photographs, video=None, request=REQUEST, **values
-    )
+    values = {"masks": {}, "video": None, "request": REQUEST} | values
+    return PoseOrder(folder=folder, photographs=photographs, **values)
 
 
 def dataset_of(
@@ -103,30 +111,54 @@ def test_known_cameras_come_back(
     running: Running, photographs: dict[str, Path], tmp_path: Path
 ) -> None:
     stages = Stages()
-    order = order_of(tmp_path / "order", photographs)
+    masks = {"masks/photo 3.png": 255, "masks/photo 9.png.png": 0}
+    for number, shade in enumerate(masks.values()):
+        Image.new("L", (320, 240), shade).save(tmp_path / f"{number}.png")
+    order = order_of(
+        tmp_path / "order",
+        photographs,
+        masks={path: tmp_path / f"{i}.png" for i, path in enumerate(masks)},
+    )
     found = running.run(running.backend.pose(order, stages))
     assert sorted(set(stages.seen), key=stages.seen.index) == STAGES
     posing = found.posing
-    assert (posing.num_photographs, posing.num_posed) == (11, 10)
+    assert (posing.num_photographs, posing.num_posed) == (11, 9)
     assert [(photo.name, photo.reason) for photo in posing.left_out] == [
-        ("foreign.png", "matches no other photograph")
+        ("foreign.png", "matches no other photograph"),
+        ("photo 9.png", "has only 0 features: plain or blurred"),  # all masked
     ]
+    first, *_, last = stages.sketches
+    assert set(first.photographs) == set(photographs)
+    assert (first.placed, first.left_out) == ([], [])
+    without = {photo.name for photo in posing.left_out}
+    assert {photo.name for photo in last.placed} == set(photographs) - without
+    assert last.left_out == posing.left_out
+    counts = [len(sketch.placed) for sketch in stages.sketches]
+    assert counts == sorted(counts)
     assert 0 < posing.reprojection_error_px < 1
     assert posing.hfov_degrees == pytest.approx(65, abs=1)
     assert not posing.is_turntable
     assert 0 < posing.coverage < 1
     assert {file.path for file in found.files if file.kind == "image"} == {
-        "posed/00004.jpg"  # upright; the others are as they were uploaded
+        "posed/00004.jpg",  # upright; the others are as they were uploaded
+        "masks/posed/00004.jpg.png",
     }
     folder = dataset_of(order, found, tmp_path / "scene", photographs)
     dataset = read_dataset(folder)
     assert dataset.missing == ()
-    assert all(frame.pixels().shape == (240, 320, 3) for frame in dataset.frames)
+    shapes = {frame.name: frame.pixels().shape for frame in dataset.frames}
+    assert {shape[:2] for shape in shapes.values()} == {(240, 320)}
+    masked = [Path(name).name for name, shape in shapes.items() if shape[2] == 4]
+    assert masked == ["00004.jpg"]
     views = walk(10)
     errors = found_errors(
         folder, lambda name: views[3 if name == "00004.jpg" else int(name[6])]
     )
     assert errors.center_relative.max() < 0.01
+    true = Camera.cat([views[int(photo.name[6])] for photo in last.placed])
+    poses = [photo.camera.world_from_camera for photo in last.placed]
+    sketched = replace(true, world_from_camera=torch.tensor(poses).double())
+    assert pose_errors(sketched, true).center_relative.max() < 0.02
     first = dataset.frames[0]
     up = np.array(dataset.world_up) @ first.camera.world_from_camera[0, :3, :3].numpy()
     known = views[int(first.name[6])].world_from_camera[0, :3, :3].numpy()
@@ -205,12 +237,8 @@ def test_a_video_gives_its_cameras(running: Running, tmp_path: Path) -> None:
     with imageio.get_writer(video, fps=20, quality=9) as writer:
         for view in views:
             writer.append_data(photograph(view))
-    order = PoseOrder(
-        folder=tmp_path / "order",
-        photographs={},
-        video=video,
-        request=REQUEST.model_copy(update={"num_frames": 12}),
-    )
+    request = REQUEST.model_copy(update={"num_frames": 12})
+    order = order_of(tmp_path / "order", {}, video=video, request=request)
     found = running.run(running.backend.pose(order, lambda *_: None))
     assert found.posing.num_posed == 12
     paths = {file.path for file in found.files if file.kind == "image"}

@@ -46,10 +46,17 @@ def test_photographs_get_cameras_and_a_report(api: Api) -> None:
     assert (changes[-1]["state"], changes[-1]["result"]) == ("succeeded", report)
     (order,) = api.backend.orders
     assert set(order.photographs) == {"a.png", "sub/b.png", "d.png"}  # no mask
+    assert set(order.masks) == {"masks/c.png"}
     assert order.request.camera_model == "PINHOLE"
+    assert order.request.use_masks
     scene = api.scene(scene_id)
     assert (scene["state"], scene["has_cameras"]) == ("uploading", True)
     assert (scene["posing"], scene["job_id"]) == (report, job["id"])
+    assert (scene["job_kind"], scene["num_images"], scene["num_masks"]) == (
+        "pose",
+        4,
+        1,
+    )
     build = api.build(scene_id, json={"pose": {}}).json()
     assert build["kind"] == "build"  # there are cameras
     assert "pose" not in build["parameters"]
@@ -142,8 +149,17 @@ def test_posing_is_done_beside_builds(api: Api) -> None:
     job = pose(api, unposed(api)).json()
     api.on_loop(api.backend.begun, "mapping")
     api.built()
+    running = api.call("GET", f"/v1/jobs/{job['id']}").json()
+    sketch = running["sketch"]
+    assert (running["stage"], sketch["photographs"]) == (
+        "mapping",
+        ["a.png", "d.png", "sub/b.png"],
+    )
+    assert [photo["name"] for photo in sketch["placed"]] == ["a.png"]
     api.let_go("mapping")
-    assert api.ended(job["id"])["state"] == "succeeded"
+    ended = api.ended(job["id"])
+    assert ended["state"] == "succeeded"
+    assert ended["sketch"] is None  # the report has taken its place
 
 
 def test_why_photographs_cannot_be_posed(api: Api) -> None:

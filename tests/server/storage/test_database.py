@@ -63,6 +63,7 @@ def test_older_tables_are_brought_up_with_what_they_hold(
     for scene in (framed, unsaid):
         assert (scene.name, scene.tags, scene.state) == ("chair", ["red"], "ready")
         assert (scene.up, scene.held_out) == (None, None)
+        assert (scene.num_images, scene.num_masks, scene.job_kind) == (2, 1, "build")
     assert (framed.unframed, unsaid.unframed) == (False, None)
     assert scenes.create(OWNER, "table", idempotency_key="k").name == "table"
     with database.engine.connect() as connection:
@@ -86,14 +87,24 @@ def older_scene(connection: Connection, scene_id: str, parameters: Any) -> None:
         owner=OWNER,
         name="chair",
         state="ready",
-        num_images=1,
+        num_images=2,
         num_camera_files=1,
         input_bytes=1,
         scene_sha256="0" * 64,
         scene_bytes=1,
+        job_id=scene_id,
         built_job_id=scene_id,
         **times,
     )
+    for path in ("images/a.png", "masks/a.png"):
+        insert(
+            "scene_files",
+            scene_id=scene_id,
+            path=path,
+            kind="image",
+            sha256="0" * 64,
+            num_bytes=1,
+        )
     insert("scene_tags", scene_id=scene_id, tag="red", position=0)
     insert(
         "jobs",

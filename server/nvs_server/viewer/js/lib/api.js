@@ -98,13 +98,19 @@ export const videoPath = (id) => path("scenes", id, "video");
 export const filePath = (id) => path("scenes", id, "file");
 export const images = async (id) =>
   (await json("GET", path("scenes", id, "images"))).items;
+/** An uploaded image, if it is of a kind that browsers show. */
+export const image = async (id, name, signal) => {
+  if (!/\.(png|jpe?g|webp|avif|bmp)$/i.test(name))
+    throw new Problem({ title: "Browsers do not show such images" });
+  return blob("GET", imagePath(id, name), { signal });
+};
 /** The first uploaded photograph of a kind that browsers show. */
 export const firstImage = async (id, signal) => {
   const isShown = ({ name }) =>
     /\.(png|jpe?g|webp|avif|bmp)$/i.test(name) && !/(^|\/)masks?\//.test(name);
   const first = (await images(id)).find(isShown);
   if (!first) throw new Problem({ title: "No image of the scene can be shown" });
-  return blob("GET", imagePath(id, first.name), { signal });
+  return image(id, first.name, signal);
 };
 export const putCameras = (id, text) =>
   json("PUT", path("scenes", id, "cameras"), {

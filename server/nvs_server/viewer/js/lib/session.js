@@ -1,9 +1,11 @@
 // What a reload of the page keeps: the API key, for this tab or on this device when the
-// user says so, and the camera path of each scene, for this tab. In a frame on another
-// site's page browsers may refuse storage: then a key is kept until the page is left.
+// user says so; the camera path of each scene, for this tab; and how many files an upload
+// that was begun on this device has. In a frame on another site's page browsers may refuse
+// storage: then a key is kept until the page is left.
 
 const NAME = "nvs-key";
 const pathName = (sceneId) => `nvs-path-${sceneId}`;
+const uploadName = (sceneId) => `nvs-upload-${sceneId}`;
 
 let keptHere = null;
 
@@ -48,4 +50,17 @@ export function keepPath(sceneId, text) {
   const [tab] = storages();
   if (text === null) tab?.removeItem(pathName(sceneId));
   else tab?.setItem(pathName(sceneId), text);
+}
+
+/** How many files an upload to a scene has that did not end, or null. */
+export function storedUpload(sceneId) {
+  const num = storages()[1]?.getItem(uploadName(sceneId)) ?? null;
+  return num === null ? null : Number(num);
+}
+
+/** Keeps how many files an upload to a scene has; null once all of them are there. */
+export function keepUpload(sceneId, numFiles) {
+  const [, device] = storages();
+  if (numFiles === null) device?.removeItem(uploadName(sceneId));
+  else device?.setItem(uploadName(sceneId), numFiles);
 }

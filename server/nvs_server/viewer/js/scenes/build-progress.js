@@ -6,8 +6,9 @@ import { duration } from "../lib/format.js";
 import { followJob, jobText } from "../lib/jobs.js";
 import { guarded } from "../lib/notices.js";
 
-/** {element, finished}: `finished` resolves to the job in its final state. */
-export function buildProgress(jobId, { signal } = {}) {
+/** {element, finished}: `finished` resolves to the job in its final state; `onChange(job)`
+ * hears of each change. */
+export function buildProgress(jobId, { signal, onChange = () => {} } = {}) {
   const bar = el("progress", {
     max: 1,
     value: 0,
@@ -25,6 +26,7 @@ export function buildProgress(jobId, { signal } = {}) {
   const finished = followJob(jobId, {
     signal,
     onChange: (job) => {
+      onChange(job);
       bar.value = job.progress;
       element.dataset.state = job.state;
       text.textContent = `${Math.round(100 * job.progress)} % · ${jobText(job, duration)}`;

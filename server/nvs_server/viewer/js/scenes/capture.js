@@ -17,6 +17,8 @@ const VIDEO_TYPES = {
 };
 /** Fewer fix no path. */
 const FEWEST_PHOTOGRAPHS = 3;
+/** In the folders where masks of images are. */
+const MASK = /(^|\/)masks?\//;
 const HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db)/;
 const CAMERA_FILES = [
   [/^opencv_cameras\.json$/, "OpenCV cameras"],
@@ -55,8 +57,9 @@ export const videoTypeOf = (name) => VIDEO_TYPES[ending(name)];
  *
  * Returns {kind: "zip" | "scene" | "video", name, file} (a folder in a layout that only the server
  * reads is packed into a zip here), {kind: "capture", name, images: [{name,
- * file}], cameras: {name, layout, text}, numSkipped}, {kind: "photographs", name, images}
- * without cameras, or {kind: "problem", problem, remedy}.
+ * file}], numMasks, cameras: {name, layout, text}, numSkipped}, {kind: "photographs", name,
+ * images, numMasks} without cameras, or {kind: "problem", problem, remedy}. Masks are among
+ * the images.
  */
 export async function recognise(files) {
   const visible = files.filter(({ path }) => !HIDDEN.test(path));
@@ -73,7 +76,9 @@ export async function recognise(files) {
     if (/\.(scene|safetensors)$/i.test(path)) return { kind: "scene", name, file };
   }
   const { top, inside } = withoutTop(visible);
-  const images = inside.filter(({ path }) => IMAGE.test(path));
+  const pictures = inside.filter(({ path }) => IMAGE.test(path));
+  const masks = pictures.filter(({ path }) => MASK.test(path));
+  const images = pictures.filter(({ path }) => !MASK.test(path));
   const videos = inside.filter(({ path }) => videoTypeOf(path));
   if (images.length === 0 && videos.length === 1) {
     const [{ path, file }] = videos;
@@ -86,7 +91,7 @@ export async function recognise(files) {
     );
   }
   const found = camerasIn(inside);
-  if (!found) return withoutCameras(top, inside, images);
+  if (!found) return withoutCameras(top, inside, images, masks);
   const text = await found.file.text();
   const named = namedImages(text, found.path);
   if (named === null) {
@@ -102,7 +107,8 @@ export async function recognise(files) {
   return {
     kind: "capture",
     name: top || stem(found.path),
-    images: wanted.map(({ path, file }) => ({ name: path, file })),
+    images: asNamed([...wanted, ...masks]),
+    numMasks: masks.length,
     cameras: { name: found.path, layout: found.layout, text },
     numSkipped: images.length - wanted.length,
   };
@@ -116,14 +122,17 @@ export function descriptionOf(found) {
   if (found.kind === "video")
     return `A video, ${bytes(found.file.size)}: frames are chosen of it and their cameras found.`;
   const size = found.images.reduce((sum, image) => sum + image.file.size, 0);
+  const num = found.images.length - found.numMasks;
+  const masks = found.numMasks ? ` with ${count(found.numMasks, "mask")}` : "";
   if (found.kind === "photographs")
-    return `${count(found.images.length, "photograph")}, ${bytes(size)}, without cameras: they are found once uploaded.`;
+    return `${count(num, "photograph")}${masks}, ${bytes(size)}, without cameras: they are found once uploaded.`;
   const skipped = found.numSkipped
     ? ` ${count(found.numSkipped, "image")} without a camera stay here.`
     : "";
-  return `${count(found.images.length, "image")}, ${bytes(size)}, with ${found.cameras.layout} (${found.cameras.name}).${skipped}`;
+  return `${count(num, "image")}${masks}, ${bytes(size)}, with ${found.cameras.layout} (${found.cameras.name}).${skipped}`;
 }
 
+const asNamed = (files) => files.map(({ path, file }) => ({ name: path, file }));
 const problem = (text, remedy) => ({ kind: "problem", problem: text, remedy });
 const stem = (path) =>
   path
@@ -157,7 +166,7 @@ function camerasIn(files) {
   return candidates[0];
 }
 
-async function withoutCameras(top, files, images) {
+async function withoutCameras(top, files, images, masks) {
   if (files.some(({ path }) => OTHER_LAYOUT.test(path))) {
     const file = await zipOf(files.filter(({ path }) => !DATABASE.test(path)));
     if (file) return { kind: "zip", name: top || "dataset", file };
@@ -175,7 +184,8 @@ async function withoutCameras(top, files, images) {
   return {
     kind: "photographs",
     name: top || stem(images[0].path),
-    images: images.map(({ path, file }) => ({ name: path, file })),
+    images: asNamed([...images, ...masks]),
+    numMasks: masks.length,
   };
 }
 

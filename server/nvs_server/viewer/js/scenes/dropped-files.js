@@ -12,12 +12,22 @@ export async function filesOfDrop(dataTransfer) {
   return lists.flat();
 }
 
-/** From an <input type="file">, with or without webkitdirectory. */
-export const filesOfInput = (input) =>
-  [...input.files].map((file) => ({
+/** From an <input type="file">, with or without webkitdirectory. Phones give all
+ * photographs of a camera roll the same name: such are told apart by their times. */
+export function filesOfInput(input) {
+  const files = [...input.files].map((file) => ({
     path: file.webkitRelativePath || file.name,
     file,
   }));
+  const alike = Map.groupBy(files, ({ path }) => path);
+  return files.map(({ path, file }) => ({
+    path:
+      alike.get(path).length === 1
+        ? path
+        : path.replace(/(\.\w+)?$/, `_${file.lastModified}_${file.size}$1`),
+    file,
+  }));
+}
 
 async function walk(entry) {
   if (entry.isFile) {

@@ -1,7 +1,8 @@
 // The files of an upload, each with its own progress.
 
 import { el } from "../lib/dom.js";
-import { bytes } from "../lib/format.js";
+import { bytes, duration } from "../lib/format.js";
+import { TimeLeft } from "./time-left.js";
 
 const TEXTS = {
   waiting: "waiting",
@@ -24,12 +25,22 @@ export function fileList(uploader) {
     { class: "file-list", tabindex: "0", "aria-label": "Files" },
     [...rows.values()].map((row) => row.node),
   );
+  const timeLeft = new TimeLeft();
+  const numIn = (state) => uploader.items.filter((item) => item.state === state).length;
   const update = () => {
-    const num = uploader.items.filter((item) =>
-      ["done", "skipped"].includes(item.state),
-    ).length;
-    total.value = uploader.sentBytes;
-    text.textContent = `${num} of ${uploader.items.length} files, ${bytes(uploader.sentBytes)} of ${bytes(uploader.totalBytes)}`;
+    const { items, sentBytes, totalBytes } = uploader;
+    const skipped = items.filter((item) => item.state === "skipped");
+    timeLeft.note(sentBytes - skipped.reduce((sum, item) => sum + item.file.size, 0));
+    const seconds = sentBytes < totalBytes ? timeLeft.secondsFor(totalBytes - sentBytes) : null;
+    total.value = sentBytes;
+    text.textContent = [
+      `${numIn("done") + skipped.length} of ${items.length} files`,
+      `${bytes(sentBytes)} of ${bytes(totalBytes)}`,
+      skipped.length > 0 && `${skipped.length} were there already`,
+      seconds !== null && `about ${duration(seconds)} left`,
+    ]
+      .filter(Boolean)
+      .join(", ");
   };
   uploader.addEventListener("change", ({ detail: item }) => {
     rows.get(item).update();

@@ -1,9 +1,10 @@
 // One file on its way to the server.
 
 import { el } from "../lib/dom.js";
-import { bytes } from "../lib/format.js";
+import { bytes, duration } from "../lib/format.js";
+import { TimeLeft } from "./time-left.js";
 
-/** {content, onProgress(sentBytes)}. */
+/** {content, onProgress(sentBytes)}, which is first told of 0. */
 export function fileProgress(file) {
   const bar = el("progress", {
     max: Math.max(1, file.size),
@@ -11,11 +12,16 @@ export function fileProgress(file) {
     "aria-label": "Progress of the upload",
   });
   const text = el("span", { class: "muted tabular" });
+  let timeLeft;
   const onProgress = (sentBytes) => {
+    if (sentBytes === 0) timeLeft = new TimeLeft(); // from the beginning, or again
+    timeLeft.note(sentBytes);
+    const seconds = timeLeft.secondsFor(file.size - sentBytes);
+    const left = seconds === null ? "" : `, about ${duration(seconds)} left`;
     bar.value = sentBytes;
     text.textContent =
       sentBytes < file.size
-        ? `${bytes(sentBytes)} of ${bytes(file.size)}`
+        ? `${bytes(sentBytes)} of ${bytes(file.size)}${left}`
         : "the server reads it …";
   };
   const content = [

@@ -1,6 +1,7 @@
 // What the upload panel shows before an upload, after it, and when it cannot go on.
 
 import { button, el, field } from "../lib/dom.js";
+import { count } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { sceneAddress } from "../walk/links.js";
 import { descriptionOf } from "./capture.js";
@@ -30,6 +31,29 @@ export function confirmForm(found, { scene, onSend }) {
     ),
   );
 }
+
+/** The scene to which an upload of the same files was cut off; `onContinue()` and
+ * `onNew()` hear of what to do. */
+export const continueChoice = (found, { scene, numPresent }, { onContinue, onNew }) => [
+  el("p", {}, descriptionOf(found)),
+  el(
+    "p",
+    {},
+    numPresent === 0
+      ? `The upload of “${scene.name}” was begun and has no files yet.`
+      : `The upload of “${scene.name}” was begun: the server has ${numPresent} of these ${count(found.images.length, "file")}, which are not sent again.`,
+  ),
+  el(
+    "div",
+    { class: "form-actions" },
+    button("Continue the upload", {
+      class: "primary",
+      icon: icon("upload"),
+      onclick: onContinue,
+    }),
+    button("Make a new scene", { onclick: onNew }),
+  ),
+];
 
 /** A problem with its remedy; `again` is offered as a way to go on. */
 export const failure = (problem, remedy, again) => [

@@ -11,10 +11,13 @@ import { isFinal, jobText } from "../lib/jobs.js";
 import { lazyImage } from "../lib/lazy-image.js";
 import { menu } from "../lib/menus.js";
 import { guarded, notify } from "../lib/notices.js";
+import { keepUpload, storedUpload } from "../lib/session.js";
 import { sceneAddress } from "../walk/links.js";
 import { isUnframed, UNFRAMED } from "./unframed.js";
 
 const POLL_MS = 1500;
+/** What a scene whose state is "building" is at. */
+const AT_WORK = { pose: "finding cameras", mask: "cutting out" };
 const STATES = {
   empty: "no images yet",
   uploading: "not built",
@@ -24,7 +27,7 @@ const STATES = {
 };
 
 /** {element, update}: `update(scene)` shows a scene, and keeps what is the same;
- * `actions` are {changed(), resume(scene)}. */
+ * `actions` are {changed(), resume(scene), isOpen(scene)}. */
 export function sceneCard(actions, models) {
   const picture = el("div", { class: "card-picture" });
   const link = el("a", { class: "card-link" });
@@ -33,6 +36,7 @@ export function sceneCard(actions, models) {
   const time = el("time");
   const size = el("p", { class: "card-size muted tabular" });
   const unframed = el("p", { class: "card-error" }, UNFRAMED);
+  const interrupted = el("p", { class: "card-note" });
   const failure = el("div");
   const build = el("div");
   const element = el(
@@ -45,6 +49,7 @@ export function sceneCard(actions, models) {
       el("div", { class: "card-title" }, el("h3", {}, link), menuPlace),
       el("p", { class: "card-meta muted tabular" }, badge, time),
       size,
+      interrupted,
       unframed,
       failure,
       build,
@@ -57,11 +62,14 @@ export function sceneCard(actions, models) {
     link.href = sceneAddress(id);
     link.textContent = name;
     badge.className = `badge badge-${state}`;
-    badge.textContent = STATES[state];
+    badge.textContent =
+      (state === "building" && AT_WORK[scene.job_kind]) || STATES[state];
     time.dateTime = created;
     time.textContent = age(created);
     size.textContent = sizeText(scene);
     unframed.hidden = !isUnframed(scene, models);
+    interrupted.textContent = actions.isOpen(scene) ? "" : interruptionOf(scene);
+    interrupted.hidden = !interrupted.textContent;
     const shows = scene.num_images > 0 || state === "ready";
     renew(picture, shows && updated, () => pictureOf(scene));
     renew(failure, JSON.stringify(scene.error), () => scene.error && failureOf(scene));
@@ -102,9 +110,21 @@ const failureOf = ({ state, error }) =>
     el("span", { class: "muted" }, error.remedy),
   );
 
+/** What to do about an upload from this device that did not end; "" if there is none. */
+function interruptionOf({ id, num_images: numImages, has_cameras: hasCameras }) {
+  const numFiles = storedUpload(id);
+  return numFiles === null || hasCameras || numImages >= numFiles
+    ? ""
+    : `The upload stopped at ${numImages} of ${count(numFiles, "file")}. Drop the same files here again: only the rest is sent.`;
+}
+
 function sizeText(scene) {
   const stored = bytes((scene.scene_bytes ?? 0) + scene.input_bytes);
-  if (scene.state !== "ready") return `${count(scene.num_images, "image")}, ${stored}`;
+  if (scene.state !== "ready") {
+    const { num_images: all, num_masks: numMasks } = scene;
+    const masks = numMasks > 0 ? `, ${count(numMasks, "mask")}` : "";
+    return `${count(all - numMasks, "image")}${masks}, ${stored}`;
+  }
   return `${scene.width} × ${scene.height}, ${count(scene.num_views, "view")}, ${stored}`;
 }
 
@@ -113,7 +133,7 @@ function buildLine(scene, { changed }) {
   const bar = el("progress", {
     max: 1,
     value: 0,
-    "aria-label": `Build of ${scene.name}`,
+    "aria-label": `Work on ${scene.name}`,
   });
   const text = el("span", { class: "muted tabular" });
   const line = el("div", { class: "job-line" }, bar, text);
@@ -142,6 +162,7 @@ function actionMenu(scene, { changed, resume }) {
     const text = `“${scene.name}”, its images and its scene file are deleted for good.`;
     if (!(await confirmed("Delete this scene?", text, "Delete"))) return;
     await api.deleteScene(scene.id);
+    keepUpload(scene.id, null);
     changed();
   });
   const download = guarded(async () => {
@@ -169,7 +190,7 @@ function actionMenu(scene, { changed, resume }) {
     items: [
       { label: "Rename", action: rename },
       scene.state === "ready" && { label: "Download the scene file", action: download },
-      scene.state === "building" && { label: "Cancel the build", action: cancel },
+      scene.state === "building" && { label: "Cancel the work", action: cancel },
       canBuild && {
         label: scene.state === "ready" ? "Build again" : "Check and build",
         action: () => resume(scene, true),

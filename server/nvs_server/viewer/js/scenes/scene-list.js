@@ -6,8 +6,9 @@ import { icon } from "../lib/icons.js";
 import { stateCard } from "../states.js";
 import { sceneCard } from "./scene-card.js";
 
-/** {element, refresh}; `models` are those that are served, `resume(scene, isComplete)` goes on with a scene. */
-export function sceneList({ models, resume }) {
+/** {element, refresh}; `models` are those that are served, `resume(scene, isComplete)` goes
+ * on with a scene, `isOpen(scene)` tells whether a panel does. */
+export function sceneList({ models, resume, isOpen }) {
   const cards = new Map();
   const empty = emptyState();
   const list = el("ul", { class: "cards" });
@@ -50,7 +51,7 @@ export function sceneList({ models, resume }) {
     else list.append(empty);
     scenes.forEach((scene, index) => {
       if (!cards.has(scene.id))
-        cards.set(scene.id, sceneCard({ changed: refresh, resume }, models));
+        cards.set(scene.id, sceneCard({ changed: refresh, resume, isOpen }, models));
       const card = cards.get(scene.id);
       if (list.children[index] !== card.element)
         list.insertBefore(card.element, list.children[index] ?? null);

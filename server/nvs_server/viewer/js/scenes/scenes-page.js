@@ -7,16 +7,23 @@ import { sceneList } from "./scene-list.js";
 import { UploadPanel } from "./upload-panel.js";
 
 const REFRESH_MS = 15000;
+/** What phones offer their camera roll for. */
+const CAMERA_ROLL = "image/*,video/*";
 
 /** Fills the page. */
 export async function scenesPage(root, { models }) {
   const panels = el("div", { class: "panels" });
+  const open = new Set();
   let continued = null;
 
   const openPanel = (scene) => {
     const panel = new UploadPanel({ models, scene });
+    open.add(panel);
     panel.addEventListener("change", list.refresh);
-    panel.addEventListener("close", list.refresh);
+    panel.addEventListener("close", () => {
+      open.delete(panel);
+      return list.refresh();
+    });
     panels.prepend(panel.element);
     panel.element.scrollIntoView({ block: "nearest" });
     return panel;
@@ -26,6 +33,7 @@ export async function scenesPage(root, { models }) {
   };
   const list = sceneList({
     models,
+    isOpen: ({ id }) => [...open].some((panel) => panel.scene?.id === id),
     resume: (scene, isComplete) => {
       if (isComplete) openPanel(scene).resume();
       else chooseFolder(scene);
@@ -40,13 +48,22 @@ export async function scenesPage(root, { models }) {
     (files) => take(files, continued),
   );
   const files = chooser({ "aria-label": "Files to upload" }, take);
+  const chooseFiles = (accept) => () => {
+    files.accept = accept;
+    files.click();
+  };
   const zone = dropZone(
+    button("Photos or a video", {
+      icon: icon("camera"),
+      class: "primary for-touch",
+      onclick: chooseFiles(CAMERA_ROLL),
+    }),
     button("Choose folder", {
       icon: icon("folder"),
-      class: "primary",
+      class: "primary for-pointer",
       onclick: () => chooseFolder(),
     }),
-    button("Choose files", { onclick: () => files.click() }),
+    button("Choose files", { onclick: chooseFiles("") }),
     folder,
     files,
   );
@@ -84,7 +101,8 @@ const dropZone = (...choices) =>
     el(
       "div",
       { class: "drop-text" },
-      el("p", { class: "drop-title" }, "Drop a capture here"),
+      el("p", { class: "drop-title for-pointer" }, "Drop a capture here"),
+      el("p", { class: "drop-title for-touch" }, "Choose a capture"),
       el(
         "p",
         { class: "muted" },

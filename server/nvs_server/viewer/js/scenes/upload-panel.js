@@ -6,6 +6,7 @@ import { patiently } from "../lib/backoff.js";
 import { button, el, fill } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
 import { guarded } from "../lib/notices.js";
+import { keepUpload } from "../lib/session.js";
 import { buildForm } from "./build-form.js";
 import { buildProgress } from "./build-progress.js";
 import { recognise, videoTypeOf } from "./capture.js";
@@ -13,9 +14,11 @@ import { fileList } from "./file-list.js";
 import { fileProgress } from "./file-progress.js";
 import { findingsList } from "./findings.js";
 import { maskChoice, maskOffer } from "./masks.js";
-import { confirmForm, failure, readyScene } from "./panel-steps.js";
+import { confirmForm, continueChoice, failure, readyScene } from "./panel-steps.js";
 import { posingReport } from "./posing-report.js";
+import { posingView } from "./posing-view.js";
 import { putFile } from "./transfer.js";
+import { unfinishedScene } from "./unfinished.js";
 import { Uploader } from "./uploader.js";
 
 /** Of a call that a server refuses which is there, before the user is asked. */
@@ -37,6 +40,8 @@ const STEPS = {
 /** Dispatches "change" when the list of scenes may have changed, and "close". */
 export class UploadPanel extends EventTarget {
   #abort = new AbortController();
+  #sent = new Map();
+  #posing = null;
 
   /** `scene` is given where files are added to a scene that is there already. */
   constructor({ models, scene = null }) {
@@ -68,6 +73,7 @@ export class UploadPanel extends EventTarget {
 
   close() {
     this.#abort.abort();
+    this.#posing?.end();
     this.element.remove();
     this.dispatchEvent(new Event("close"));
   }
@@ -77,7 +83,8 @@ export class UploadPanel extends EventTarget {
     this.#step("recognise", el("p", { class: "muted" }, "Looking through the files …"));
     const found = await recognise(files);
     if (found.kind === "problem") this.#failed(found.problem, found.remedy);
-    else this.#confirm(found);
+    else if (this.scene) this.#confirm(found);
+    else await this.#guard(() => this.#lookForUnfinished(found));
   }
 
   /** Goes on with a scene whose files are all there. */
@@ -108,6 +115,28 @@ export class UploadPanel extends EventTarget {
     this.#step("failed", failure(problem, remedy, again));
   }
 
+  /** Offers the scene to which the same files were being sent, if there is one. */
+  async #lookForUnfinished(found) {
+    const { signal } = this.#abort;
+    const onLost = (detail) => this.#showLost(detail);
+    const unfinished = await patiently(() => unfinishedScene(found), { signal, onLost });
+    if (!unfinished) {
+      this.#confirm(found);
+      return;
+    }
+    const onContinue = () => {
+      this.scene = unfinished.scene;
+      return this.#guard(() => this.#send(found));
+    };
+    this.#step(
+      "confirm",
+      continueChoice(found, unfinished, {
+        onContinue,
+        onNew: () => this.#confirm(found),
+      }),
+    );
+  }
+
   #confirm(found) {
     const onSend = (name) => this.#guard(() => this.#send(found, name));
     this.#step("confirm", confirmForm(found, { scene: this.scene, onSend }));
@@ -126,6 +155,7 @@ export class UploadPanel extends EventTarget {
 
   async #sendCapture({ images, cameras }) {
     const uploader = new Uploader(this.scene.id, images);
+    this.#sent = new Map(images.map(({ name, file }) => [name, file]));
     this.#abort.signal.addEventListener("abort", () => uploader.cancel());
     uploader.addEventListener("lost", ({ detail }) => this.#showLost(detail));
     uploader.addEventListener("found", () => this.#say(""));
@@ -135,6 +165,7 @@ export class UploadPanel extends EventTarget {
     });
     const line = el("div", { class: "form-actions" }, again);
     this.#step("upload", fileList(uploader), line);
+    keepUpload(this.scene.id, images.length);
     const failed = await uploader.run();
     if (failed.length > 0) {
       again.hidden = false;
@@ -143,6 +174,7 @@ export class UploadPanel extends EventTarget {
       );
       return;
     }
+    keepUpload(this.scene.id, null);
     if (!cameras) {
       await this.#guard(() => this.#pose());
       return;
@@ -185,12 +217,19 @@ export class UploadPanel extends EventTarget {
   async #pose() {
     this.#step("pose", el("p", { class: "muted" }, "Asking for the cameras …"));
     const job = await this.#patiently(() => api.pose(this.scene.id));
+    this.#posing?.end();
+    const view = posingView({ sceneId: this.scene.id, files: this.#sent });
+    this.#posing = view;
     const final = await this.#follow(
       "pose",
       job,
       "The server finds where each photograph was taken. You may leave this page.",
+      view,
     );
-    if (final.state === "succeeded") await this.#check(null);
+    if (final.state === "succeeded") {
+      view.finish(final.result);
+      await this.#check(null);
+    }
     else if (final.state === "cancelled")
       this.#failed("Finding the cameras was cancelled.", "What was sent is kept.", () =>
         this.resume(),
@@ -198,10 +237,13 @@ export class UploadPanel extends EventTarget {
     else this.#failed(final.error.problem, final.error.remedy, () => this.resume());
   }
 
-  /** Shows a job in a step until it ends. */
-  async #follow(step, job, text) {
-    const progress = buildProgress(job.id, { signal: this.#abort.signal });
-    this.#step(step, el("p", {}, text), progress.element);
+  /** Shows a job in a step until it ends; `view` {element, show(job)} beside it. */
+  async #follow(step, job, text, view) {
+    const progress = buildProgress(job.id, {
+      signal: this.#abort.signal,
+      onChange: view?.show,
+    });
+    this.#step(step, el("p", {}, text), progress.element, view?.element);
     this.dispatchEvent(new Event("change"));
     const final = await progress.finished;
     this.dispatchEvent(new Event("change"));
@@ -230,6 +272,7 @@ export class UploadPanel extends EventTarget {
     this.#step(
       "choose",
       this.scene.posing && posingReport(this.scene.posing),
+      this.scene.posing && this.#posing?.element,
       place,
       maskOffer(masks, () => this.#guard(() => this.#mask(masks.num_used > 0, cameras))),
       buildForm({
@@ -239,7 +282,7 @@ export class UploadPanel extends EventTarget {
         numImages:
           cameras?.num_frames ??
           this.scene.posing?.num_posed ??
-          this.scene.num_images - masks.num_used,
+          this.scene.num_images - this.scene.num_masks,
         onBuild: (options) =>
           this.#guard(
             () => this.#build(options),

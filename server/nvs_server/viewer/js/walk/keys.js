@@ -57,6 +57,16 @@ export class HeldKeys {
     this.#held.set(event.code, name);
   }
 
+  /** Holds a walking key down, by its code, as if it were pressed. */
+  press(code) {
+    if (this.enabled) this.#held.set(code, code);
+  }
+
+  /** Lets it go. */
+  release(code) {
+    this.#held.delete(code);
+  }
+
   /** Called before each picture; `seconds` since the last call. */
   update(seconds) {
     if (this.#held.size === 0) return;

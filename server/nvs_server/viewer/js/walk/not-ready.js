@@ -74,7 +74,7 @@ function chosen(place, scene, models) {
           : `${scene.name} is not built yet`,
         text: hasFailed
           ? scene.error?.problem
-          : `It has ${count(scene.num_images, "image")}${scene.has_cameras ? "" : " and no cameras"}.`,
+          : `It has ${count(scene.num_images - scene.num_masks, "image")}${scene.has_cameras ? "" : " and no cameras"}.`,
         remedy: hasFailed
           ? scene.error?.remedy
           : canBuild
@@ -85,7 +85,7 @@ function chosen(place, scene, models) {
           buildForm({
             sceneId: scene.id,
             models,
-            numImages: scene.num_images,
+            numImages: scene.num_images - scene.num_masks,
             onBuild,
             label: hasFailed ? "Build again" : "Build",
           }),

@@ -27,6 +27,7 @@ const POINTER = [
   ["drag", "turn (fly mode: look around)"],
   ["right drag, two fingers", "shift"],
   ["wheel, pinch", "closer, away"],
+  ["arrows on the picture", "walk, on touch screens"],
   ["click a camera", "fly to that input camera"],
 ];
 

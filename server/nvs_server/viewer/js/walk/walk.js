@@ -21,6 +21,7 @@ import { Painter } from "./painter.js";
 import { copyText, snapshot } from "./share.js";
 import { Stage } from "./stage.js";
 import { FrameStream } from "./stream.js";
+import { walkPad } from "./walk-pad.js";
 import { walkShortcuts } from "./walk-shortcuts.js";
 
 /** One scene on one page. */
@@ -184,7 +185,7 @@ export class Walk {
     view.addEventListener("change", ({ detail }) => {
       if (detail.source !== "flight") this.compare.close();
     });
-    this.stage.frame.append(this.compare.element);
+    this.stage.frame.append(walkPad(this.motion.keys), this.compare.element);
     this.timeline = new Timeline({ view, scene, getSize: () => this.size });
     this.timeline.addEventListener("change", () => this.#drawPath());
   }
