@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import secrets
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
@@ -72,8 +73,8 @@ class RayWorker:
         self._num_restarts = 0
         """Of lives before the one of the last news."""
         self._ready = asyncio.Event()
-        self._open: set[Any] = set()
-        """Ray's references of requests in flight."""
+        self._open: dict[str, Any] = {}
+        """Requests in flight and Ray's references to what they give."""
         self._is_stopped = False
         self._polling: asyncio.Task[None] | None = None
 
@@ -91,8 +92,8 @@ class RayWorker:
         self._is_stopped = True
         self.let_go()
         self._ready.set()  # nobody need wait any longer
-        for reference in self._open:
-            ray.cancel(reference)
+        for request in self._open:
+            self._cancel(request)
 
     def let_go(self) -> None:
         """Give it no more work; what is in flight goes on."""
@@ -136,7 +137,7 @@ class RayWorker:
         """See `AnyWorker`."""
         if not self.is_ready:
             raise self._lost("is being restarted")
-        with self._flight(self._actor.render.remote(order)) as reference:
+        with self._flight(self._actor.render, order) as reference:
             return self._ended(await reference)
 
     async def job(self, op: str, order: Message, on_event: OnEvent) -> Any:
@@ -157,7 +158,7 @@ class RayWorker:
                 for field in OUTPUTS
                 if order.get(field)
             }
-            flight = self._flight(streaming.remote(op, order, *contents))
+            flight = self._flight(streaming, op, order, *contents)
             async for reference in stack.enter_context(flight):
                 message, blob = await reference
                 match message["event"]:
@@ -171,14 +172,19 @@ class RayWorker:
         raise self._lost("died")
 
     @contextmanager
-    def _flight(self, reference: Any) -> Generator[Any]:
+    def _flight(self, method: Any, *arguments: Any) -> Generator[Any]:
         """A request in flight: cancelled there if it is given up here.
+
+        Args:
+            method: Of the actor; what it gives is yielded, as Ray's reference.
+            arguments: Of the method, after the request's name.
 
         Raises:
             BackendError: If the replica stumbles.
             WorkerLost: If it dies, or is stopped.
         """
-        self._open.add(reference)
+        request = secrets.token_hex(8)
+        reference = self._open[request] = method.remote(request, *arguments)
         try:
             yield reference
         except RayTaskError as error:
@@ -190,10 +196,19 @@ class RayWorker:
             self._ready.clear()
             raise self._lost("is stopped" if self._is_stopped else "died") from error
         except BaseException:
-            ray.cancel(reference)
+            self._cancel(request)
             raise
         finally:
-            self._open.discard(reference)
+            del self._open[request]
+
+    def _cancel(self, request: str) -> None:
+        """Give up a request.
+
+        Ray cancels what waits to begin and what runs, but of what is just beginning it
+        asks again after two seconds; the replica is told at once.
+        """
+        self._actor.cancel.remote(request)
+        ray.cancel(self._open[request])
 
     def _ended(self, message: Message) -> Any:
         """The value of a result; raises what an error says."""
