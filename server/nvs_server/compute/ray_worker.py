@@ -8,6 +8,7 @@ import json
 import secrets
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,18 @@ POLL_SECONDS = 1.0
 """Between two looks at a replica: so soon a new one is used, and a lost one again."""
 SILENT_SECONDS = 20.0
 """A replica that says nothing for so long is given no more work until it does."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A request in flight."""
+
+    reference: Any
+    """Ray's, to what it gives."""
+    task: asyncio.Task[Any]
+    """Waits for it."""
+    is_lost: bool = False
+    """Whether nothing will come of it any more."""
 
 
 class RayWorker:
@@ -73,15 +86,14 @@ class RayWorker:
         self._num_restarts = 0
         """Of lives before the one of the last news."""
         self._ready = asyncio.Event()
-        self._open: dict[str, Any] = {}
-        """Requests in flight and Ray's references to what they give."""
+        self._open: dict[str, _Flight] = {}
+        """Requests in flight."""
         self._is_stopped = False
         self._polling: asyncio.Task[None] | None = None
 
     async def start(self) -> Message:
         """See `AnyWorker`."""
-        self._actor = await asyncio.to_thread(self._find)
-        self._polling = asyncio.create_task(self._poll())
+        await self.join()
         try:
             return self._ended(await self._actor.start.remote())
         except RayError as error:
@@ -94,6 +106,18 @@ class RayWorker:
         self._ready.set()  # nobody need wait any longer
         for request in self._open:
             self._cancel(request)
+
+    async def join(self) -> None:
+        """Find the replica, or have it made, in the cluster of this process."""
+        self._actor = await asyncio.to_thread(self._find)
+        self._polling = asyncio.create_task(self._poll())
+
+    def leave(self) -> None:
+        """Forget the cluster: what is in flight fails, until `join` nothing begins."""
+        self.let_go()
+        for flight in self._open.values():
+            flight.is_lost = True
+            flight.task.cancel()
 
     def let_go(self) -> None:
         """Give it no more work; what is in flight goes on."""
@@ -183,10 +207,12 @@ class RayWorker:
             BackendError: If the replica stumbles.
             WorkerLost: If it dies, or is stopped.
         """
-        request = secrets.token_hex(8)
-        reference = self._open[request] = method.remote(request, *arguments)
+        request, task = secrets.token_hex(8), asyncio.current_task()
+        assert task is not None, "requests are made by tasks"
+        flight = _Flight(method.remote(request, *arguments), task)
+        self._open[request] = flight
         try:
-            yield reference
+            yield flight.reference
         except RayTaskError as error:
             raise BackendError(
                 f"the replica failed inside ({type(error.cause).__name__})",
@@ -195,7 +221,10 @@ class RayWorker:
         except RayError as error:
             self._ready.clear()
             raise self._lost("is stopped" if self._is_stopped else "died") from error
-        except BaseException:
+        except BaseException as error:
+            if flight.is_lost:
+                task.uncancel()
+                raise self._lost("cannot be reached") from error
             self._cancel(request)
             raise
         finally:
@@ -208,7 +237,7 @@ class RayWorker:
         asks again after two seconds; the replica is told at once.
         """
         self._actor.cancel.remote(request)
-        ray.cancel(self._open[request])
+        ray.cancel(self._open[request].reference)
 
     def _ended(self, message: Message) -> Any:
         """The value of a result; raises what an error says."""

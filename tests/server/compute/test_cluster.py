@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import threading
 import time
 from collections import Counter
@@ -38,6 +39,7 @@ class FakeReplica:
 
     def __init__(self, settings: Any, devices: list[str], rank: int) -> None:
         self.rank, self.num_calls, self.is_held = rank, 0, True
+        self.is_ready = True
         self.made.append(self)
 
     async def start(self) -> dict[str, Any]:
@@ -57,6 +59,25 @@ class FakeReplica:
     def let_go(self) -> None:
         self.is_held = False
 
+    async def join(self) -> None:
+        self.is_ready = True
+
+    def leave(self) -> None:
+        self.is_ready = False
+
+    async def job(self, *_: Any) -> str:
+        return "done"
+
+
+class FakeContext:
+    """What Ray says of the cluster that this process is in."""
+
+    gcs_address = "192.0.2.1:6379"
+
+
+async def connected(_: Any) -> None:
+    """In place of joining a cluster."""
+
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -67,7 +88,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(FakeReplica, "made", [], raising=False)
     monkeypatch.setattr(cluster, "RayWorker", FakeReplica)
     monkeypatch.setattr(cluster, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(cluster.RayBackend, "_connect", lambda self: None)
+    monkeypatch.setattr(cluster.RayBackend, "_connect", connected)
     return cluster
 
 
@@ -93,7 +114,8 @@ def test_replicas_follow_the_queue_between_the_bounds(cluster: Any) -> None:
         assert await held_after(1000) == [0, 1, 2, 3]
         assert await held_after(0) == [0, 1]
         assert backend.status().num_workers == 4
-        backend._scaling.cancel()
+        for task in backend._keeping:
+            task.cancel()
 
     asyncio.run(scenario())
 
@@ -103,7 +125,68 @@ def test_all_workers_of_the_cluster_are_alike() -> None:
     from nvs_server.compute.cluster import RayBackend
 
     with pytest.raises(ConfigError, match="all workers of the cluster are alike"):
-        RayBackend(ClusterSettings(devices=("cpu", "cpu")))._connect()
+        asyncio.run(
+            RayBackend(ClusterSettings(devices=("cpu", "cpu")))._start_workers()
+        )
+
+
+def test_a_head_that_does_not_listen_is_refused_at_once() -> None:
+    pytest.importorskip("ray")
+    from nvs_server.compute.cluster import RayBackend
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        backend = RayBackend(ClusterSettings(ray_address=address))
+        with pytest.raises(ConfigError, match=f"cannot join .*{address}.* listens"):
+            asyncio.run(backend._start_workers())
+
+
+def test_a_cluster_without_its_head_is_left_and_joined_again(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs wait for it; a head that is back before its replicas died is no loss."""
+    is_here, log = True, list[str]()
+
+    async def listens(_: str) -> bool:
+        await asyncio.sleep(0)
+        return is_here
+
+    async def join(_: Any) -> None:
+        log.append("join")
+
+    monkeypatch.setattr(cluster, "_listens", listens)
+    monkeypatch.setattr(cluster, "AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(cluster.RayBackend, "_join", join)
+    monkeypatch.setattr(cluster.ray, "shutdown", lambda: log.append("leave"))
+    monkeypatch.setattr(cluster.ray, "get_runtime_context", FakeContext)
+
+    async def scenario() -> None:
+        nonlocal is_here
+        backend = cluster.RayBackend(ClusterSettings())
+        backend._has_connected = True
+        await backend._start_workers()
+        (replica,) = FakeReplica.made
+        is_here = False
+        await asyncio.sleep(0.01)
+        is_here = True
+        await asyncio.sleep(0.1)
+        assert log == []
+        is_here = False
+        await asyncio.sleep(0.2)
+        assert log == ["leave"]
+        assert not replica.is_ready
+        job = asyncio.create_task(backend._job(replica, "build", {}, print))
+        await asyncio.sleep(0.01)
+        assert not job.done()
+        is_here = True
+        assert await asyncio.wait_for(job, 5) == "done"
+        assert log == ["leave", "join"]
+        assert replica.is_ready
+        for task in backend._keeping:
+            task.cancel()
+
+    asyncio.run(scenario())
 
 
 def replicas_and_workers(cluster_pid: int) -> list[psutil.Process]:
