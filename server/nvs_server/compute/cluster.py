@@ -56,8 +56,8 @@ class RayBackend(LocalBackend):
         self._devices: list[str] = []
         self._starting: set[asyncio.Task[Message]] = set()
         self._keeping: list[asyncio.Task[None]] = []
-        self._head = ""
-        """Its `host:port`."""
+        self._head = self._node = ""
+        """Where the cluster's head and this machine's raylet listen, `host:port`."""
         self._is_member = asyncio.Event()
         self._has_connected = False
 
@@ -117,7 +117,7 @@ class RayBackend(LocalBackend):
         if not ray.is_initialized():
             await self._join()
             self._has_connected = True
-        self._head = ray.get_runtime_context().gcs_address
+        self._locate()
         has_gpus = ray.cluster_resources().get("GPU", 0) > 0
         worker = (*self.settings.devices, "cuda" if has_gpus else "cpu")[0]
         names = devices_of(worker)
@@ -151,11 +151,18 @@ class RayBackend(LocalBackend):
                 remedy="Check NVS_RAY_ADDRESS, and `ray status` on this machine.",
             ) from error
 
+    def _locate(self) -> None:
+        context = ray.get_runtime_context()
+        self._head, own = context.gcs_address, context.get_node_id()
+        (node,) = (one for one in ray.nodes() if one["NodeID"] == own)
+        self._node = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+
     async def _keep_membership(self) -> None:
-        """Join again whenever the head was lost, for ever.
+        """Join again whenever the head or this machine's raylet was lost, for ever.
 
         A head that comes back without its memory knows nobody; one that has it finds
-        the replicas as they were.
+        the replicas as they were. A raylet does not come back, and Ray soon ends the
+        processes that were joined to it.
         """
         clock = asyncio.get_running_loop().time
         missed: float | None = None
@@ -168,12 +175,15 @@ class RayBackend(LocalBackend):
                 missed = None
             elif not is_here and missed is None:
                 missed = clock()
-            if missed is not None and (is_here or clock() - missed > AWAY_SECONDS):
+            is_lost = missed is not None and (
+                is_here or clock() - missed > AWAY_SECONDS
+            )
+            if is_lost or not await _listens(self._node):
                 await self._join_again()
                 missed = None
 
     async def _join_again(self) -> None:
-        log.warning("the cluster has lost its head; left", head=self._head)
+        log.warning("lost the cluster; left", head=self._head, node=self._node)
         self._is_member.clear()
         for task in self._starting:
             task.cancel()
@@ -193,7 +203,7 @@ class RayBackend(LocalBackend):
                 log.warning("not in the cluster yet", error=str(error))
             else:
                 self._is_member.set()
-        self._head = ray.get_runtime_context().gcs_address
+        self._locate()
         log.info("in the cluster again", head=self._head)
 
     def _add(self) -> None:

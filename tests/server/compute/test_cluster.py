@@ -69,12 +69,6 @@ class FakeReplica:
         return "done"
 
 
-class FakeContext:
-    """What Ray says of the cluster that this process is in."""
-
-    gcs_address = "192.0.2.1:6379"
-
-
 async def connected(_: Any) -> None:
     """In place of joining a cluster."""
 
@@ -146,25 +140,31 @@ def test_a_cluster_without_its_head_is_left_and_joined_again(
     cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jobs wait for it; a head that is back before its replicas died is no loss."""
-    is_here, log = True, list[str]()
+    is_here, has_node, log = True, True, list[str]()
 
-    async def listens(_: str) -> bool:
+    async def listens(address: str) -> bool:
         await asyncio.sleep(0)
-        return is_here
+        return {"head": is_here, "node": has_node}[address]
 
     async def join(_: Any) -> None:
+        nonlocal has_node
+        has_node = True
         log.append("join")
+
+    def locate(backend: Any) -> None:
+        backend._head, backend._node = "head", "node"
 
     monkeypatch.setattr(cluster, "_listens", listens)
     monkeypatch.setattr(cluster, "AWAY_SECONDS", 0.05)
     monkeypatch.setattr(cluster.RayBackend, "_join", join)
     monkeypatch.setattr(cluster.ray, "shutdown", lambda: log.append("leave"))
-    monkeypatch.setattr(cluster.ray, "get_runtime_context", FakeContext)
+    monkeypatch.setattr(cluster.RayBackend, "_locate", locate)
 
     async def scenario() -> None:
-        nonlocal is_here
+        nonlocal is_here, has_node
         backend = cluster.RayBackend(ClusterSettings())
         backend._has_connected = True
+        backend._locate()
         await backend._start_workers()
         (replica,) = FakeReplica.made
         is_here = False
@@ -183,6 +183,9 @@ def test_a_cluster_without_its_head_is_left_and_joined_again(
         assert await asyncio.wait_for(job, 5) == "done"
         assert log == ["leave", "join"]
         assert replica.is_ready
+        has_node = False
+        await asyncio.sleep(0.1)
+        assert log == ["leave", "join"] * 2
         for task in backend._keeping:
             task.cancel()
 
