@@ -38,7 +38,7 @@ from trials.load.report import Outcome, quantile
 DECK = ("replica", "replica", "both replicas", "member", "member", "node", "head")
 """Kinds in these shares; each seven kills have them all."""
 NUM_CLIENTS = 4
-PAUSE_SECONDS = (0.0, 8.0)
+PAUSE_SECONDS = (0.0, 4.0)
 """Between a recovery and the next kill: at times not all is back."""
 SUPERVISOR_SECONDS = 1.0
 """Before what ended is started again."""

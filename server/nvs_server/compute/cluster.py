@@ -9,9 +9,11 @@ of the cluster: it leaves, and joins again once there is one.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ray
@@ -60,6 +62,9 @@ class RayBackend(LocalBackend):
         """Where the cluster's head and this machine's raylet listen, `host:port`."""
         self._is_member = asyncio.Event()
         self._has_connected = False
+        self._joining = ThreadPoolExecutor(1, thread_name_prefix="ray")
+        """Joins, and does nothing else: Ray numbers what a thread puts, beginning anew
+        in each that has joined, and ends the process when a number comes twice."""
 
     async def stop(self) -> None:
         """See `Backend`."""
@@ -68,6 +73,7 @@ class RayBackend(LocalBackend):
         await super().stop()
         if self._has_connected:
             await asyncio.to_thread(ray.shutdown)
+        self._joining.shutdown(wait=False)
 
     async def _start_workers(self) -> Message:
         await self._connect()
@@ -137,7 +143,7 @@ class RayBackend(LocalBackend):
         try:
             if ":" in address and not await _listens(address):
                 raise ConnectionError("nobody listens there")
-            await asyncio.to_thread(
+            init = functools.partial(
                 ray.init,
                 address=address,
                 namespace=NAMESPACE,
@@ -145,6 +151,7 @@ class RayBackend(LocalBackend):
                 logging_level=logging.ERROR,
                 include_dashboard=False if address == "local" else None,
             )
+            await asyncio.get_running_loop().run_in_executor(self._joining, init)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"cannot join the Ray cluster {address!r}: {error}",
