@@ -14,7 +14,7 @@ from pathlib import Path
 from nvs.api.renders import PictureOptions
 from nvs.files import file_sha256
 from nvs_server.compute.local import LocalBackend
-from nvs_server.compute.protocol import Picture, RenderOrder
+from nvs_server.compute.orders import Picture, RenderOrder
 from nvs_server.settings import ClusterSettings
 from nvs_server.storage.blobs import Blobs
 from nvs_server.storage.records import SceneRef

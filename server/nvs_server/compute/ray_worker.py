@@ -21,14 +21,9 @@ from nvs.errors import DatasetError
 from nvs.files import atomic_output
 from nvs_server.compute import wire
 from nvs_server.compute.child import OnEvent
+from nvs_server.compute.orders import Picture, RenderOrder
 from nvs_server.compute.processes import READY_SECONDS, Counts
-from nvs_server.compute.protocol import (
-    BackendError,
-    ChildStatus,
-    Picture,
-    RenderOrder,
-    WorkerLost,
-)
+from nvs_server.compute.protocol import BackendError, ChildStatus, WorkerLost
 from nvs_server.compute.replica import INPUTS, OUTPUTS, Replica
 from nvs_server.compute.wire import Message
 from nvs_server.settings import ClusterSettings, ComputeSettings

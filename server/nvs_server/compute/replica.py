@@ -20,8 +20,9 @@ import ray
 
 from nvs.errors import NvsError
 from nvs_server.compute import wire
+from nvs_server.compute.orders import RenderOrder
 from nvs_server.compute.processes import COUNTERS
-from nvs_server.compute.protocol import BackendError, RenderOrder, WorkerFull
+from nvs_server.compute.protocol import BackendError, WorkerFull
 from nvs_server.compute.wire import Message
 from nvs_server.compute.workers import LocalWorker
 from nvs_server.settings import ComputeSettings

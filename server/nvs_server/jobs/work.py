@@ -15,8 +15,7 @@ from nvs.api.names import is_made_by_posing, is_photograph
 from nvs.api.posing import PoseRequest
 from nvs.api.renders import VideoRequest
 from nvs.files import file_sha256
-from nvs_server.compute.protocol import (
-    Backend,
+from nvs_server.compute.orders import (
     BuildOrder,
     InputView,
     MaskOrder,
@@ -24,6 +23,7 @@ from nvs_server.compute.protocol import (
     PrepareOrder,
     VideoOrder,
 )
+from nvs_server.compute.protocol import Backend
 from nvs_server.jobs.materialise import materialise, work_folder
 from nvs_server.jobs.progress import Report
 from nvs_server.jobs.rebuild import build_key

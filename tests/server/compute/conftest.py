@@ -24,7 +24,7 @@ from nvs.files import file_sha256
 from nvs.scene import Renderer
 from nvs_server.compute import processes
 from nvs_server.compute.local import LocalBackend
-from nvs_server.compute.protocol import (
+from nvs_server.compute.orders import (
     BuildOrder,
     Picture,
     PreparedViews,
