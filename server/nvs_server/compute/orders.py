@@ -1,4 +1,4 @@
-"""What is asked of whoever computes, and what it gives: values without behaviour.
+"""What is asked of whoever computes, and what it gives, as values.
 
 Requests and answers that clients see are in them as clients see them, in models of
 `nvs.api`. Paths are of the machine that asks.
