@@ -38,11 +38,8 @@ from nvs.errors import CameraError, DatasetError, SceneFileError
 from nvs.file_kinds import IMAGE_SUFFIXES, is_mask_name, mask_name
 from nvs.images import read_image
 from nvs_server.compute.encode import MEDIA_TYPES, encode
-from nvs_server.compute.protocol import (
-    BackendStatus,
+from nvs_server.compute.orders import (
     BuildOrder,
-    CacheStatus,
-    ChildStatus,
     FoundCameras,
     FoundMasks,
     ImageSize,
@@ -53,10 +50,15 @@ from nvs_server.compute.protocol import (
     PoseOrder,
     PreparedViews,
     PrepareOrder,
-    Progress,
     RenderOrder,
-    SceneDamaged,
     VideoOrder,
+)
+from nvs_server.compute.protocol import (
+    BackendStatus,
+    CacheStatus,
+    ChildStatus,
+    Progress,
+    SceneDamaged,
 )
 from nvs_server.naming import shown_as
 from nvs_server.storage.records import FileRecord, SceneFile, VideoFile

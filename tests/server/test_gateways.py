@@ -7,38 +7,53 @@ behind a balancer that sends every request to either.
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from starlette.testclient import TestClient
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
+from nvs.assets import SAMPLE
+from nvs.client import Client, LookAt
 from nvs_server.app import create_app
 from nvs_server.settings import Settings
 from nvs_server.storage.records import KeyRecord, Quotas
 from tests.fakes.api import RENDER, Api, picture, refused
 from tests.fakes.backend import FakeBackend
+from tests.served import Served, environment
 
 WAIT_SECONDS = 60
 
 
 @pytest.fixture
-def gateways(postgres_url: str, s3_url: str, tmp_path: Path) -> Iterator[list[Api]]:
+def database_url(postgres_url: str) -> str:
+    """An empty database."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS gateways WITH (FORCE)")
         connection.execute("CREATE DATABASE gateways")
     url = postgres_url.replace("/postgres?", "/gateways?")
+    return url.replace("postgresql:", "postgresql+psycopg:")
+
+
+@pytest.fixture
+def gateways(database_url: str, s3_url: str, tmp_path: Path) -> Iterator[list[Api]]:
     started: list[Api] = []
     clients: list[TestClient] = []
     for name in ("first", "second"):
         backend = FakeBackend()
         settings = Settings(
             data_folder=tmp_path / name,
-            database_url=url.replace("postgresql:", "postgresql+psycopg:"),
+            database_url=database_url,
             blobs_url=s3_url,
         )
         app = create_app(settings, backend)
@@ -149,3 +164,64 @@ def test_a_job_is_watched_and_cancelled_from_the_other_gateway(
         for api in gateways
     ]
     assert picture_of[0] == picture_of[1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_share_jobs_tickets_and_keys(
+    serve: Callable[..., Served], database_url: str, s3_url: str, tmp_path: Path
+) -> None:
+    """The same with two of `nvs serve`, each with its own worker."""
+    stores = {"database_url": database_url, "blobs_url": s3_url}
+    first, second = (
+        serve(data_folder=tmp_path / name, **stores) for name in ("first", "second")
+    )
+
+    def keys(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "nvs.cli", "keys", *arguments],
+            env=environment(first.data_folder, **stores),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    (secret,) = re.findall(r"nvs_\S+", keys("create", "ada"))
+    (ada,) = json.loads(keys("list", "--json"))
+    with (
+        Client(first.base_url, key=secret) as one,
+        Client(second.base_url, key=secret) as other,
+    ):
+        scene = one.create_scene("chicken")
+        one.upload_dataset(scene.id, SAMPLE)
+        job = one.build(scene.id, size=64, wait=False)
+        stages: list[str] = []
+        ended = other.wait(job.id, on_progress=lambda now: stages.append(now.state))
+        assert (ended.state, stages[-1]) == ("succeeded", "succeeded")
+        camera = LookAt(eye=(2.5, 0, 1), target=(0, 0, 0), vertical_fov_degrees=50)
+        shown = [
+            each.render(scene.id, camera, height=64, width=64) for each in (one, other)
+        ]
+        assert shown[0].data == shown[1].data
+    headers = {"Authorization": f"Bearer {secret}"}
+
+    def stream(opened: Served, ticket_of: Served) -> ClientConnection:
+        made = httpx.post(f"{ticket_of.base_url}/v1/tickets", headers=headers)
+        url = f"{opened.base_url.replace('http', 'ws', 1)}/v1/scenes/{scene.id}/stream"
+        return connect(f"{url}?ticket={made.json()['ticket']}")
+
+    with stream(second, first) as here, stream(first, second) as there:
+        for opened in (here, there):
+            assert json.loads(opened.recv())["type"] == "ready"
+            opened.send(json.dumps({"sequence": 1} | RENDER))
+            assert isinstance(opened.recv(), bytes)
+        keys("revoke", ada["id"])
+        for opened in (here, there):
+            opened.send(json.dumps({"sequence": 2} | RENDER))
+            problem = json.loads(opened.recv())["problem"]
+            assert problem["type"].endswith("unknown-key")
+            with pytest.raises(ConnectionClosed):
+                opened.recv()
+    for served in (first, second):
+        answer = httpx.get(f"{served.base_url}/v1/scenes", headers=headers)
+        assert answer.status_code == 401

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from nvs.errors import DatasetError
-from nvs_server.compute.protocol import PoseOrder
+from nvs_server.compute.orders import PoseOrder
 from tests.fakes.api import picture
 from tests.viewer.conftest import Fake
 from tests.viewer.test_scenes import FILES, FOLDER, step

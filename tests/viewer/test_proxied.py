@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +16,17 @@ from playwright.sync_api import Page, expect
 from nvs.assets import SAMPLE
 from tests.fakes.api import opencv
 from tests.proxies import documented_nginx, nginx_with_defaults
+from tests.served import Served
 from tests.viewer.conftest import Fake, after, drag, settled
+
+BUILD_MS = 240_000
+RECORD_PROGRESS = """() => {
+    window.progress = new Set();
+    const note = () => document.querySelectorAll('.job-line progress').forEach(
+        (bar) => window.progress.add(bar.value));
+    new MutationObserver(note).observe(document.body, {subtree: true, childList: true,
+        attributes: true, characterData: true});
+}"""
 
 
 def service_of(fake: Fake) -> str:
@@ -44,6 +55,29 @@ def test_upload_build_and_walk_under_a_path(
         page.click("a.brand")
         page.wait_for_selector("text=chicken")
         assert page.url == root
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_real_build_is_watched_under_a_path(
+    open_page: Callable[..., Page], serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    with documented_nginx(tmp_path, urlsplit(serve().base_url).netloc) as root:
+        page = open_page(root)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        upload(page, SAMPLE, "chicken")
+        page.get_by_role("combobox", name="Picture size").select_option("64")
+        page.evaluate(RECORD_PROGRESS)
+        page.click("text=Build the scene")
+        page.wait_for_selector(".upload-panel[data-step=ready]", timeout=BUILD_MS)
+        seen = page.evaluate("[...window.progress]")
+        assert len([share for share in seen if 0 < share < 1]) >= 3, seen
+        assert any(re.fullmatch(f"{root}v1/jobs/[^/]+/events", url) for url in asked)
+        page.click("text=Walk around")
+        settled(page)
+        after(page, lambda: drag(page))
+        assert all(url.startswith((root, "blob:", "data:")) for url in asked), asked
 
 
 @pytest.mark.parametrize("path", ["/", "/proxy/8000/"])

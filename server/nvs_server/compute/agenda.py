@@ -12,7 +12,7 @@ from nvs.cameras import Camera
 from nvs.parallel.devices import Place
 from nvs.scene import Scene
 from nvs.scene.renderer import RENDER_BATCH
-from nvs_server.compute.protocol import RenderOrder
+from nvs_server.compute.orders import RenderOrder
 from nvs_server.compute.wire import Message
 
 PATIENCE = 4

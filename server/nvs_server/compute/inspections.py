@@ -21,14 +21,14 @@ from nvs.scene.framing import is_unframed
 from nvs.scene.pictures import to_uint8
 from nvs_data.validate import validate as find_faults
 from nvs_server.compute import expected, wire
-from nvs_server.compute.prepared import write_input, write_views
-from nvs_server.compute.protocol import (
+from nvs_server.compute.orders import (
     FastWeightShapes,
     InputView,
     InspectedScene,
     PreparedViews,
     PrepareOrder,
 )
+from nvs_server.compute.prepared import write_input, write_views
 from nvs_server.storage.records import SceneFile
 
 SEVERITIES: dict[str, Literal["error", "warning", "note"]] = {

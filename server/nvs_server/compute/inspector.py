@@ -18,13 +18,8 @@ from nvs.api.system import Model
 from nvs.errors import DatasetError, ImageError, NvsError
 from nvs.images import read_image
 from nvs_server.compute import wire
-from nvs_server.compute.protocol import (
-    ImageSize,
-    MaskOrder,
-    PoseOrder,
-    PrepareOrder,
-    doing,
-)
+from nvs_server.compute.orders import ImageSize, MaskOrder, PoseOrder, PrepareOrder
+from nvs_server.compute.protocol import doing
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.naming import shown_as
 from nvs_server.settings import ComputeSettings

@@ -25,11 +25,8 @@ from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
 from nvs_server.compute import wire
 from nvs_server.compute.child import OnEvent
 from nvs_server.compute.disk import DiskCache
-from nvs_server.compute.processes import Inspector, summed
-from nvs_server.compute.protocol import (
-    BackendStatus,
+from nvs_server.compute.orders import (
     BuildOrder,
-    CacheStatus,
     FoundCameras,
     FoundMasks,
     ImageSize,
@@ -39,9 +36,14 @@ from nvs_server.compute.protocol import (
     PoseOrder,
     PreparedViews,
     PrepareOrder,
-    Progress,
     RenderOrder,
     VideoOrder,
+)
+from nvs_server.compute.processes import Inspector, summed
+from nvs_server.compute.protocol import (
+    BackendStatus,
+    CacheStatus,
+    Progress,
     WorkerFull,
     WorkerLost,
 )

@@ -32,8 +32,8 @@ from nvs.scene.pictures import to_uint8, write_png
 from nvs.scene.video import write_video
 from nvs_server.compute.expected import expectation
 from nvs_server.compute.models import Served
+from nvs_server.compute.orders import BuildOrder, VideoOrder
 from nvs_server.compute.prepared import read_views
-from nvs_server.compute.protocol import BuildOrder, VideoOrder
 from nvs_server.storage.records import SceneFile, VideoFile
 
 Tick = Callable[[JobStage, float], None]

@@ -18,7 +18,7 @@ from nvs_data.masking import (
     preview,
 )
 from nvs_data.segmenters import segmenter
-from nvs_server.compute.protocol import FoundMasks, MaskOrder
+from nvs_server.compute.orders import FoundMasks, MaskOrder
 from nvs_server.storage.records import FileKind, FileRecord
 
 PREVIEW_PX = 256

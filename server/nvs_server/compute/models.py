@@ -10,7 +10,7 @@ from nvs.api.system import Model
 from nvs.api.values import MAX_SIDE_PX
 from nvs.errors import ConfigError, SceneFileError
 from nvs.scene import Renderer, Scene
-from nvs_server.compute.protocol import FastWeightShapes
+from nvs_server.compute.orders import FastWeightShapes
 from nvs_server.settings import ComputeSettings
 
 

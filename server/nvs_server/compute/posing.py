@@ -33,7 +33,7 @@ from nvs_data.photos import natural
 from nvs_data.posed_capture import PosedCapture, describe
 from nvs_data.posing import PosingReport, pose
 from nvs_data.video import extract_frames
-from nvs_server.compute.protocol import FoundCameras, PoseOrder
+from nvs_server.compute.orders import FoundCameras, PoseOrder
 from nvs_server.storage.records import FileKind, FileRecord
 
 IMAGE_FOLDER = "images"

@@ -23,7 +23,7 @@ from nvs.errors import DatasetError
 from nvs.files import atomic_output
 from nvs.scene import PosedViews
 from nvs.scene.views import Views
-from nvs_server.compute.protocol import InputView
+from nvs_server.compute.orders import InputView
 
 THUMBNAIL_PX = 192
 JPEG_QUALITY = 85

@@ -14,12 +14,11 @@ from typing import Any
 from nvs.api.system import Tier
 from nvs.errors import NvsError
 from nvs_server.compute.child import Child, ChildSettings, OnEvent
+from nvs_server.compute.orders import Picture, RenderOrder
 from nvs_server.compute.protocol import (
     BackendError,
     CacheStatus,
     ChildStatus,
-    Picture,
-    RenderOrder,
     WorkerLost,
     doing,
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import secrets
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,9 @@ from nvs.errors import DatasetError
 from nvs.files import atomic_output
 from nvs_server.compute import wire
 from nvs_server.compute.child import OnEvent
+from nvs_server.compute.orders import Picture, RenderOrder
 from nvs_server.compute.processes import READY_SECONDS, Counts
-from nvs_server.compute.protocol import (
-    BackendError,
-    ChildStatus,
-    Picture,
-    RenderOrder,
-    WorkerLost,
-)
+from nvs_server.compute.protocol import BackendError, ChildStatus, WorkerLost
 from nvs_server.compute.replica import INPUTS, OUTPUTS, Replica
 from nvs_server.compute.wire import Message
 from nvs_server.settings import ClusterSettings, ComputeSettings
@@ -36,6 +33,18 @@ POLL_SECONDS = 1.0
 """Between two looks at a replica: so soon a new one is used, and a lost one again."""
 SILENT_SECONDS = 20.0
 """A replica that says nothing for so long is given no more work until it does."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A request in flight."""
+
+    reference: Any
+    """Ray's, to what it gives."""
+    task: asyncio.Task[Any]
+    """Waits for it."""
+    is_lost: bool = False
+    """Whether nothing will come of it any more."""
 
 
 class RayWorker:
@@ -72,15 +81,14 @@ class RayWorker:
         self._num_restarts = 0
         """Of lives before the one of the last news."""
         self._ready = asyncio.Event()
-        self._open: set[Any] = set()
-        """Ray's references of requests in flight."""
+        self._open: dict[str, _Flight] = {}
+        """Requests in flight."""
         self._is_stopped = False
         self._polling: asyncio.Task[None] | None = None
 
     async def start(self) -> Message:
         """See `AnyWorker`."""
-        self._actor = await asyncio.to_thread(self._find)
-        self._polling = asyncio.create_task(self._poll())
+        await self.join()
         try:
             return self._ended(await self._actor.start.remote())
         except RayError as error:
@@ -91,8 +99,20 @@ class RayWorker:
         self._is_stopped = True
         self.let_go()
         self._ready.set()  # nobody need wait any longer
-        for reference in self._open:
-            ray.cancel(reference)
+        for request in self._open:
+            self._cancel(request)
+
+    async def join(self) -> None:
+        """Find the replica, or have it made, in the cluster of this process."""
+        self._actor = await asyncio.to_thread(self._find)
+        self._polling = asyncio.create_task(self._poll())
+
+    def leave(self) -> None:
+        """Forget the cluster: what is in flight fails, until `join` nothing begins."""
+        self.let_go()
+        for flight in self._open.values():
+            flight.is_lost = True
+            flight.task.cancel()
 
     def let_go(self) -> None:
         """Give it no more work; what is in flight goes on."""
@@ -136,7 +156,7 @@ class RayWorker:
         """See `AnyWorker`."""
         if not self.is_ready:
             raise self._lost("is being restarted")
-        with self._flight(self._actor.render.remote(order)) as reference:
+        with self._flight(self._actor.render, order) as reference:
             return self._ended(await reference)
 
     async def job(self, op: str, order: Message, on_event: OnEvent) -> Any:
@@ -157,7 +177,7 @@ class RayWorker:
                 for field in OUTPUTS
                 if order.get(field)
             }
-            flight = self._flight(streaming.remote(op, order, *contents))
+            flight = self._flight(streaming, op, order, *contents)
             async for reference in stack.enter_context(flight):
                 message, blob = await reference
                 match message["event"]:
@@ -171,16 +191,23 @@ class RayWorker:
         raise self._lost("died")
 
     @contextmanager
-    def _flight(self, reference: Any) -> Generator[Any]:
+    def _flight(self, method: Any, *arguments: Any) -> Generator[Any]:
         """A request in flight: cancelled there if it is given up here.
+
+        Args:
+            method: Of the actor; what it gives is yielded, as Ray's reference.
+            arguments: Of the method, after the request's name.
 
         Raises:
             BackendError: If the replica stumbles.
             WorkerLost: If it dies, or is stopped.
         """
-        self._open.add(reference)
+        request, task = secrets.token_hex(8), asyncio.current_task()
+        assert task is not None, "requests are made by tasks"
+        flight = _Flight(method.remote(request, *arguments), task)
+        self._open[request] = flight
         try:
-            yield reference
+            yield flight.reference
         except RayTaskError as error:
             raise BackendError(
                 f"the replica failed inside ({type(error.cause).__name__})",
@@ -189,11 +216,23 @@ class RayWorker:
         except RayError as error:
             self._ready.clear()
             raise self._lost("is stopped" if self._is_stopped else "died") from error
-        except BaseException:
-            ray.cancel(reference)
+        except BaseException as error:
+            if flight.is_lost:
+                task.uncancel()
+                raise self._lost("cannot be reached") from error
+            self._cancel(request)
             raise
         finally:
-            self._open.discard(reference)
+            del self._open[request]
+
+    def _cancel(self, request: str) -> None:
+        """Give up a request.
+
+        Ray cancels what waits to begin and what runs, but of what is just beginning it
+        asks again after two seconds; the replica is told at once.
+        """
+        self._actor.cancel.remote(request)
+        ray.cancel(self._open[request].reference)
 
     def _ended(self, message: Message) -> Any:
         """The value of a result; raises what an error says."""

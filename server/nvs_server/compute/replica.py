@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ import ray
 
 from nvs.errors import NvsError
 from nvs_server.compute import wire
+from nvs_server.compute.orders import RenderOrder
 from nvs_server.compute.processes import COUNTERS
-from nvs_server.compute.protocol import BackendError, RenderOrder, WorkerFull
+from nvs_server.compute.protocol import BackendError, WorkerFull
 from nvs_server.compute.wire import Message
 from nvs_server.compute.workers import LocalWorker
 from nvs_server.settings import ComputeSettings
@@ -56,6 +58,8 @@ class Replica:
         self._life = secrets.token_hex(8)
         self._max_renders = max_renders
         self._num_renders = 0
+        self._running: dict[str, asyncio.Task[Any] | None] = {}
+        """Requests and the tasks that work on them."""
         self._asked = 0.0
         self._hello: asyncio.Task[Message] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -74,8 +78,19 @@ class Replica:
         self._begin()
         return self._news()
 
-    async def render(self, order: RenderOrder) -> Message:
-        """The pictures of an order, or the error why there are none."""
+    async def cancel(self, request: str) -> None:
+        """Give up a request that has begun and has not ended."""
+        task = self._running.get(request)
+        if task is not None:
+            task.cancel()
+
+    async def render(self, request: str, order: RenderOrder) -> Message:
+        """The pictures of an order, or the error why there are none.
+
+        Args:
+            request: What `cancel` calls it.
+            order: What is wanted.
+        """
         if self._num_renders >= self._max_renders:
             error = WorkerFull(
                 f"{self._num_renders} renders of {self._max_renders} wait or run at "
@@ -85,18 +100,20 @@ class Replica:
             return self._failure(error)
         self._num_renders += 1
         try:
-            return self._result(await self._worker.render(order))
+            with self._cancellable(request):
+                return self._result(await self._worker.render(order))
         except (NvsError, BackendError) as error:
             return self._failure(error)
         finally:
             self._num_renders -= 1
 
     async def job(
-        self, op: str, order: Message, *contents: Any
+        self, request: str, op: str, order: Message, *contents: Any
     ) -> AsyncGenerator[Event]:
         """Do a job; cancelling the task cancels it.
 
         Args:
+            request: What `cancel` calls it.
             op: `build` or `video`.
             order: The order, as the gateway has it.
             contents: The bytes of those `INPUTS` that it names, one after another.
@@ -105,7 +122,10 @@ class Replica:
             Its events, its files, `{"event": "file", "name"}` with bytes to append, and
             last its result or error.
         """
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+        with (
+            self._cancellable(request),
+            tempfile.TemporaryDirectory(dir=self._folder) as name,
+        ):
             here = Path(name)
             read = [field for field in INPUTS if order.get(field)]
             write = [field for field in OUTPUTS if order.get(field)]
@@ -132,6 +152,14 @@ class Replica:
                 yield self._failure(error), b""
             finally:
                 job.cancel()
+
+    @contextmanager
+    def _cancellable(self, request: str) -> Generator[None]:
+        self._running[request] = asyncio.current_task()
+        try:
+            yield
+        finally:
+            del self._running[request]
 
     def _begin(self) -> None:
         """Start the worker, once, and renew the lease."""

@@ -35,7 +35,8 @@ from nvs_server.compute.agenda import Agenda, Batch, Job, Render
 from nvs_server.compute.encode import MEDIA_TYPES, check_background, encode
 from nvs_server.compute.making import build, video
 from nvs_server.compute.models import Models, find_model, load_models
-from nvs_server.compute.protocol import BuildOrder, Cancelled, RenderOrder, VideoOrder
+from nvs_server.compute.orders import BuildOrder, RenderOrder, VideoOrder
+from nvs_server.compute.protocol import Cancelled
 from nvs_server.compute.scene_cache import SceneCache, scene_cache
 from nvs_server.compute.wire import Message, Pipe
 from nvs_server.heap import set_aside

@@ -14,14 +14,9 @@ from typing import Any, Protocol, TypeVar
 from nvs.errors import StoppedError
 from nvs.parallel.devices import Place, threads_each
 from nvs_server.compute.child import OnEvent
+from nvs_server.compute.orders import Picture, RenderOrder
 from nvs_server.compute.processes import READY_SECONDS, DeviceProcess, summed
-from nvs_server.compute.protocol import (
-    CacheStatus,
-    ChildStatus,
-    Picture,
-    RenderOrder,
-    WorkerLost,
-)
+from nvs_server.compute.protocol import CacheStatus, ChildStatus, WorkerLost
 from nvs_server.compute.wire import Message, to_json
 from nvs_server.settings import ComputeSettings
 

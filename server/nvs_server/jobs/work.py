@@ -16,8 +16,7 @@ from nvs.api.posing import PoseRequest
 from nvs.api.renders import VideoRequest
 from nvs.file_kinds import is_mask_name
 from nvs.files import file_sha256
-from nvs_server.compute.protocol import (
-    Backend,
+from nvs_server.compute.orders import (
     BuildOrder,
     InputView,
     MaskOrder,
@@ -25,6 +24,7 @@ from nvs_server.compute.protocol import (
     PrepareOrder,
     VideoOrder,
 )
+from nvs_server.compute.protocol import Backend
 from nvs_server.jobs.materialise import materialise, work_folder
 from nvs_server.jobs.progress import Report
 from nvs_server.jobs.rebuild import build_key

@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 
 from nvs.api.cameras import Camera
 from nvs.api.renders import PictureOptions
-from nvs_server.compute.protocol import Backend, Picture, RenderOrder, SceneDamaged
+from nvs_server.compute.orders import Picture, RenderOrder
+from nvs_server.compute.protocol import Backend, SceneDamaged
 from nvs_server.edge.problems import Problem, invalid
 from nvs_server.jobs.rebuild import rebuild
 from nvs_server.jobs.runner import JobRunner

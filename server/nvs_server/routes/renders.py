@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
 from nvs.api.renders import RenderRequest, RendersRequest
-from nvs_server.compute.protocol import Picture
+from nvs_server.compute.orders import Picture
 from nvs_server.edge.admission import AdmittedRoute
 from nvs_server.edge.connections import run_while_connected
 from nvs_server.edge.problems import Problem, invalid

@@ -28,7 +28,7 @@ from nvs.api.stream import (
     StreamReady,
     StreamRender,
 )
-from nvs_server.compute.protocol import Picture
+from nvs_server.compute.orders import Picture
 from nvs_server.edge.admission import Admission
 from nvs_server.edge.callers import Principal
 from nvs_server.edge.problems import Problem, as_problem

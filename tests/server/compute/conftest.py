@@ -24,7 +24,7 @@ from nvs.files import file_sha256
 from nvs.scene import Renderer
 from nvs_server.compute import processes
 from nvs_server.compute.local import LocalBackend
-from nvs_server.compute.protocol import (
+from nvs_server.compute.orders import (
     BuildOrder,
     Picture,
     PreparedViews,
@@ -189,8 +189,8 @@ ray.shutdown()
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[tuple[str, int]]:
-    """A small Ray cluster on this machine: its address, and the process of all."""
+def ray_address() -> Iterator[str]:
+    """Of a small Ray cluster on this machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "token")
@@ -204,19 +204,9 @@ def ray_cluster() -> Iterator[tuple[str, int]]:
         )
         with cluster:
             assert cluster.stdout is not None
-            yield cluster.stdout.readline().strip(), cluster.pid
+            yield cluster.stdout.readline().strip()
             assert cluster.stdin is not None
             cluster.stdin.close()
-
-
-@pytest.fixture(scope="session")
-def ray_address(ray_cluster: tuple[str, int]) -> str:
-    return ray_cluster[0]
-
-
-@pytest.fixture(scope="session")
-def ray_pid(ray_cluster: tuple[str, int]) -> int:
-    return ray_cluster[1]
 
 
 @pytest.fixture(

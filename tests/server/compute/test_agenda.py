@@ -11,7 +11,7 @@ from nvs.api.cameras import IDENTITY, PosedCamera
 from nvs.api.renders import PictureOptions
 from nvs.cameras import Camera
 from nvs_server.compute.agenda import PATIENCE, Agenda, Batch, Job, Render
-from nvs_server.compute.protocol import RenderOrder
+from nvs_server.compute.orders import RenderOrder
 from nvs_server.storage.records import SceneRef
 
 

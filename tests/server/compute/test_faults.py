@@ -21,13 +21,13 @@ from nvs.assets import SAMPLE
 from nvs.errors import SceneFileError
 from nvs.tensor_file import read_tensors
 from nvs_server.compute import child as child_module
-from nvs_server.compute.protocol import (
+from nvs_server.compute.orders import (
     BuildOrder,
     PreparedViews,
     PrepareOrder,
     VideoOrder,
-    WorkerLost,
 )
+from nvs_server.compute.protocol import WorkerLost
 from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import SceneFile, SceneRef
 
@@ -39,7 +39,7 @@ WAIT_SECONDS = 120
 GATEWAY = """
 import asyncio, sys
 from pathlib import Path
-from nvs_server.compute.protocol import BuildOrder
+from nvs_server.compute.orders import (BuildOrder)
 from nvs_server.compute.local import LocalBackend
 from nvs_server.settings import ComputeSettings
 

@@ -21,8 +21,8 @@ from nvs.scene import PosedViews, Renderer, Scene, load_views
 from nvs.scene.pictures import to_uint8
 from nvs_server.compute import inspections, wire
 from nvs_server.compute.inspections import inspect_scene
+from nvs_server.compute.orders import FastWeightShapes, PreparedViews, PrepareOrder
 from nvs_server.compute.prepared import read_views
-from nvs_server.compute.protocol import FastWeightShapes, PreparedViews, PrepareOrder
 
 DIGEST = "0" * 64
 

@@ -23,8 +23,9 @@ from nvs.api.system import Model
 from nvs.assets import SAMPLE
 from nvs.errors import DatasetError, ImageError
 from nvs_server.compute import wire
+from nvs_server.compute.orders import ImageSize, PrepareOrder
 from nvs_server.compute.processes import Inspector
-from nvs_server.compute.protocol import ImageSize, PrepareOrder, WorkerLost
+from nvs_server.compute.protocol import WorkerLost
 from nvs_server.settings import ComputeSettings
 
 PHOTOGRAPH = SAMPLE / "renderings/00000000_rgba.png"

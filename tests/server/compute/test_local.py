@@ -36,13 +36,8 @@ from nvs.model import cost
 from nvs.scene import Renderer, Scene, load_views
 from nvs.scene.paths import usual_path
 from nvs.tensor_file import read_tensors
-from nvs_server.compute.protocol import (
-    BuildOrder,
-    Picture,
-    PreparedViews,
-    SceneDamaged,
-    VideoOrder,
-)
+from nvs_server.compute.orders import BuildOrder, Picture, PreparedViews, VideoOrder
+from nvs_server.compute.protocol import SceneDamaged
 from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import SceneFile, SceneRef
 

@@ -13,7 +13,7 @@ from PIL import Image
 from nvs.api.masks import MaskRequest
 from nvs.assets import SAMPLE
 from nvs.errors import DatasetError
-from nvs_server.compute.protocol import MaskOrder
+from nvs_server.compute.orders import MaskOrder
 
 Running = Any
 

@@ -16,8 +16,8 @@ from nvs.parallel.group import Group
 from nvs.scene import PosedViews, Scene
 from nvs_server.compute.making import build
 from nvs_server.compute.models import Served, find_model, load_models
+from nvs_server.compute.orders import BuildOrder
 from nvs_server.compute.prepared import write_views
-from nvs_server.compute.protocol import BuildOrder
 from nvs_server.settings import ComputeSettings
 
 

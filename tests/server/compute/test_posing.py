@@ -24,7 +24,8 @@ from nvs.api.posing import PoseRequest, PosingSketch
 from nvs.cameras import Camera
 from nvs.errors import DatasetError
 from nvs.scene.datasets import read_dataset
-from nvs_server.compute.protocol import FoundCameras, PoseOrder, WorkerLost
+from nvs_server.compute.orders import FoundCameras, PoseOrder
+from nvs_server.compute.protocol import WorkerLost
 from nvs_server.jobs.materialise import materialise
 from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import FileRecord

@@ -11,8 +11,9 @@ from nvs.api.cameras import IDENTITY, PosedCamera
 from nvs.api.renders import PictureOptions
 from nvs_server.compute import local
 from nvs_server.compute.local import LocalBackend
+from nvs_server.compute.orders import Picture, RenderOrder
 from nvs_server.compute.processes import COUNTERS, Counts
-from nvs_server.compute.protocol import Picture, RenderOrder, WorkerFull, WorkerLost
+from nvs_server.compute.protocol import WorkerFull, WorkerLost
 from nvs_server.settings import ComputeSettings
 from nvs_server.storage.records import SceneRef
 

@@ -21,16 +21,14 @@ from nvs.api.renders import (
 )
 from nvs.errors import CameraError, DatasetError, MissingExtraError, NvsError
 from nvs_server.compute import wire
-from nvs_server.compute.protocol import (
-    BackendError,
+from nvs_server.compute.orders import (
     BuildOrder,
     InputView,
     PrepareOrder,
     RenderOrder,
-    SceneDamaged,
     VideoOrder,
-    WorkerLost,
 )
+from nvs_server.compute.protocol import BackendError, SceneDamaged, WorkerLost
 from nvs_server.storage.records import SceneRef
 
 SCENE = SceneRef(scene_id="s", sha256="0" * 64, num_bytes=9, weights="lact_tiny")

@@ -21,13 +21,13 @@ from nvs.assets import SAMPLE
 from nvs.errors import ConfigError, DatasetError
 from nvs.scene import Scene
 from nvs_server.compute.local import LocalBackend
-from nvs_server.compute.protocol import (
+from nvs_server.compute.orders import (
     BuildOrder,
     PreparedViews,
     PrepareOrder,
     VideoOrder,
-    WorkerLost,
 )
+from nvs_server.compute.protocol import WorkerLost
 from nvs_server.settings import devices_of, load_settings
 from nvs_server.storage.records import SceneRef
 
