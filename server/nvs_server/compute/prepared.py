@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nvs.api.cameras import PosedCamera
 from nvs.cameras import Camera
-from nvs.errors import DatasetError
+from nvs.errors import DatasetError, reason
 from nvs.files import atomic_output
 from nvs.scene import PosedViews
 from nvs.scene.views import Views
@@ -99,9 +99,11 @@ def read_views(path: Path) -> PosedViews:
         )
         names = tuple(name.decode() for name in rows["name"])
         up = rows["world_up"][0].tolist()
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, EOFError, ValueError, IndexError) as error:
         raise DatasetError(
-            "the file holds no prepared views", remedy="Prepare the views again."
+            f"the prepared views cannot be read: {reason(error)}",
+            remedy="Prepare the views again.",
+            subject=path,
         ) from error
     height, width = image.shape[-2:]
     return PosedViews(

@@ -296,3 +296,16 @@ def test_scene_files_that_cannot_be_served_are_refused(
     poses = scene.input_camera.world_from_camera * 2
     camera = replace(scene.input_camera, world_from_camera=poses)
     refused(CameraError, "last row of the pose", input_camera=camera)
+
+
+@pytest.mark.parametrize("left", [None, 0, 5, 100, 2000])
+def test_prepared_views_that_are_cut_off_or_missing_are_refused(
+    prepare: Callable[..., PreparedViews], left: int | None
+) -> None:
+    file = prepare(views=ListedViews(indices=[0, 1])).views
+    data = file.read_bytes()
+    file.unlink()
+    if left is not None:
+        file.write_bytes(data[:left])
+    with pytest.raises(DatasetError, match="the prepared views cannot be read"):
+        read_views(file)
