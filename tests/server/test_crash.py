@@ -31,6 +31,7 @@ def check(report: Report) -> None:
     assert answers["upload image"] + answers["upload dataset"], str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_few_kills_break_no_promise(tmp_path: Path) -> None:
     """With this seed they are two of each kind."""

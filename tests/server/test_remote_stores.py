@@ -38,6 +38,7 @@ def sample() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_a_scene_outlives_the_machine_it_was_built_on(
     serve: Serve, database_url: str, s3_url: str, tmp_path: Path
 ) -> None:
