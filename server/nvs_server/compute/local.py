@@ -8,7 +8,6 @@ cameras and makes masks.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -25,6 +24,7 @@ from nvs.errors import ConfigError, DatasetError, ImageError, SceneFileError
 from nvs_server.compute import wire
 from nvs_server.compute.child import OnEvent
 from nvs_server.compute.disk import DiskCache
+from nvs_server.compute.homes import Homes
 from nvs_server.compute.orders import (
     BuildOrder,
     FoundCameras,
@@ -83,6 +83,7 @@ class LocalBackend:
         self._shapes: list[Message] = []
         self._trained_on: list[Message] = []
         self._open: Counter[str] = Counter()
+        self._homes = Homes()
         self._is_stopping = False
 
     async def start(self) -> None:
@@ -298,16 +299,9 @@ class LocalBackend:
         return [worker for worker in self._workers if worker.is_ready] or self._workers
 
     def _ranked(self, sha256: str) -> list[AnyWorker]:
-        """Workers as a scene chooses them, first the one that has it, if any has.
-
-        Rendezvous hashing: a worker that dies takes only its own scenes along.
-        """
-
-        def score(worker: AnyWorker) -> bytes:
-            rank = self._workers.index(worker)
-            return hashlib.sha256(f"{sha256} {rank}".encode()).digest()
-
-        return sorted(self._ready(), key=score, reverse=True)
+        """Workers as a scene chooses them, first the one that has it, if any has."""
+        ranks = [self._workers.index(worker) for worker in self._ready()]
+        return [self._workers[rank] for rank in self._homes.ranked(sha256, ranks)]
 
     def _known(self, weights: str | None) -> Message:
         """Weights, and what they were trained on, for an inspector."""
