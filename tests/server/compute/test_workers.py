@@ -214,7 +214,7 @@ def test_given_up_or_refused_builds_leave_both_to_the_next(
     missing = BuildOrder(
         views=tmp_path / "none", output=order.output, weights="lact_tiny"
     )
-    with pytest.raises(DatasetError, match="(?i)no such file"):
+    with pytest.raises(DatasetError, match=r"(?i)no such file"):
         two.run(two.backend.build(missing, begun))
     restarts = [worker.num_restarts for worker in two.backend.status().workers]
     next_order = build_order(prepared, tmp_path / "next.scene")
