@@ -65,6 +65,8 @@ def test_from_photographs_to_a_walk(
     assert "24 photographs" in page.inner_text(".upload-panel")
     page.get_by_role("button", name="Upload").click()
     step(page, "pose")
+    some = page.locator(".photo-grid li[data-state=placed]").nth(9)
+    some.wait_for(state="attached", timeout=LONG_MS)
     shot(page, "pose")
     comes_to(page, "choose")
     report = page.get_by_label("What came of finding the cameras")
