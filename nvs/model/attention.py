@@ -33,25 +33,35 @@ def attend(
     v: Float[Tensor, "batch head token dim"],
 ) -> Float[Tensor, "batch head token dim"]:
     """Scaled dot-product attention."""
-    in_pieces = q.device.type == "cpu" and q.dtype == torch.bfloat16
-    if not in_pieces or q.shape[-2] > MOST_PIECE_TOKENS:
+    suits = q.device.type == "cpu" and q.dtype == torch.bfloat16
+    if not suits or q.shape[-2] > MOST_PIECE_TOKENS:
         return F.scaled_dot_product_attention(q, k, v)
     scaled = q * q.shape[-1] ** -0.5
-    flat = (t.flatten(0, 1) for t in (scaled, k, v))
-    return attend_in_pieces(*flat).unflatten(0, q.shape[:2])
+    flat = [t.flatten(0, 1) for t in (scaled, k, v)]
+    is_alone = not (torch.compiler.is_compiling() or _needs_gradients(flat))
+    in_pieces = _in_pieces if is_alone else attend_in_pieces
+    return in_pieces(*flat).unflatten(0, q.shape[:2])
 
 
-@torch.library.custom_op(
-    "nvs::attend_in_pieces",
-    mutates_args=(),
-    schema="(Tensor q, Tensor k, Tensor v) -> Tensor",
-)
-def attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention with queries that are scaled; one operation to compilers."""
+def _needs_gradients(tensors: list[Tensor]) -> bool:
+    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+
+
+def _in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention with queries that are scaled."""
     out = torch.empty_like(v)
     for piece in _pieces(q):
         out[piece] = _weights(q[piece], k[piece]) @ v[piece]
     return out
+
+
+attend_in_pieces = torch.library.custom_op(
+    "nvs::attend_in_pieces",
+    _in_pieces,
+    mutates_args=(),
+    schema="(Tensor q, Tensor k, Tensor v) -> Tensor",
+)
+"""The same with gradients, and one operation to compilers, which its call loads."""
 
 
 @attend_in_pieces.register_fake

@@ -36,7 +36,8 @@ class LaCTNetwork(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
         self.output_norm = nn.LayerNorm(config.dim, bias=False)
         self.output = nn.Linear(config.dim, 3 * patch_area, bias=False)
-        self.initialise()
+        if not self.output.weight.is_meta:  # there drawing loads torch's compiler
+            self.initialise()
 
     @property
     def layers(self) -> list[Block]:

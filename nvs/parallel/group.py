@@ -288,6 +288,5 @@ class _Sum(torch.autograd.Function):
         return (None, *_summed(ctx.group, grads))
 
 
-@torch.compiler.disable()  # pyright: ignore[reportUntypedFunctionDecorator]
 def _summed(group: Group, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return _Sum.apply(group, *tensors)

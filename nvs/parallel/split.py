@@ -8,6 +8,7 @@ theirs, and that of a weight that is split is whole where it is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,14 @@ def split_tokens(network: LaCTNetwork, group: Group) -> None:
 def _summed(
     write: Callable[..., FastWeights], group: Group
 ) -> Callable[..., FastWeights]:
-    return lambda *tokens: group.sum(write(*tokens))
+    add = _uncompiled(group)
+    return lambda *tokens: add(write(*tokens))
+
+
+def _uncompiled(group: Group) -> Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    """The sum over ranks, in the middle of blocks that may be compiled."""
+    disabled: Any = torch.compiler.disable(group.sum)
+    return disabled
 
 
 def deal_directions(
@@ -133,7 +141,8 @@ def split_heads(network: LaCTNetwork, group: Group) -> None:
 
 
 def _added(read: Callable[..., Tensor], group: Group) -> Callable[..., Tensor]:
-    return lambda *tokens: group.sum((read(*tokens),))[0]
+    add = _uncompiled(group)
+    return lambda *tokens: add((read(*tokens),))[0]
 
 
 def _keep_heads(lact: LaCTLayer, heads: range) -> None:

@@ -57,7 +57,7 @@ def test_float32_and_large_windows_go_to_the_fused_kernel(
     def refused(*_: Tensor) -> Tensor:
         raise AssertionError("taken in pieces")
 
-    monkeypatch.setattr(attention, "attend_in_pieces", refused)
+    monkeypatch.setattr(attention, "_pieces", refused)
     q, k, v, _ = _drawn(1, 9, torch.float32)
     assert torch.equal(attend(q, k, v), F.scaled_dot_product_attention(q, k, v))
     monkeypatch.setattr(attention, "MOST_PIECE_TOKENS", 8)

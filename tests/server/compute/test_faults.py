@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from nvs.api.jobs import BuildRequest
+from nvs.api.jobs import BuildRequest, ListedViews
 from nvs.api.renders import Orbit, VideoRequest
 from nvs.assets import SAMPLE
 from nvs.errors import SceneFileError
@@ -34,6 +34,7 @@ from nvs_server.storage.records import SceneFile, SceneRef
 Running = Any
 """The fixture's class."""
 SIZE = 64
+NUM_LARGE = 8
 WAIT_SECONDS = 120
 
 GATEWAY = """
@@ -60,11 +61,12 @@ asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def large(running: Running, tmp_path_factory: pytest.TempPathFactory) -> PreparedViews:
     """Views that take a while to be built from."""
     output = tmp_path_factory.mktemp("large")
-    request = BuildRequest(size=128)
+    views = ListedViews(indices=list(range(NUM_LARGE)))
+    request = BuildRequest(size=128, views=views)
     order = PrepareOrder(folder=SAMPLE, output=output, request=request)
     return running.run(running.backend.prepare(order, lambda *_: None))
 
@@ -199,7 +201,7 @@ def test_killed_while_it_builds_the_worker_comes_back(
         build.result(WAIT_SECONDS)
     assert not order.output.exists()
     again = running.run(running.backend.build(order, begun))  # waits for the restart
-    assert again.num_views == 24
+    assert again.num_views == NUM_LARGE
     (worker,) = running.backend.status().workers
     assert (worker.state, worker.num_restarts) == ("ready", restarts + 1)
 

@@ -166,7 +166,13 @@ def test_known_cameras_come_back(
     assert up @ (-DOWN @ known) > math.cos(math.radians(0.5))
 
 
-@pytest.mark.parametrize("stage", STAGES[1:])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "mapping",
+        *(pytest.param(s, marks=pytest.mark.slow) for s in STAGES[1:] if s != "mapping"),
+    ],
+)
 def test_killed_in_a_stage_it_goes_on(
     running: Running, photographs: dict[str, Path], tmp_path: Path, stage: str
 ) -> None:
