@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# Each file is compiled once, whatever the environment says: tests start many processes.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 # Of the first the schema of compose files is read. The second asks for an older typer
 # than ours, and works with ours.
@@ -18,8 +20,8 @@ demo: $(VENV)/.core
 	$(BIN)/nvs demo --output out
 
 test: $(VENV)/.all
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/viewer
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/viewer
+	$(PYTEST) -n auto --dist loadfile --ignore tests/viewer
+	$(PYTEST) tests/viewer
 
 slow: $(VENV)/.all
 	$(BIN)/python -m pytest -m slow

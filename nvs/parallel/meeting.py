@@ -55,6 +55,7 @@ def joined(device: torch.device, *, patience: timedelta = PATIENCE) -> Generator
     if not group.is_first:
         logging.getLogger("nvs").setLevel(logging.ERROR)
     with group.together():
+        group.wait()  # nobody may end while another still connects
         yield group
 
 
@@ -125,7 +126,7 @@ class Meeting:
         group = replace(self._joined, word=word)
         try:
             with group.together():
-                if is_first:  # nobody may part while another still connects
+                if is_first:  # as above
                     group.wait()
                 yield group
         except BaseException:
