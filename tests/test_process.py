@@ -62,3 +62,20 @@ def test_commands_let_their_threads_sleep() -> None:
         env=os.environ | {"OMP_DISPLAY_ENV": "true"},
     )
     assert re.search(r"OMP_WAIT_POLICY *= *'?PASSIVE", done.stderr)
+
+
+UNCOMPILED = """
+import sys
+from nvs.assets import SAMPLE
+from nvs.scene import Renderer, load_views
+views = load_views(SAMPLE, size=32, views=[0, 5])
+for precision in ("float32", "bfloat16"):
+    renderer = Renderer.from_weights(device="cpu", precision=precision)
+    renderer.render(renderer.prefill(views), views.camera)
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_building_and_rendering_load_no_compiler() -> None:
+    """Which takes longer than a small scene."""
+    subprocess.run([sys.executable, "-c", UNCOMPILED], check=True)
