@@ -157,7 +157,11 @@ CAUSES = {
 
 @pytest.mark.parametrize(
     ("how", "when"),
-    [("kill", "before"), ("kill", "after"), *((how, "in") for how in ("kill", *CAUSES))],
+    [
+        ("kill", "before"),
+        ("kill", "after"),
+        *((how, "in") for how in ("kill", *CAUSES)),
+    ],
 )
 def test_a_rank_that_fails_ends_all_within_seconds(how: str, when: str) -> None:
     ends = run_ranks(3, failing, how, when)

@@ -217,6 +217,8 @@ class Worker:
     def _do(self, job: Job) -> None:
         try:
             with self._meeting.group(job.place) as group:
+                if job.place is not None:
+                    self._pipe.send(id=job.id, event="met")
                 value = self._result(job, group)
         except Exception as error:  # noqa: BLE001 - whoever asked is told
             self._fail(job, error)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +24,9 @@ from nvs_server.settings import ComputeSettings
 PART_SECONDS = 60.0
 """When one process has failed at a job, the others give it up within so long, or are
 killed: they may wait for something that comes no more."""
+MEET_SECONDS = 3.0
+"""The same where not all had met yet: whoever waits for one that is gone waits in vain,
+and renders nothing meanwhile."""
 
 Result = TypeVar("Result")
 
@@ -203,19 +207,30 @@ class LocalWorker:
     async def _together(self, op: str, order: Message, on_event: OnEvent) -> Any:
         folder = self._meeting_folder()
         self._num_jobs += 1
+        num_met = 0
+
+        def hear(message: Message, blob: bytes, number: int) -> None:
+            nonlocal num_met
+            if message["event"] == "met":
+                num_met += 1
+            elif number == 0:
+                on_event(message, blob)
+
         calls: list[asyncio.Task[Any]] = []
         for number, rank in enumerate(self.ranks):
             place = Place(
                 rank=number, size=len(self.ranks), folder=folder, work=self._num_jobs
             )
             call = rank.child.call(
-                op, on_event if number == 0 else None, order=order, place=to_json(place)
+                op, partial(hear, number=number), order=order, place=to_json(place)
             )
             calls.append(asyncio.create_task(call))
         try:
             _, others = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
             if others:
-                await asyncio.wait(others, timeout=PART_SECONDS)
+                have_met = num_met == len(self.ranks)
+                timeout = PART_SECONDS if have_met else MEET_SECONDS
+                await asyncio.wait(others, timeout=timeout)
             ended = [call for call in calls if call.done()]
             for rank, call in zip(self.ranks, calls, strict=True):
                 if call not in ended:

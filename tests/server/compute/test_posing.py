@@ -44,6 +44,7 @@ pytest.importorskip("pycolmap")
 Running = Any
 REQUEST = PoseRequest(camera_model="PINHOLE", max_image_px=320)
 STAGES = ["decode", "features", "matching", "mapping", "framing"]
+OTHER_STAGES = ["features", "matching", "framing"]
 TURNED = 0x0112
 
 
@@ -168,10 +169,7 @@ def test_known_cameras_come_back(
 
 @pytest.mark.parametrize(
     "stage",
-    [
-        "mapping",
-        *(pytest.param(s, marks=pytest.mark.slow) for s in STAGES[1:] if s != "mapping"),
-    ],
+    ["mapping", *(pytest.param(s, marks=pytest.mark.slow) for s in OTHER_STAGES)],
 )
 def test_killed_in_a_stage_it_goes_on(
     running: Running, photographs: dict[str, Path], tmp_path: Path, stage: str

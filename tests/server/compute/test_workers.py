@@ -15,11 +15,12 @@ import numpy as np
 import psutil
 import pytest
 
-from nvs.api.jobs import BuildRequest
+from nvs.api.jobs import BuildRequest, ListedViews
 from nvs.api.renders import Orbit, VideoRequest
 from nvs.assets import SAMPLE
 from nvs.errors import ConfigError, DatasetError
 from nvs.scene import Scene
+from nvs_server.compute import workers
 from nvs_server.compute.local import LocalBackend
 from nvs_server.compute.orders import (
     BuildOrder,
@@ -69,7 +70,8 @@ def two(running: Running) -> Iterator[Running]:
 def large(running: Running, tmp_path_factory: pytest.TempPathFactory) -> PreparedViews:
     """Views that take a while to be built from."""
     output = tmp_path_factory.mktemp("large")
-    request = BuildRequest(size=128)
+    views = ListedViews(indices=list(range(12)))
+    request = BuildRequest(size=128, views=views)
     order = PrepareOrder(folder=SAMPLE, output=output, request=request)
     return running.run(running.backend.prepare(order, lambda *_: None))
 
@@ -186,6 +188,30 @@ def test_killed_in_a_build_one_comes_back_and_the_other_renders(
     again = two.run(two.backend.build(order, lambda *_: None))  # waits for the restart
     assert again.num_views == 4
     assert two.backend.status().workers[1 - rank].pid == other
+
+
+def test_killed_before_they_meet_it_does_not_keep_the_other_from_rendering(
+    two: Running,
+    scene: SceneRef,
+    prepared: PreparedViews,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "PART_SECONDS", 10 * WAIT_SECONDS)
+    restarts = two.backend.status().workers[1].num_restarts
+    kill(two, 1)  # who comes instead has to be met
+    while (late := two.backend.status().workers[1]).num_restarts == restarts or (
+        late.state != "ready"
+    ):
+        time.sleep(0.05)
+    psutil.Process(late.pid).suspend()
+    order = build_order(prepared, tmp_path / "x.scene")
+    build = two.begin(two.backend.build(order, lambda *_: None))
+    time.sleep(0.5)  # the first waits for it
+    kill(two, 1)
+    with pytest.raises(WorkerLost, match="rank 1 of 2"):
+        build.result(WAIT_SECONDS)
+    assert len(two.render(scene, two.around(2))) == 2
 
 
 @pytest.mark.slow
