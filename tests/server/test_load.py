@@ -13,6 +13,7 @@ from trials.load import builds, crowd, leave
 from trials.load.direct import Direct, around, asked
 from trials.load.service import Service
 
+pytestmark = pytest.mark.slow
 SECONDS = 60.0
 """More than the turns take: it is they that end the load."""
 NUM_SCENES = 4

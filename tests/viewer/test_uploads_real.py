@@ -17,6 +17,7 @@ from tests.viewer.conftest import settled
 from tests.viewer.test_scenes import FILES, FOLDER, step
 
 
+@pytest.mark.slow
 def test_a_zip_is_built_and_its_scene_file_uploaded_again(
     open_page: Callable[..., Page], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
