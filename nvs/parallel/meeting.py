@@ -103,6 +103,10 @@ class Meeting:
         self._joined: Group | None = None
         self._folder: Path | None = None
 
+    def has_met(self, place: Place) -> bool:
+        """Whether those of a place are joined; else `group` waits for them."""
+        return self._joined is not None and place.folder == self._folder
+
     @contextmanager
     def group(self, place: Place | None) -> Generator[Group]:
         """Around a piece of work: those who do it, joined.
@@ -117,7 +121,7 @@ class Meeting:
         if place is None:
             yield self._alone
             return
-        is_first = self._joined is None or place.folder != self._folder
+        is_first = not self.has_met(place)
         if is_first:
             self._part()
             self._joined, self._folder = self._join(place), place.folder

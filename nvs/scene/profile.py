@@ -41,7 +41,6 @@ def _attention_flops(
 
 
 ATTENTION_FLOPS = {
-    torch.ops.nvs.attend_in_pieces: _attention_flops,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
 }
 """Operations that torch's counter does not know."""

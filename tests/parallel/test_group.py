@@ -159,6 +159,7 @@ CAUSES = {
     ("how", "when"),
     [
         ("kill", "before"),
+        ("image", "before"),
         ("kill", "after"),
         *((how, "in") for how in ("kill", *CAUSES)),
     ],

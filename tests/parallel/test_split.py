@@ -42,12 +42,16 @@ def without_rounding() -> None:
     Tensor.float = lambda self: self if self.dtype == torch.float64 else narrow(self)  # type: ignore[method-assign]
 
 
-def by_heads(group: Group, changes: dict[str, Any]) -> dict[str, Any]:
+def by_heads(
+    group: Group, changes: dict[str, Any], compiles: bool = False
+) -> dict[str, Any]:
     narrow = Tensor.float
     without_rounding()
     try:
         network = made(**changes)
         split_heads(network, group)
+        for block in network.blocks if compiles else []:
+            block.forward = torch.compile(block.forward, backend="eager")
         views = random_views(5, height=HEIGHT, width=WIDTH)
         posed = posed_rays(views.camera.to(dtype=torch.float32)).double()
         image = views.image[None].double()
@@ -106,6 +110,12 @@ def test_heads_on_ranks_equal_all_heads_on_one(
     for rank in values(run_ranks(num_ranks, by_heads, changes)):
         torch.testing.assert_close(rank, one, rtol=0, atol=1e-9)
     assert one["embedding"].norm() > 1e-4
+
+
+def test_sums_between_ranks_interrupt_what_is_compiled() -> None:
+    one = by_heads(ALONE, {})
+    for rank in values(run_ranks(2, by_heads, {}, True)):
+        torch.testing.assert_close(rank, one, rtol=0, atol=1e-9)
 
 
 def test_one_head_cannot_be_split() -> None:

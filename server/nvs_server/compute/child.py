@@ -301,7 +301,7 @@ class Child:
                 life.calls.pop(message["id"])
                 if not call.answer.done():
                     call.answer.set_exception(wire.error_from_json(message["error"]))
-            case "met" | "progress" | "picture" if call is not None:
+            case "meeting" | "met" | "progress" | "picture" if call is not None:
                 self._pass_on(call, message, blob)
             case "ready":
                 self.state = "ready"

@@ -3,7 +3,8 @@
 A message is two little-endian uint32 lengths, a JSON object and a blob:
 
     requests  {"id", "op", …}            {"op": "cancel", "id"}    {"op": "ping"}
-    answers   {"id", "event": "met" | "progress" | "picture" | "result" | "error", …}
+    answers   {"id", "event": "progress" | "picture" | "result" | "error", …}
+              {"id", "event": "meeting" | "met"}, around waiting for other processes
     news      {"event": "ready" | "failed" | "status" | "pong", …}
 """
 

@@ -216,8 +216,11 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         try:
+            meets = job.place is not None and not self._meeting.has_met(job.place)
+            if meets:
+                self._pipe.send(id=job.id, event="meeting")
             with self._meeting.group(job.place) as group:
-                if job.place is not None:
+                if meets:
                     self._pipe.send(id=job.id, event="met")
                 value = self._result(job, group)
         except Exception as error:  # noqa: BLE001 - whoever asked is told

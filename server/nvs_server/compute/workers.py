@@ -25,8 +25,8 @@ PART_SECONDS = 60.0
 """When one process has failed at a job, the others give it up within so long, or are
 killed: they may wait for something that comes no more."""
 MEET_SECONDS = 3.0
-"""The same where not all had met yet: whoever waits for one that is gone waits in vain,
-and renders nothing meanwhile."""
+"""How often those are looked for that still wait to be joined by one that has failed:
+they would wait for ever, and render nothing meanwhile."""
 
 Result = TypeVar("Result")
 
@@ -207,12 +207,14 @@ class LocalWorker:
     async def _together(self, op: str, order: Message, on_event: OnEvent) -> Any:
         folder = self._meeting_folder()
         self._num_jobs += 1
-        num_met = 0
+        meeting: set[int] = set()
+        """Who waits for the others to join."""
 
         def hear(message: Message, blob: bytes, number: int) -> None:
-            nonlocal num_met
-            if message["event"] == "met":
-                num_met += 1
+            if message["event"] == "meeting":
+                meeting.add(number)
+            elif message["event"] == "met":
+                meeting.discard(number)
             elif number == 0:
                 on_event(message, blob)
 
@@ -226,22 +228,38 @@ class LocalWorker:
             )
             calls.append(asyncio.create_task(call))
         try:
-            _, others = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
-            if others:
-                have_met = num_met == len(self.ranks)
-                timeout = PART_SECONDS if have_met else MEET_SECONDS
-                await asyncio.wait(others, timeout=timeout)
-            ended = [call for call in calls if call.done()]
-            for rank, call in zip(self.ranks, calls, strict=True):
-                if call not in ended:
-                    rank.child.kill()
+            await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
+            killed = await self._part(calls, meeting)
         finally:
             for call in calls:
                 call.cancel()
+        ended = [call for rank, call in enumerate(calls) if rank not in killed]
         errors = [error for call in ended if (error := call.exception()) is not None]
         if errors:
             raise min(errors, key=_hearsay)
         return calls[0].result()
+
+    async def _part(
+        self, calls: Sequence[asyncio.Task[Any]], meeting: set[int]
+    ) -> set[int]:
+        """Have all processes give up a job at which one has failed.
+
+        Returns:
+            Those that had to be killed.
+        """
+        clock = asyncio.get_running_loop().time
+        killed: set[int] = set()
+        end = clock() + PART_SECONDS
+        while left := {rank for rank, call in enumerate(calls) if not call.done()}:
+            await asyncio.wait([calls[rank] for rank in left], timeout=MEET_SECONDS)
+            is_over = clock() >= end
+            for rank in (left if is_over else left & meeting) - killed:
+                if not calls[rank].done():
+                    self.ranks[rank].child.kill()
+                    killed.add(rank)
+            if is_over:
+                break
+        return killed
 
     def _meeting_folder(self) -> Path:
         """Where the processes have met, or if they are no longer the same will meet."""

@@ -190,7 +190,7 @@ def test_killed_in_a_build_one_comes_back_and_the_other_renders(
     assert two.backend.status().workers[1 - rank].pid == other
 
 
-def test_killed_before_they_meet_it_does_not_keep_the_other_from_rendering(
+def test_nobody_waits_to_meet_one_that_was_killed(
     two: Running,
     scene: SceneRef,
     prepared: PreparedViews,
@@ -211,6 +211,7 @@ def test_killed_before_they_meet_it_does_not_keep_the_other_from_rendering(
     kill(two, 1)
     with pytest.raises(WorkerLost, match="rank 1 of 2"):
         build.result(WAIT_SECONDS)
+    two.wait_ready()
     assert len(two.render(scene, two.around(2))) == 2
 
 
