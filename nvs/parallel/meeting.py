@@ -130,7 +130,7 @@ class Meeting:
         group = replace(self._joined, word=word)
         try:
             with group.together():
-                if is_first:  # as above
+                if is_first:  # as in `joined`
                     group.wait()
                 yield group
         except BaseException:

@@ -112,7 +112,7 @@ def test_heads_on_ranks_equal_all_heads_on_one(
     assert one["embedding"].norm() > 1e-4
 
 
-def test_sums_between_ranks_interrupt_what_is_compiled() -> None:
+def test_heads_on_ranks_add_up_in_compiled_blocks_too() -> None:
     one = by_heads(ALONE, {})
     for rank in values(run_ranks(2, by_heads, {}, True)):
         torch.testing.assert_close(rank, one, rtol=0, atol=1e-9)
