@@ -5,6 +5,7 @@ Posed sets are in `nvs.train.sets`.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +19,7 @@ from nvs.train.sets import SetSource
 from nvs.train.synthetic import (
     DrawnBatch,
     Photographs,
+    draw_prints,
     draw_scenes,
     load_photographs,
     rigs,
@@ -36,6 +38,8 @@ SYNTHETIC: dict[str, TrainedOn] = {
     ),
 }
 """Kinds of synthetic scenes, and what each shows."""
+PRINTS = 384
+"""Drawn for surfaces to wear."""
 
 
 @runtime_checkable
@@ -71,7 +75,8 @@ class SyntheticSource:
 
     Args:
         kind: `object` or `room`.
-        photographs: Folder of photographs that some surfaces wear, beside the patterns.
+        photographs: Folder of photographs that some surfaces wear, beside patterns
+            and drawn prints.
 
     Raises:
         ConfigError: If there is no such kind.
@@ -87,7 +92,9 @@ class SyntheticSource:
             )
         self.kind = kind
         self.photographs = (
-            None if photographs is None else load_photographs(photographs)
+            _prints_alone()
+            if photographs is None
+            else load_photographs(photographs, prints=PRINTS)
         )
         self.uploaded: dict[torch.device, Photographs] = {}
         self.name = f"synthetic:{kind}"
@@ -106,15 +113,15 @@ class SyntheticSource:
             height=order.height,
             width=order.width,
             seed=order.seed,
-            photographs=self.photographs is not None,
+            photographs=True,
             framing_views=order.num_inputs,
         )
 
     def finish(self, prepared: DrawnBatch, order: Order, device: torch.device) -> Batch:
         """Render the views."""
-        if self.photographs is not None and device not in self.uploaded:
+        if device not in self.uploaded:
             self.uploaded[device] = self.photographs.to(device)
-        made = prepared.render(device, photographs=self.uploaded.get(device))
+        made = prepared.render(device, photographs=self.uploaded[device])
         batch = Batch(
             image=made.image,
             world_from_camera=made.world_from_camera,
@@ -122,6 +129,11 @@ class SyntheticSource:
             num_inputs=order.num_inputs,
         )
         return batch.with_scene_pivot() if self.kind == "room" else batch
+
+
+@cache
+def _prints_alone() -> Photographs:
+    return Photographs.of(draw_prints(PRINTS), PRINTS)
 
 
 def named_source(name: str, *, framing: Kind, photographs: str | None = None) -> Source:

@@ -11,3 +11,4 @@ from nvs.train.synthetic.batch import (
     draw_scenes,
 )
 from nvs.train.synthetic.photographs import Photographs, load_photographs
+from nvs.train.synthetic.prints import draw_prints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -73,11 +73,12 @@ class DrawnBatch(Tensors):
             with_depth: Also trace the depth, for about a quarter more work.
         """
         here = self.to(device)
-        cameras = (here.scenes, here.world_from_camera, here.intrinsics)
-        size = {"height": self.height, "width": self.width}
-        worn = None
+        scenes, worn = here.scenes, None
         if photographs is not None:
             worn = photographs.at_most(self.width * supersample // 2).to(device)
+            scenes = replace(scenes, textures=photographs.assigned(scenes.textures))
+        cameras = (scenes, here.world_from_camera, here.intrinsics)
+        size = {"height": self.height, "width": self.width}
         image = render(*cameras, **size, supersample=supersample, photographs=worn)
         depth = None
         if with_depth:

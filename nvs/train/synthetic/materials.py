@@ -17,7 +17,15 @@ from nvs.train.tensors import combine
 KIND_WEIGHTS = (0.2, 0.22, 0.16, 0.16, 0.08, 0.18)
 """Plain, waves, checker, stripes, gradient, marks."""
 _FREQUENCY_RANGES = torch.tensor(
-    [[1.0, 1.0], [0.4, 1.8], [1.2, 5.0], [1.2, 7.0], [0.12, 0.4], [2.0, 5.5], [0.4, 1]],
+    [
+        [1.0, 1.0],
+        [0.4, 1.8],
+        [1.2, 5.0],
+        [1.2, 7.0],
+        [0.12, 0.4],
+        [2.0, 5.5],
+        [0.4, 1.3],
+    ],
     dtype=torch.float64,
 )
 """Cycles per unit of an object two units wide, for each kind of texture."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -20,23 +21,32 @@ MIN_PARTS, MAX_PARTS = 3, 9
 ATTACHED, STACKED, MIRRORED, CIRCLED = range(4)
 _KIND_WEIGHTS = [0.3, 0.2, 0.36, 0.14]
 _CUT_SHARE = 0.3
+_BULKY_SHARE = 0.6
+"""Of objects that are one large body with things on it, as most scanned ones are."""
+_PHOTOGRAPH_SHARE = 0.6
+_PALE_SHARE = 0.5
+"""Of objects in light colours."""
 
 
 def draw_objects(draws: Draws) -> SceneBatch:
     """One object a scene, inside the cube [−1, 1]³, z up, before white."""
     kind, ratio = _draw_shapes(draws)
     layout = draws.choice(weights=[0.35, 0.2, 0.25, 0.2])
-    linear = _draw_linear(draws, layout)
+    bulky = draws.chance(probability=_BULKY_SHARE)
+    linear = _draw_linear(draws, layout, bulky)
     active = _draw_active(draws)
     kind, ratio, affine, twin = _assemble(draws, layout, kind, ratio, linear)
     kind = torch.where(active, kind, shapes.NONE)
-    affine = _fit(draws, kind, affine)
+    affine = _fit(draws, kind, affine, bulky)
     cut = _draw_cuts(draws, kind, ratio, affine, twin)
     size = affine[..., :3].norm(dim=-2)
     matching = draws.chance(1, probability=0.6)
-    surfaces = draw_textures(draws, size).take(
+    surfaces = draw_textures(draws, size, photograph_share=_PHOTOGRAPH_SHARE).take(
         torch.where(matching, twin, torch.arange(MAX_PARTS))
     )
+    pale = draws.chance(1, 1, 1, probability=_PALE_SHARE)
+    dark = torch.where(pale, draws.uniform(1, 1, 1, low=0.3, high=0.7), 1.0).float()
+    surfaces = replace(surfaces, colors=1 - (1 - surfaces.colors) * dark)
     white = torch.ones(draws.batch, 3)
     return SceneBatch(
         solids=Solids(body=Parts.place(kind, ratio, affine), cut=cut),
@@ -62,13 +72,16 @@ def _draw_shapes(
 
 
 def _draw_linear(
-    draws: Draws, layout: Int[Tensor, "batch"]
+    draws: Draws, layout: Int[Tensor, "batch"], bulky: Bool[Tensor, "batch"]
 ) -> Float[Tensor, "batch part 3 3"]:
     """Rotation × shear × size; upright and round about z where parts are stacked."""
     size = draws.uniform(MAX_PARTS, low=0.16, high=0.55)
     size[:, 0] = 0.3 + size[:, 0]
+    size[:, 0] = torch.where(bulky, 1.4 * size[:, 0], size[:, 0])
+    size[:, 1:] = torch.where(bulky[:, None], 0.7 * size[:, 1:], size[:, 1:])
     aspect = draws.uniform(MAX_PARTS, 3, low=-0.7, high=0.7).exp()
     slim = draws.chance(MAX_PARTS, 3, probability=0.12)
+    slim[:, 0] &= ~bulky[:, None]
     aspect = torch.where(slim, 0.35 * aspect, aspect)
     stacked = (layout == STACKED)[:, None]
     round_ = stacked | draws.chance(MAX_PARTS, probability=0.4)
@@ -157,8 +170,10 @@ def _reach(kind: Tensor, linear: Tensor, direction: Tensor) -> Tensor:
     return torch.where(kind == shapes.BOX, along.sum(-1), along.norm(dim=-1))
 
 
-def _fit(draws: Draws, kind: Tensor, affine: Tensor) -> Float[Tensor, "batch part 3 4"]:
-    """Turn about z, centre and scale into the cube; a quarter end up off-centre."""
+def _fit(
+    draws: Draws, kind: Tensor, affine: Tensor, bulky: Tensor
+) -> Float[Tensor, "batch part 3 4"]:
+    """Turn about z, centre and scale into the cube, which bulky ones fill."""
     yaw = draws.uniform(high=2 * math.pi)
     affine = about_z(yaw)[:, None] @ affine
     extent = affine[..., :3].abs().sum(-1)
@@ -168,6 +183,7 @@ def _fit(draws: Draws, kind: Tensor, affine: Tensor) -> Float[Tensor, "batch par
     low = (center - extent).masked_fill(absent, math.inf).amin(1)
     high = (center + extent).masked_fill(absent, -math.inf).amax(1)
     target = draws.uniform(low=0.62, high=0.98)
+    target = torch.where(bulky, 0.98, target)
     scale = target / ((high - low) / 2).amax(-1)
     moved = draws.chance(probability=0.25)
     offset = draws.uniform(3, low=-1.0, high=1.0) * ((1 - target) * moved)[:, None]

@@ -1,10 +1,10 @@
-"""A folder of photographs as textures, each kept in every size that is looked up."""
+"""Photographs and prints as textures, each kept in every size that is looked up."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from nvs.errors import DatasetError, ImageError
 from nvs.images import read_image
+from nvs.train.synthetic.prints import draw_prints
+from nvs.train.synthetic.textures import PHOTOGRAPH, Textures
 
 _SMALLEST = 8
 _logger = logging.getLogger("nvs.data")
@@ -30,10 +32,14 @@ class Photographs:
     halvings: tuple[UInt8[Tensor, "photo _ _ 4"], ...]
     """RGB and a byte that makes a pixel one word; largest first, each with half the
     side of the one before."""
+    prints: int = 0
+    """How many of them, from the first, are drawn prints."""
 
     @staticmethod
-    def of(squares: Sequence[UInt8[np.ndarray, "side side 3"]]) -> Photographs:
-        """Photographs of one size, RGB."""
+    def of(
+        squares: Sequence[UInt8[np.ndarray, "side side 3"]], prints: int = 0
+    ) -> Photographs:
+        """Photographs of one size, RGB, the first of them drawn prints."""
         sides = [len(squares[0])]
         while sides[-1] // 2 >= _SMALLEST:
             sides.append(sides[-1] // 2)
@@ -43,7 +49,7 @@ class Photographs:
             for side, halving in zip(sides, halvings, strict=True):
                 image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
                 halving[index] = image
-        return Photographs(tuple(torch.from_numpy(halving) for halving in halvings))
+        return Photographs(tuple(map(torch.from_numpy, halvings)), prints)
 
     def __len__(self) -> int:
         """How many photographs there are."""
@@ -51,7 +57,21 @@ class Photographs:
 
     def to(self, device: torch.device | str) -> Photographs:
         """Move all sizes."""
-        return Photographs(tuple(halving.to(device) for halving in self.halvings))
+        halvings = tuple(halving.to(device) for halving in self.halvings)
+        return Photographs(halvings, self.prints)
+
+    def assigned(self, textures: Textures) -> Textures:
+        """With the index of one for each number, prints and others equally often."""
+        others = len(self) - self.prints
+        number = textures.number
+        index = number % len(self)
+        if self.prints and others:
+            half = number // 2
+            index = torch.where(
+                number % 2 == 0, half % self.prints, self.prints + half % others
+            )
+        worn = textures.kind == PHOTOGRAPH
+        return replace(textures, number=torch.where(worn, index, number))
 
     def at_most(self, side: int) -> UInt8[Tensor, "photo _ _ 4"]:
         """The largest size of less than twice a side; the smallest if all have more."""
@@ -59,8 +79,10 @@ class Photographs:
         return fitting[0] if fitting else self.halvings[-1]
 
 
-def load_photographs(folder: str | Path, size: int = 256) -> Photographs:
-    """Square central crops of all images directly in a folder.
+def load_photographs(
+    folder: str | Path, size: int = 256, *, prints: int = 0
+) -> Photographs:
+    """Square central crops of all images directly in a folder, behind drawn prints.
 
     Files that are no images, or damaged ones, are skipped with one warning of the
     logger `nvs.data`; JSON files, such as a list of sources, without one.
@@ -68,6 +90,7 @@ def load_photographs(folder: str | Path, size: int = 256) -> Photographs:
     Args:
         folder: The folder.
         size: Side in pixels that they are brought to.
+        prints: How many prints.
 
     Raises:
         DatasetError: If the folder is missing or holds no image.
@@ -97,7 +120,7 @@ def load_photographs(folder: str | Path, size: int = 256) -> Photographs:
             "%s: %d of %d files are no images or damaged, and left out: %s",
             *(folder, len(skipped), len(files), listed),
         )
-    return Photographs.of(squares)
+    return Photographs.of([*draw_prints(prints, side=size), *squares], prints)
 
 
 def _square(path: Path, size: int) -> UInt8[np.ndarray, "size size 3"]:

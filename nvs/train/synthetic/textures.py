@@ -49,8 +49,8 @@ class Textures(Tensors):
     contrast: Float[Tensor, "scene slot"]
     """In [0, 1): how sharp waves are, how wavy stripes are, how full of marks."""
     number: Int[Tensor, "scene slot"]
-    """In [0, `NUMBERS`): which marks by its first bits, or which photograph by its
-    remainder."""
+    """In [0, `NUMBERS`): which marks by its first bits; the index of a photograph, once
+    `Photographs.assigned` has made it one."""
     gloss: Float[Tensor, "scene slot"]
     """Strength of the highlight; 0 is matte."""
 
@@ -112,7 +112,7 @@ def albedo(
         here, where, u, v, *_ = _project(
             table, slot, point, normal, footprint, kind == PHOTOGRAPH
         )
-        which = number.index_select(0, where) % len(photographs)
+        which = number.index_select(0, where)
         color.index_copy_(1, here, _photograph(photographs, which, u, v))
     return color
 

@@ -29,6 +29,20 @@ def test_objects_fill_but_do_not_leave_the_cube() -> None:
     assert (reach.where(present, torch.tensor(0.0)).amax(-1) > 0.4).float().mean() > 0.8
 
 
+def test_most_objects_are_one_large_body_that_fills_the_cube() -> None:
+    body = draw_objects(Draws(0, 300, stream=0)).solids.body
+    volume = torch.linalg.det(body.world_from_local[..., :3]).abs()
+    volume = volume.where(body.kind != shapes.NONE, torch.tensor(0.0))
+    most = volume.amax(-1) / volume.sum(-1)
+    assert (most > 0.5).float().mean() > 0.5
+
+
+def test_half_of_the_objects_have_light_colours_only() -> None:
+    colors = draw_objects(Draws(0, 300, stream=0)).textures.colors
+    light = (colors.amin((1, 2, 3)) > 0.29).float().mean()
+    assert 0.4 < light < 0.6
+
+
 def test_every_shape_and_every_cut_occurs() -> None:
     solids = draw_objects(Draws(0, 100, stream=0)).solids
     assert set(solids.body.kind.unique().tolist()) == {-1, 0, 1, 2, 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def one_texture(kind: int, frequency: float = 2.0) -> textures.Textures:
         frequency=torch.tensor([[frequency]]),
         colors=torch.tensor([[[[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]]]),
         contrast=torch.tensor([[0.5]]),
-        number=torch.tensor([[1]]),
+        number=torch.tensor([[0]]),
         gloss=torch.zeros(1, 1),
     )
 
@@ -92,6 +93,9 @@ def test_photographs_are_loaded_cropped_and_shown(
     assert "2 of 3 files are no images or damaged" in caplog.text
     assert "b.png, notes.txt" in caplog.text
     assert len(photographs) == 1
+    behind = load_photographs(tmp_path, 32, prints=2)
+    assert (len(behind), behind.prints) == (3, 2)
+    assert torch.equal(behind.halvings[0][2:], photographs.halvings[0])
     assert photographs.at_most(32).shape == (1, 32, 32, 4)
     red = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
     for halving in photographs.halvings:
@@ -139,16 +143,35 @@ def test_a_photograph_is_looked_up_between_its_pixels() -> None:
     torch.testing.assert_close(steps, steps[:1, :1].expand_as(steps), atol=1e-5, rtol=0)
 
 
-def test_every_photograph_of_many_is_worn() -> None:
+@cache
+def many_textures() -> textures.Textures:
     scenes = draw_scenes(
         "object", batch=4000, views=1, height=8, width=8, seed=0, photographs=True
     ).scenes
-    worn = scenes.textures.number[scenes.textures.kind == textures.PHOTOGRAPH]
-    count = 2 * 4096
-    assert 0 <= worn.min() <= worn.max() < textures.NUMBERS
-    share = (worn % count).unique().numel() / count
+    return scenes.textures
+
+
+def set_of(count: int, prints: int) -> Photographs:
+    return Photographs((torch.zeros(count, 1, 1, 4, dtype=torch.uint8),), prints)
+
+
+@pytest.mark.parametrize(("count", "prints"), [(9000, 0), (9000, 9000), (9000, 4500)])
+def test_every_photograph_of_many_is_worn(count: int, prints: int) -> None:
+    assigned = set_of(count, prints).assigned(many_textures())
+    worn = assigned.number[assigned.kind == textures.PHOTOGRAPH]
+    assert 0 <= worn.min() <= worn.max() < count
+    share = worn.unique().numel() / count
     # Drawn evenly, so many leave out a share of exp(-worn / count).
     assert share == pytest.approx(1 - math.exp(-len(worn) / count), abs=0.05)
+
+
+def test_half_of_what_is_worn_is_printed_and_marks_keep_their_numbers() -> None:
+    drawn = many_textures()
+    assigned = set_of(1000, 100).assigned(drawn)
+    photograph = drawn.kind == textures.PHOTOGRAPH
+    printed = (assigned.number[photograph] < 100).float().mean()
+    assert printed == pytest.approx(0.5, abs=0.03)
+    assert torch.equal(assigned.number[~photograph], drawn.number[~photograph])
 
 
 def test_photographs_reach_another_process_by_shared_memory() -> None:

@@ -69,9 +69,9 @@ def seen_from_another(
     return expected, traced, same
 
 
-@pytest.mark.parametrize(("kind", "scenes"), [("object", 6), ("room", 4)])
+@pytest.mark.parametrize(("kind", "scenes"), [("object", 12), ("room", 4)])
 def test_depth_reprojects_between_views(kind: str, scenes: int) -> None:
-    beyond, visible, gaps, shades = [], [], [], []
+    beyond, visible, gaps, shades, alike = [], [], [], [], []
     for seed in range(scenes):
         expected, traced, difference = seen_from_another(*world(kind, seed))
         beyond.append(traced > expected + TOLERANCE)
@@ -79,12 +79,13 @@ def test_depth_reprojects_between_views(kind: str, scenes: int) -> None:
         visible.append(agree)
         gaps.append((traced - expected).abs()[agree])
         shades.append(difference[agree])
+        alike.append((difference[agree] < 0.05).float().mean())
     # A surface that one view sees cannot be missed by another, but for silhouettes.
     assert torch.cat(beyond).float().mean() < 2e-3
     assert torch.cat(visible).float().mean() > 0.35
     assert torch.cat(gaps).quantile(0.99) < 2e-5 * (1 if kind == "object" else 5)
     assert torch.cat(shades).median() < 5e-3
-    assert (torch.cat(shades) < 0.05).float().mean() > 0.85
+    assert torch.stack(alike).mean() > 0.85
 
 
 def test_depth_is_that_of_a_known_ball() -> None:
