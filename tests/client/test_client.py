@@ -26,7 +26,7 @@ from nvs.client import (
     Client,
     Job,
     ServiceUnreachableError,
-    async_client,
+    connection,
 )
 from tests.fakes.backend import EXPECTATION, HELD_OUT, SCENE_MAGIC
 from tests.fakes.service import OWNER, UNLIMITED
@@ -44,7 +44,7 @@ def held(service) -> str:
 @pytest.fixture
 def three(service, monkeypatch: pytest.MonkeyPatch) -> str:
     """The tag of three scenes, of which a page holds two."""
-    monkeypatch.setattr(async_client, "PAGE_SIZE", 2)
+    monkeypatch.setattr(connection, "PAGE_SIZE", 2)
     tag = f"c/1+2 {uuid.uuid4()}"
     for _ in range(3):
         service.make(tags=[tag])

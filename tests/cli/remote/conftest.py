@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def service(service: Service, home: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(jobs, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(
-        "nvs.client.async_client.Retries", lambda: Retries(first_seconds=0.001)
+        "nvs.client.connection.Retries", lambda: Retries(first_seconds=0.001)
     )
     monkeypatch.setenv("NVS_SERVER", service.url)
     return service
