@@ -48,6 +48,9 @@ class HeldOutResult:
     """The scene."""
     psnr_db: float
     """Mean over its target views of the PSNR of each."""
+    inputs_psnr_db: float
+    """The same over its input views, given back: no new view needs what is not kept of
+    these."""
     batch: Batch
     """Its views."""
     rendered: Float[Tensor, "view 3 height width"]
@@ -148,16 +151,18 @@ def evaluate(
     scenes: Mapping[str, Batch],
     autocast: AbstractContextManager[object],
 ) -> list[HeldOutResult]:
-    """Render the target views of held-out scenes."""
+    """Render the target views of held-out scenes, and the inputs again."""
     results: list[HeldOutResult] = []
     for name, batch in scenes.items():
-        inputs = batch.network_inputs()
+        inputs = batch.repeating(batch.num_inputs).network_inputs()
         with autocast:
-            rendered = network(*inputs)[0].float()
+            both = network(*inputs)[0].float()
+        rendered, again = both.tensor_split([batch.truth.shape[1]])
         results.append(
             HeldOutResult(
                 name=name,
                 psnr_db=mean_psnr_db(rendered, batch.truth[0]),
+                inputs_psnr_db=mean_psnr_db(again, batch.image[0, : batch.num_inputs]),
                 batch=batch,
                 rendered=rendered.cpu(),
             )

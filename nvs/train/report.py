@@ -102,9 +102,11 @@ class Report:
                 "height": height,
                 "width": width,
                 "psnr_db": round(result.psnr_db, 4),
+                "inputs_psnr_db": round(result.inputs_psnr_db, 4),
             }
             self._append(HELDOUT, row)
         self._add_events(step, {f"heldout/{r.name}": r.psnr_db for r in results})
+        self._add_events(step, {f"inputs/{r.name}": r.inputs_psnr_db for r in results})
         if self.writes:
             picture = self.folder / "pictures" / f"step-{step:08d}.png"
             write_png(picture, picture_grid(results))

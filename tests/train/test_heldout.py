@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,12 @@ def test_psnr_is_the_mean_over_target_views(
     assert result.psnr_db == pytest.approx(
         (-10 * errors.log10()).mean().item(), rel=1e-5
     )
+    batch = scenes["set"]
+    itself = replace(
+        batch,
+        image=batch.image[:, :3].repeat(1, 2, 1, 1, 1),
+        world_from_camera=batch.world_from_camera[:, :3].repeat(1, 2, 1, 1),
+        intrinsics=batch.intrinsics[:, :3].repeat(1, 2, 1),
+    )
+    (again,) = evaluate(network, {"itself": itself}, nullcontext())
+    assert again.psnr_db == pytest.approx(result.inputs_psnr_db, abs=1e-4)

@@ -28,7 +28,9 @@ def result(name: str, colour: float, num_inputs: int = 2) -> HeldOutResult:
         num_inputs=num_inputs,
     )
     rendered = torch.zeros(1, 3, 16, 16)
-    return HeldOutResult(name=name, psnr_db=20.0, batch=batch, rendered=rendered)
+    return HeldOutResult(
+        name=name, psnr_db=20.0, inputs_psnr_db=21.0, batch=batch, rendered=rendered
+    )
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -69,7 +71,7 @@ def test_a_heldout_result_has_a_row_and_a_picture(tmp_path: Path) -> None:
     report.heldout(7, 0, 1.5, [result("first", 0.25), result("second", 0.75)])
     (first, second) = rows(tmp_path / "heldout.csv")
     assert (first["step"], first["scene"], first["psnr_db"]) == ("7", "first", "20.0")
-    assert second["scene"] == "second"
+    assert (second["scene"], second["inputs_psnr_db"]) == ("second", "21.0")
     pixels = np.asarray(Image.open(tmp_path / "pictures" / "step-00000007.png"))
     assert pixels.shape[0] == 2 * 20
 
@@ -147,7 +149,8 @@ def test_events_are_written_where_tensorboard_is_installed(tmp_path: Path) -> No
     report = Report(tmp_path, start=2, tensorboard=True, quiet=True)
     report.step({"step": 3, "loss": 9.0})
     read = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    assert read.Tags()["scalars"] == ["train/loss", "heldout/first"]
+    held_out = ["heldout/first", "inputs/first"]
+    assert read.Tags()["scalars"] == ["train/loss", *held_out]
     losses = [(event.step, event.value) for event in read.Scalars("train/loss")]
     assert losses == [(1, 0.25), (2, 0.5), (3, 9.0)]
     assert read.Scalars("heldout/first") == []
