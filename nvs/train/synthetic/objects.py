@@ -173,7 +173,10 @@ def _reach(kind: Tensor, linear: Tensor, direction: Tensor) -> Tensor:
 def _fit(
     draws: Draws, kind: Tensor, affine: Tensor, bulky: Tensor
 ) -> Float[Tensor, "batch part 3 4"]:
-    """Turn about z, centre and scale into the cube, which bulky ones fill."""
+    """Turn about z, centre and scale into the cube.
+
+    Bulky ones fill it; a quarter of the others end up off-centre.
+    """
     yaw = draws.uniform(high=2 * math.pi)
     affine = about_z(yaw)[:, None] @ affine
     extent = affine[..., :3].abs().sum(-1)

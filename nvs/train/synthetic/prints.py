@@ -20,9 +20,9 @@ _FONTS = (
     cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
 )
 _SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789&+?!=%*abdefghkmnqrty"
-_FINENESS = 16
-"""Shapes are drawn to a sixteenth of a pixel."""
 _SHIFT = 4
+_FINENESS = 1 << _SHIFT
+"""Shapes are drawn to a sixteenth of a pixel."""
 
 Image = UInt8[np.ndarray, "side side 3"]
 Color = tuple[int, int, int]
@@ -49,7 +49,7 @@ def _draw_print(random: Random, side: int) -> Image:
     ground = _ground(random, side)
     layout = _LAYOUTS[random.choice(len(_LAYOUTS), p=_SHARES)]
     layout(random, ground)
-    return _worn(random, ground)
+    return _grained(random, ground)
 
 
 def _ground(random: Random, side: int) -> Image:
@@ -60,8 +60,8 @@ def _ground(random: Random, side: int) -> Image:
     return cv2.resize(corners, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
-def _worn(random: Random, image: Image) -> Image:
-    """With grain: two scales of soft noise, and ink that varies by a few per cent."""
+def _grained(random: Random, image: Image) -> Image:
+    """With a grain of noise at two scales."""
     side = len(image)
     grain = np.zeros((side, side), np.float32)
     for cells, strength in ((6, 9.0), (48, 5.0)):
