@@ -18,16 +18,9 @@ from nvs.api.scenes import (
     VideoUpload,
 )
 from nvs.client.connection import Connection, given
+from nvs.client.dataset_files import DatasetFiles
 from nvs.client.jobs import OnJob
-from nvs.client.transfers import (
-    JSON,
-    ZIP,
-    DatasetFiles,
-    FileBody,
-    OnUpload,
-    Progress,
-    UploadWatch,
-)
+from nvs.client.transfers import JSON, ZIP, FileBody, OnUpload, Progress, UploadWatch
 from nvs.client.transport import scene_path
 from nvs.errors import DatasetError
 from nvs.file_kinds import VIDEO_TYPES

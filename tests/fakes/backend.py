@@ -70,6 +70,8 @@ NUM_INPUTS = 2
 """Of scene files, which do not say what they were built from."""
 TIMINGS = Timings(queue_ms=1.0, load_ms=2.5, model_ms=3.0, encode_ms=4.0)
 SCENE_MAGIC = b"fake scene "
+SCENE_CONTENT = SCENE_MAGIC + bytes(range(256)) * 512
+"""A scene file of a size that takes several reads."""
 EXPECTATION = Expectation(
     weights=WEIGHTS,
     verdict="fine",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from nvs.cli.remote import render, scenes, service
+from nvs.cli.remote import captures, render, scenes, service
 
 app = typer.Typer(
     help="Build and render on a machine that runs `nvs serve`.",
@@ -13,9 +13,9 @@ app = typer.Typer(
 app.command()(service.login)
 app.command()(service.status)
 app.command()(scenes.scenes)
-app.command()(scenes.upload)
-app.command()(scenes.pose)
-app.command()(scenes.mask)
+app.command()(captures.upload)
+app.command()(captures.pose)
+app.command()(captures.mask)
 app.command()(scenes.build)
 app.command()(render.render)
 app.command()(render.video)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nvs.client import Retries, jobs
+from tests.fakes.backend import SCENE_CONTENT
 from tests.fakes.service import Service
 
 
@@ -27,3 +28,9 @@ def service(service: Service, home: Path, monkeypatch: pytest.MonkeyPatch) -> Se
     )
     monkeypatch.setenv("NVS_SERVER", service.url)
     return service
+
+
+@pytest.fixture
+def scene_id(service: Service) -> str:
+    """A scene that is ready."""
+    return service.stored(SCENE_CONTENT)
