@@ -66,7 +66,11 @@ class Word:
         )
 
     def broken(self, error: RuntimeError) -> NvsError:
-        """What broke an exchange: the failure of a rank, or one that is gone."""
+        """What broke an exchange: the failure of a rank, or one that is gone.
+
+        A rank that is well but waits for this one notices only when this one ends, so
+        that of several which do not answer one at least is gone.
+        """
         world = dist.get_world_size()
         missing = list(range(world))
         deadline = time.monotonic() + GRACE.total_seconds()
@@ -80,7 +84,7 @@ class Word:
         except RuntimeError:
             missing = [0]  # it keeps the store, if no launcher does
         reason = str(error).splitlines()[0]
-        who = ", ".join(str(rank) for rank in missing) or "none"
+        who = " or ".join(str(rank) for rank in missing) or "none"
         return RankError(
             f"rank {who} of {world} does not answer ({reason})",
             remedy="It was killed, hangs or cannot be reached: see its output.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from dataclasses import replace
@@ -173,7 +174,9 @@ def test_a_rank_that_fails_ends_all_within_seconds(how: str, when: str) -> None:
         assert ends[1].exit_code == -signal.SIGKILL
         kinds = sorted(str(error).partition(":")[0] for error in others)
         assert kinds == ["RankError", "StoppedError"]  # one says it
-        assert all("rank 1 of 3 does not answer" in str(error) for error in others)
+        # The other one may wait for the one that says it, and be named too.
+        gone = re.compile("rank (1|0 or 1|1 or 2) of 3 does not answer")
+        assert all(gone.search(str(error)) for error in others)
     else:
         assert CAUSES[how] in str(ends[1].error)
         for error in others:
