@@ -12,7 +12,7 @@ from nvs.fields import require, typed
 
 UpdateRule = Literal["gradient_descent", "momentum", "muon"]
 FastNetworkKind = Literal["swiglu", "linear"]
-FastPosition = Literal["none", "ray_point"]
+FastPosition = Literal["none", "ray_point", "hull_point"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "update_rule": get_args(UpdateRule),
@@ -52,7 +52,8 @@ class ModelConfig:
     fast_network: FastNetworkKind = "swiglu"
     """The fast network: SwiGLU as released, or one linear map (Fig. 8)."""
     fast_position: FastPosition = "none"
-    """What turns queries and keys: nothing, as released, or a point of their ray."""
+    """What turns queries and keys: nothing, as released, or a point of their ray, which
+    is the nearest to a pivot or, where it enters the visual hull, that one."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -75,12 +76,22 @@ class ModelConfig:
                     remedy="Choose a divisor of dim.",
                 )
         too_narrow = self.fast_head_dim < 12 or self.fast_head_dim % 2
-        if self.fast_position == "ray_point" and too_narrow:
+        if self.has_positions and too_narrow:
             raise ConfigError(
                 f"fast_head_dim is {self.fast_head_dim}: too few pairs to turn about "
                 "six axes, or half a pair",
                 remedy="Choose an even one from 12 on, or fast_position = none.",
             )
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether anything turns queries and keys."""
+        return self.fast_position != "none"
+
+    @property
+    def has_hull(self) -> bool:
+        """Whether the visual hull of the input views says where rays end."""
+        return self.fast_position == "hull_point"
 
     @property
     def num_fast_heads(self) -> int:
@@ -104,7 +115,7 @@ class ModelConfig:
         network without is what it was before there were any.
         """
         values = dataclasses.asdict(self)
-        if self.fast_position == "none":
+        if not self.has_positions:
             del values["fast_position"]
         return values
 
@@ -132,14 +143,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_blocks": 10,
         "patch_size": 4,
         "fast_head_dim": 128,
-        "fast_position": "ray_point",
+        "fast_position": "hull_point",
     },
     "lact_tiny": {
         "dim": 256,
         "num_blocks": 6,
         "patch_size": 4,
         "fast_head_dim": 128,
-        "fast_position": "ray_point",
+        "fast_position": "hull_point",
     },
 }
 

@@ -117,14 +117,14 @@ def activation_bytes_per_view(config: ModelConfig, height: int, width: int) -> i
     pixels = height * width * 4 * NUM_CHANNELS
     tokens = num_tokens(config, height, width)
     turns = 0
-    if config.fast_position == "ray_point":
+    if config.has_positions:
         turns = tokens * (config.fast_head_dim + config.fast_hidden_dim) * 4
     return tokens * config.dim * 4 * widest * ACTIVATION_COPIES + 2 * pixels + turns
 
 
 def residual_bytes_per_view(config: ModelConfig, height: int, width: int) -> int:
     """One view's residual stream and points, which prefill keeps for all views."""
-    points = 3 if config.fast_position == "ray_point" else 0
+    points = 3 if config.has_positions else 0
     return num_tokens(config, height, width) * (config.dim + points) * 4
 
 

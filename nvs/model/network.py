@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from nvs.config import ModelConfig
@@ -76,6 +76,7 @@ class LaCTNetwork(nn.Module):
         self,
         posed: Float[Tensor, "batch view 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None,
+        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
     ) -> Float[Tensor, "batch view token 3"] | None:
         """Points that turn the tokens of views; None in a network without positions.
 
@@ -83,10 +84,12 @@ class LaCTNetwork(nn.Module):
             posed: Rays of every pixel.
             pivot: For scene poses `ray_point.scene_pivot` of the inputs; the origin if
                 absent, as object poses want it.
+            hull: The visual hull of the inputs, for networks that turn by it: empty
+                or absent where there is none.
         """
-        if self.config.fast_position == "none":
+        if not self.config.has_positions:
             return None
-        return ray_points(posed, pivot, self.config.patch_size)
+        return ray_points(posed, pivot, self.config.patch_size, hull)
 
     def turns(self, points: Float[Tensor, "batch view token 3"] | None) -> Turns | None:
         """Rotations of the tokens of views from what `points` gave."""
@@ -113,6 +116,7 @@ class LaCTNetwork(nn.Module):
         input_image: Float[Tensor, "batch input 3 height width"],
         target_posed: Float[Tensor, "batch target 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
+        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
     ) -> Float[Tensor, "batch target 3 height width"]:
         """Input views and targets in one pass; only input views update.
 
@@ -121,13 +125,14 @@ class LaCTNetwork(nn.Module):
             input_image: Their colours in [0, 1].
             target_posed: Rays of the cameras to be rendered.
             pivot: See `points`.
+            hull: See `points`.
         """
         inputs = self.embed(input_posed, input_image)
         x = torch.cat([inputs, self.embed(target_posed, None)], dim=1)
         num_views, num_tokens = inputs.shape[1:3]
         schedule = inputs_then_all(num_views * num_tokens, x.shape[1] * num_tokens)
         turned = self.turns(
-            self.points(torch.cat([input_posed, target_posed], dim=1), pivot)
+            self.points(torch.cat([input_posed, target_posed], dim=1), pivot, hull)
         )
         for block in self.layers:
             x, _ = block(x, schedule, turned)
@@ -139,6 +144,7 @@ class LaCTNetwork(nn.Module):
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
+        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
     ) -> tuple[FastWeights, ...]:
         """Fast weights of every block, all views at once and with gradients.
 
@@ -147,7 +153,7 @@ class LaCTNetwork(nn.Module):
         x = self.embed(posed, image)
         num_tokens = x.shape[1] * x.shape[2]
         schedule = inputs_then_all(num_tokens, num_tokens)
-        turned = self.turns(self.points(posed, pivot))
+        turned = self.turns(self.points(posed, pivot, hull))
         scene: list[FastWeights] = []
         for block in self.layers:
             x, weights = block(x, schedule, turned)
@@ -159,11 +165,12 @@ class LaCTNetwork(nn.Module):
         scene: Sequence[FastWeights],
         posed: Float[Tensor, "batch view 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
+        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
     ) -> Float[Tensor, "batch view 3 height width"]:
         """Images of cameras from the fast weights of a scene."""
         x = self.embed(posed, None)
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        turned = self.turns(self.points(posed, pivot))
+        turned = self.turns(self.points(posed, pivot, hull))
         for block, weights in zip(self.layers, scene, strict=True):
             x = block.render(x, weights, turned)
         height, width = posed.shape[-2:]

@@ -3,7 +3,8 @@
 Notation:
     o, d    origin and unit direction of a token's ray, in the model's frame
     p       the pivot: 0 for object poses, near all optical axes for scene poses
-    x       the point of the ray nearest to p:  x = o + ((p − o)·d)·d
+    x       the point of the ray nearest to p:  x = o + ((p − o)·d)·d; with a visual
+            hull (`nvs.model.visual_hull`), where the ray enters it, if it does
     aᵢ, ωⱼ  axes of an icosahedron, (0, 1, ±φ) and its rotations, and frequencies
     θᵢⱼ     ωⱼ·(aᵢ·x), the angle by which a pair of channels is turned
 
@@ -24,10 +25,11 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nvs.cameras import Camera
+from nvs.model.visual_hull import entries
 
 NUM_AXES = 6
 LOWEST_FREQUENCY, HIGHEST_FREQUENCY = 0.5 * math.pi, 8 * math.pi
@@ -79,6 +81,7 @@ def ray_points(
     posed: Float[Tensor, "batch view 9 height width"],
     pivot: Float[Tensor, "batch 3"] | None,
     patch_size: int,
+    hull: Bool[Tensor, "batch cell cell cell"] | None = None,
 ) -> Float[Tensor, "batch view token 3"]:
     """The point x of every patch, in model units.
 
@@ -88,15 +91,40 @@ def ray_points(
         posed: Origin, unit direction and moment of every pixel's ray.
         pivot: The point p; the model's origin if absent.
         patch_size: Side of a patch in pixels.
+        hull: The visual hull. A patch lies as far along its ray as those of its
+            quarters that enter the hull do on average.
     """
     with torch.autocast(posed.device.type, enabled=False):
-        rays = F.avg_pool2d(posed[:, :, :6].flatten(0, 1), patch_size)
-        rays = rearrange(rays, "(b v) c h w -> b v (h w) c", b=len(posed))
-        origin, direction = rays.split(3, dim=-1)
-        direction = F.normalize(direction, dim=-1)
+        origin, direction = _mean_rays(posed, patch_size)
         towards = -origin if pivot is None else pivot[:, None, None] - origin
         along = (towards * direction).sum(dim=-1, keepdim=True)
-        return origin + along * direction
+        nearest = origin + along * direction
+        if hull is None:
+            return nearest
+        height, width = (side // patch_size for side in posed.shape[-2:])
+        part = patch_size // 2 if patch_size % 2 == 0 else patch_size
+        rays = (r.flatten(1, 2) for r in _mean_rays(posed, part))
+        quarters = rearrange(
+            torch.stack(entries(hull, *rays)),
+            "n b (v h p w q) -> n b v (h w) (p q)",
+            v=posed.shape[1],
+            h=height,
+            w=width,
+            p=patch_size // part,
+            q=patch_size // part,
+        )
+        distance, number = quarters.sum(dim=-1)
+        return nearest + (distance / number.clamp(min=1))[..., None] * direction
+
+
+def _mean_rays(
+    posed: Float[Tensor, "batch view 9 height width"], side: int
+) -> tuple[Float[Tensor, "batch view square 3"], Float[Tensor, "batch view square 3"]]:
+    """Origin and mean unit direction of every square of so many pixels."""
+    rays = F.avg_pool2d(posed[:, :, :6].flatten(0, 1), side)
+    rays = rearrange(rays, "(b v) c h w -> b v (h w) c", b=len(posed))
+    origin, direction = rays.split(3, dim=-1)
+    return origin, F.normalize(direction, dim=-1)
 
 
 def scene_pivot(camera: Camera) -> Float[Tensor, "3"]:

@@ -141,7 +141,7 @@ def _example(
                 torch.empty(1, *w.shape, dtype=precision.compute)
                 for w in block.lact.initial
             ]
-            if config.fast_position != "none":
+            if config.has_positions:
                 rest += [
                     torch.zeros(1, 1, EXAMPLE_VIEWS, num_tokens, width // 2)
                     for width in (config.fast_head_dim, config.fast_hidden_dim)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
@@ -28,6 +28,7 @@ from nvs.parallel.split import deal_directions
 from nvs.process import keep_freed_memory
 from nvs.scene.compiled import CompiledBlocks
 from nvs.scene.framing import Framing, choose
+from nvs.scene.hull import visual_hull
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
 from nvs.scene.views import Views, mostly_white
@@ -258,6 +259,13 @@ class Renderer:
             pivot = scene_pivot(normalisation.apply(input_camera)).float()
 
         size = group_size or self.group_size(height, width)
+        report = self.group.slowest(progress)
+        hull = None
+        if self.config.has_hull and self.poses == "object":
+            hull = visual_hull(
+                views, camera, group_size=size, group=self.group, progress=report
+            )
+        on_device = self._hull_on_device(hull)
         images = views.in_groups(size)
         thumbnails: list[UInt8[Tensor, "view thumb_height thumb_width 3"]] = []
 
@@ -265,7 +273,7 @@ class Renderer:
             image = next(images)
             thumbnails.append(_thumbnails(image))
             posed = posed_rays(camera[group].to(self.device, torch.float32))
-            points = self.network.points(posed, pivot[None].to(self.device))
+            points = self.network.points(posed, pivot[None].to(self.device), on_device)
             image = image.to(self.device)[None]
             return self.network.embed(posed, image).float(), points
 
@@ -276,7 +284,7 @@ class Renderer:
                 num_views=len(views),
                 group_size=size,
                 direction=deal_directions(self.group),
-                progress=self.group.slowest(progress),
+                progress=report,
             )
             fast_weights = tuple(
                 tuple(weight[0].to(dtype) for weight in block) for block in blocks
@@ -285,6 +293,7 @@ class Renderer:
             fast_weights=fast_weights,
             normalisation=normalisation,
             pivot=pivot,
+            hull=hull,
             up=framing.up,
             input_camera=input_camera,
             input_names=tuple(name for _, names in everyone for name in names),
@@ -321,10 +330,11 @@ class Renderer:
         ]
         size = min(RENDER_BATCH, self.group_size(camera.height, camera.width))
         pivot = scene.pivot[None].to(self.device)
+        hull = self._hull_on_device(scene.hull)
         for start in range(0, len(camera), size):
             group = camera[start : start + size].to(self.device, torch.float32)
             with self.precision.autocast(self.device):
-                image = self.network.render(blocks, posed_rays(group), pivot)
+                image = self.network.render(blocks, posed_rays(group), pivot, hull)
             yield from rearrange(image[0], "v c h w -> v h w c")
 
     def render_dealt(
@@ -348,6 +358,11 @@ class Renderer:
             images = list(self.render_iter(scene, own)) if len(own) else []
             for rendered in self.group.gather([made_of(image) for image in images]):
                 yield from rendered
+
+    def _hull_on_device(
+        self, hull: Bool[Tensor, "cell cell cell"] | None
+    ) -> Bool[Tensor, "1 cell cell cell"] | None:
+        return None if hull is None else hull[None].to(self.device)
 
     def _check_scene(self, scene: Scene) -> None:
         if scene.model_digest != self.model_digest:

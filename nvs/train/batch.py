@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nvs.cameras import Camera
 from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
+from nvs.model.visual_hull import carve, hull_of
 from nvs.train.tensors import Tensors, combine
 
 NUM_TRAINING_SEEDS = 2**30
@@ -62,16 +63,23 @@ class Batch(Tensors):
     """How many of the views are inputs."""
     pivot: Float[Tensor, "batch 3"] | None = None
     """`ray_point.scene_pivot` of the inputs; None for object poses: the origin."""
+    hull: Bool[Tensor, "batch cell cell cell"] | None = None
+    """`visual_hull.hull_of` the inputs, for networks that turn by it."""
 
     def with_scene_pivot(self) -> Batch:
         """The batch as one of scene poses."""
-        inputs = self.camera()
-        views = self.world_from_camera.shape[1]
-        pivots = [
-            scene_pivot(inputs[range(first, first + self.num_inputs)])
-            for first in range(0, len(inputs), views)
-        ]
+        pivots = [scene_pivot(camera) for camera in self._input_cameras()]
         return replace(self, pivot=torch.stack(pivots))
+
+    def with_hull(self) -> Batch:
+        """The batch, if it is of object poses, with the hull of each scene's inputs."""
+        if self.pivot is not None:
+            return self
+        hulls = []
+        for image, camera in zip(self.image, self._input_cameras(), strict=True):
+            left, background = carve(image[: self.num_inputs], camera)
+            hulls.append(hull_of([left], background))
+        return replace(self, hull=torch.stack(hulls))
 
     def camera(self) -> Camera:
         """Cameras of all scenes, one after another."""
@@ -83,13 +91,24 @@ class Batch(Tensors):
             width=width,
         )
 
-    def network_inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _input_cameras(self) -> list[Camera]:
+        """Those of each scene."""
+        every, views = self.camera(), self.world_from_camera.shape[1]
+        return [
+            every[range(first, first + self.num_inputs)]
+            for first in range(0, len(every), views)
+        ]
+
+    def network_inputs(
+        self,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None]:
         """What a network renders the targets from, in the order of its arguments.
 
-        Rays and images of the inputs, rays of the targets, the pivot.
+        Rays and images of the inputs, rays of the targets, the pivot, the hull.
         """
         posed, split = posed_rays(self.camera(), len(self.image)), self.num_inputs
-        return posed[:, :split], self.image[:, :split], posed[:, split:], self.pivot
+        views = posed[:, :split], self.image[:, :split], posed[:, split:]
+        return *views, self.pivot, self.hull
 
     @property
     def truth(self) -> Float[Tensor, "batch target 3 height width"]:

@@ -154,7 +154,8 @@ def evaluate(
     """Render the target views of held-out scenes, and the inputs again."""
     results: list[HeldOutResult] = []
     for name, batch in scenes.items():
-        inputs = batch.repeating(batch.num_inputs).network_inputs()
+        given = batch.with_hull() if network.config.has_hull else batch
+        inputs = given.repeating(batch.num_inputs).network_inputs()
         with autocast:
             both = network(*inputs)[0].float()
         rendered, again = both.tensor_split([batch.truth.shape[1]])

@@ -20,6 +20,8 @@ from nvs.train.optimisers import Optimisers, RunningMean
 from nvs.train.state import TrainState
 
 MAX_SKIPPED_IN_ROW = 50
+HULL_LEFT_OUT_EVERY = 10
+"""Steps: what has no white around it has no hull, and must be rendered too."""
 
 
 class Learner:
@@ -86,6 +88,8 @@ class Learner:
         self.optimisers.set_factor(factor)
         self.optimisers.zero_grad()
         lpips_weight = schedule.lpips_weight_at(self.config, step, progress)
+        if self.config.model.has_hull and (step + 1) % HULL_LEFT_OUT_EVERY:
+            batch = batch.with_hull()
         total, squared_error, lpips = self._backward(batch, lpips_weight)
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.clip_norm

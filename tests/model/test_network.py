@@ -77,6 +77,20 @@ def test_joint_equals_prefill_then_render(
     assert joint.std() > 1e-3
 
 
+@torch.no_grad()
+def test_joint_equals_prefill_then_render_with_a_hull(
+    inputs: tuple[Tensor, Tensor], targets: Tensor
+) -> None:
+    made = network(fast_position="hull_point")
+    hull = torch.zeros(1, 64, 64, 64, dtype=torch.bool)
+    hull[:, 20:44, 20:44, 20:44] = True
+    joint = made(*inputs, targets, None, hull)
+    scene = made.prefill(*inputs, None, hull)
+    rendered = made.render(scene, targets, None, hull)
+    torch.testing.assert_close(joint, rendered, atol=1e-5, rtol=0)
+    assert (joint - made(*inputs, targets)).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("position", POSITIONS)
 @torch.no_grad()
 def test_order_of_input_views_does_not_matter(

@@ -90,7 +90,11 @@ def photographed(group: Group) -> dict[str, Any]:
     target = load_views(SAMPLE, size=64, patch_size=4, views=[1, 9])
     rendered = renderer.render(scene, target.camera)
     error = (rendered.permute(0, 3, 1, 2) - target.image).square().mean()
-    return {"psnr": psnr_db(error.item()), "views": len(views)}
+    return {
+        "psnr": psnr_db(error.item()),
+        "views": len(views),
+        "hull": scene.hull,
+    }
 
 
 def everything(group: Group) -> dict[str, Any]:
@@ -148,6 +152,8 @@ def test_renders_are_as_good_as_those_of_one_rank(num_ranks: int) -> None:
     assert one["psnr"] > 20
     for rank in ranks:
         assert rank["psnr"] == pytest.approx(one["psnr"], abs=0.01)
+        assert torch.equal(rank["hull"], one["hull"])
+    assert one["hull"].any()
 
 
 def unreadable(group: Group, folder: Path) -> None:

@@ -23,6 +23,7 @@ from nvs.train.data import Mixture, parse_mixture
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
 from nvs.train.loop import Trainer
+from nvs.train.losses import Loss
 from nvs.train.presets import preset
 from nvs.train.sources import load
 from nvs.train.state import list_states, load_state
@@ -124,6 +125,27 @@ def test_it_learns(make_config: MakeConfig, painted: Mixture) -> None:
     assert psnr_db(error) > psnr[0] + 12, "the running mean has learned too"
 
 
+def test_hulls_are_left_out_of_one_step_in_ten(
+    make_config: MakeConfig, painted: Mixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_config().to_json()["model"] | {"fast_position": "hull_point"}
+    config = make_config(stages=FIXED, model=model)
+    batch = one_batch(config, painted)
+    learner = Learner(config, Processes.alone(CPU))
+    seen: list[bool] = []
+    loss = learner.loss
+
+    def watched(group: Batch, lpips_weight: float) -> Loss:
+        seen.append(group.hull is not None)
+        return loss(group, lpips_weight)
+
+    monkeypatch.setattr(learner, "loss", watched)
+    for step in range(10):
+        learner.train_step(batch, step, step / 10)
+    per_step = len(seen) // 10
+    assert seen == [True] * 9 * per_step + [False] * per_step
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_tiny_overfits_one_scene() -> None:
@@ -143,7 +165,7 @@ def test_joint_gradients_equal_those_through_prefill_and_render(
     config = make_config(stages=FIXED)
     batch = one_batch(config, painted)
     network = runtime.build_network(config)
-    inputs, image, targets, _ = batch.network_inputs()
+    inputs, image, targets, *_ = batch.network_inputs()
     joint = network(inputs, image, targets)
     parts = network.render(network.prefill(inputs, image), targets)
     torch.testing.assert_close(joint, parts)

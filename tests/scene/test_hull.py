@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nvs.cameras import Camera
+from nvs.config import ModelConfig
+from nvs.errors import SceneFileError
+from nvs.model.checkpoint import random_checkpoint
+from nvs.model.trained_on import TrainedOn
+from nvs.scene import PosedViews, Renderer, Scene, load_views, open_views
+from nvs.tensor_file import read_tensors, write_tensors
+
+SAMPLE = Path(__file__).resolve().parents[2] / "nvs" / "assets" / "sample"
+
+
+def renderer_of(poses: str) -> Renderer:
+    config = ModelConfig(
+        dim=32,
+        num_blocks=2,
+        patch_size=4,
+        fast_head_dim=32,
+        attention_head_dim=16,
+        fast_position="hull_point",
+    )
+    return Renderer(
+        random_checkpoint(config),
+        model_id="random",
+        trained_on=TrainedOn(poses=poses),  # type: ignore[arg-type]
+        device="cpu",
+        precision="float32",
+    )
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    return renderer_of("object")
+
+
+@pytest.fixture(scope="module")
+def sample() -> PosedViews:
+    return load_views(SAMPLE, size=32, patch_size=4)
+
+
+@pytest.fixture(scope="module")
+def scene(renderer: Renderer, sample: PosedViews) -> Scene:
+    return renderer.prefill(sample[:12], framing="none", dtype=torch.float32)
+
+
+def test_a_scene_equals_the_network_with_its_hull(
+    renderer: Renderer, sample: PosedViews, scene: Scene
+) -> None:
+    assert scene.hull is not None
+    assert 0.001 < scene.hull.float().mean() < 0.3
+    found = renderer.render(scene, sample.camera[12:16])
+    without = renderer.render(replace(scene, hull=None), sample.camera[12:16])
+    assert (found - without).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("group_size", [1, 5])
+def test_groups_of_views_on_disk_have_the_same_hull(
+    renderer: Renderer, scene: Scene, group_size: int
+) -> None:
+    views = open_views(SAMPLE, size=32, patch_size=4, views=range(12))
+    found = renderer.prefill(views, framing="none", group_size=group_size)
+    assert torch.equal(found.hull, scene.hull)
+
+
+def test_the_file_keeps_it(
+    renderer: Renderer, sample: PosedViews, scene: Scene, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.scene"
+    scene.save(path)
+    found = Scene.load(path)
+    assert torch.equal(found.hull, scene.hull)
+    camera = sample.camera[12:14]
+    assert torch.equal(renderer.render(found, camera), renderer.render(scene, camera))
+    tensors, metadata, _ = read_tensors(path, error=SceneFileError, remedy="")
+    write_tensors(path, tensors | {"hull": tensors["hull"][:32].clone()}, metadata)
+    with pytest.raises(SceneFileError, match=r"hull is torch.uint8 of shape \(32, "):
+        Scene.load(path)
+
+
+def test_no_white_around_means_no_hull(
+    renderer: Renderer, views: PosedViews, ring: Camera
+) -> None:
+    scene = renderer.prefill(views[:3], framing="none")
+    assert scene.hull is not None
+    assert not scene.hull.any()
+    assert torch.isfinite(renderer.render(scene, ring[3:])).all()
+
+
+def test_weights_of_scene_poses_have_none(sample: PosedViews) -> None:
+    scene = renderer_of("scene").prefill(sample[:3], framing="none")
+    assert scene.hull is None
+
+
+def test_it_can_be_cancelled_before_the_first_block(
+    renderer: Renderer, sample: PosedViews
+) -> None:
+    calls: list[int] = []
+
+    def cancel(done: int, total: int) -> None:
+        calls.append(done)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        renderer.prefill(sample, framing="none", group_size=1, progress=cancel)
+    assert calls == [0]
