@@ -23,7 +23,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nvs.cameras import Camera, project
+from nvs.cameras import Camera
 
 NUM_CELLS = 64
 """Of a grid, along each axis."""
@@ -56,17 +56,12 @@ def carve(
         the border of each view.
     """
     shown = silhouettes(image)
-    device = shown.device
-    centres = _cell_centres(device).expand(len(camera), -1, -1)
-    pixels, depth = project(camera.to(device, torch.float32), centres)
-    size = torch.tensor([camera.width, camera.height], device=device)
-    judged = ((pixels >= 0) & (pixels < size)).all(-1) & (depth > 0)
-    column, row = torch.where(judged[..., None], pixels, 0).long().unbind(-1)
-    view = torch.arange(len(camera), device=device)[:, None]
-    left = (shown[view, row, column] | ~judged).all(dim=0)
+    camera = camera.to(shown.device, torch.float32)
+    left = torch.ones((NUM_CELLS,) * 3, dtype=torch.bool, device=shown.device)
+    for index, seen in enumerate(shown):
+        left &= _allowed(seen, camera[index : index + 1])
     border = (shown[:, 0], shown[:, -1], shown[:, :, 0], shown[:, :, -1])
-    share = 1 - torch.cat(border, dim=1).float().mean(dim=1)
-    return left.view(NUM_CELLS, NUM_CELLS, NUM_CELLS), share
+    return left, 1 - torch.cat(border, dim=1).float().mean(dim=1)
 
 
 def hull_of(
@@ -139,7 +134,27 @@ def _entries(
     return torch.where(enters, t, 0), enters.to(t)
 
 
-def _cell_centres(device: torch.device) -> Float[Tensor, "1 point 3"]:
-    side = (torch.arange(NUM_CELLS, device=device) + 0.5) / NUM_CELLS * 2 - 1
-    axes = torch.meshgrid(*([side * HALF_SIDE] * 3), indexing="ij")
-    return torch.stack(axes, dim=-1).view(1, -1, 3)
+def _allowed(
+    shown: Bool[Tensor, "height width"], camera: Camera
+) -> Bool[Tensor, "cell cell cell"]:
+    """Cells at whose centres one view does not show background.
+
+    The projection is linear before the division by the depth: a sum of what each axis
+    of the grid adds, which is the quickest way to project all cells.
+    """
+    height, width = shown.shape
+    centres = ((torch.arange(NUM_CELLS) + 0.5) / NUM_CELLS * 2 - 1).to(shown.device)
+    focal, middle = camera.intrinsics[0].split(2)
+    camera_from_world = torch.linalg.inv(camera.world_from_camera[0])
+    depth_from_world = camera_from_world[2:3]
+    pixel_from_world = focal[:, None] * camera_from_world[:2]
+    pixel_from_world = pixel_from_world + middle[:, None] * depth_from_world
+    onto = torch.cat([pixel_from_world, depth_from_world])
+    x, y, z = (onto[:, :3, None] * centres * HALF_SIDE).unbind(1)
+    x = x + onto[:, 3:]
+    column, row, depth = x[:, :, None, None] + y[:, None, :, None] + z[:, None, None, :]
+    in_front = depth > 0
+    column, row = (side.div_(depth).floor_() for side in (column, row))
+    judged = in_front & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    place = torch.where(judged, row * width + column, 0).long()
+    return shown.flatten()[place] | ~judged
