@@ -52,14 +52,16 @@ def carve(
 
     Returns:
         The cells, along x, y, z, at whose centres none of these views shows background;
-        what lies outside a view is not judged by it. And the share of background along
+        what lies outside a view is not judged by it, and nothing by a view that is all
+        background: its mask went wrong. And the share of background along
         the border of each view.
     """
     shown = silhouettes(image)
     camera = camera.to(shown.device, torch.float32)
     left = torch.ones((NUM_CELLS,) * 3, dtype=torch.bool, device=shown.device)
     for index, seen in enumerate(shown):
-        left &= _allowed(seen, camera[index : index + 1])
+        if seen.any():
+            left &= _allowed(seen, camera[index : index + 1])
     border = (shown[:, 0], shown[:, -1], shown[:, :, 0], shown[:, :, -1])
     return left, 1 - torch.cat(border, dim=1).float().mean(dim=1)
 

@@ -106,6 +106,14 @@ def test_groups_of_views_have_the_hull_of_all(camera: Camera, hull: Tensor) -> N
     assert torch.equal(hull_of(left, torch.cat(background)), hull)
 
 
+def test_a_view_that_is_all_background_leaves_the_hull(
+    camera: Camera, hull: Tensor
+) -> None:
+    image = torch.cat([ball(camera), torch.ones(1, 3, 64, 64)])
+    left, background = carve(image, Camera.cat([camera, ring(1, 0.4)]))
+    assert torch.equal(hull_of([left], background), hull)
+
+
 def test_white_inside_the_object_is_not_background() -> None:
     image = torch.ones(1, 3, 32, 32)
     image[:, :, 8:24, 8:24] = 0.2
