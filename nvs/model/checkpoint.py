@@ -95,17 +95,8 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
         found = ModelConfig.from_json(metadata["config"])
     else:
         found = infer_config(state, path)
-    if config is not None and found != config:
-        wrong = [
-            f"{field.name} is {getattr(found, field.name)}, "
-            f"not {getattr(config, field.name)}"
-            for field in dataclasses.fields(ModelConfig)
-            if getattr(found, field.name) != getattr(config, field.name)
-        ]
-        raise CheckpointError(
-            f"{path} holds another network: {'; '.join(wrong)}",
-            remedy="Choose the weights that belong to this configuration.",
-        )
+    if config is not None:
+        check_config(path, found, config)
     _check_state(state, found, path)
     return Checkpoint(
         config=found,
@@ -113,6 +104,25 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
         about=metadata.get("about", {}),
         digest=weights_digest(found, state),
     )
+
+
+def check_config(path: Path, found: ModelConfig, wanted: ModelConfig) -> None:
+    """Refuse a file whose network is not the one that is wanted.
+
+    Raises:
+        CheckpointError: Naming the file and every key that differs.
+    """
+    wrong = [
+        f"{field.name} is {getattr(found, field.name)}, "
+        f"not {getattr(wanted, field.name)}"
+        for field in dataclasses.fields(ModelConfig)
+        if getattr(found, field.name) != getattr(wanted, field.name)
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{path} holds another network: {'; '.join(wrong)}",
+            remedy="Choose the weights that belong to this configuration.",
+        )
 
 
 def random_checkpoint(config: ModelConfig, seed: int = 0) -> Checkpoint:

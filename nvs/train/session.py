@@ -15,7 +15,7 @@ from torch import Tensor
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError, ConfigError, OutputError
 from nvs.files import atomic_output, remove_file, remove_leftovers, write_text
-from nvs.model.checkpoint import load_checkpoint, save_checkpoint
+from nvs.model.checkpoint import check_config, load_checkpoint, save_checkpoint
 from nvs.model.shards import MANIFEST, WEIGHTS, remove_shards, split_file
 from nvs.model.weights import get_weights
 from nvs.process import keep_freed_memory
@@ -90,10 +90,13 @@ def train(
     if heldout_set is not None:
         choose_views(config, heldout_set)
         check_not_trained_on(heldout_set, mixture)
-    initial = None
+    begun_with = None
     if init is not None and resumed is None:
-        begun_with = load_checkpoint(get_weights(str(init)), config.model)
-        initial = begun_with.state
+        path = get_weights(str(init))
+        begun_with = load_checkpoint(path)
+        position = begun_with.config.fast_position  # has no parameters
+        same = dataclasses.replace(config.model, fast_position=position)
+        check_config(path, begun_with.config, same)
         config = dataclasses.replace(config, initial_digest=begun_with.digest)
     with processes(device or torch.device("cpu"), context_parallel) as group:
         _check_same_step(group, out, resumed)
@@ -107,12 +110,17 @@ def train(
             mixture=mixture,
             processes=group,
             heldout_set=heldout_set,
-            initial=initial,
+            initial=None if begun_with is None else begun_with.state,
             resumed=resumed,
             started=started,
             quiet=quiet,
         )
         trainer.report.say(runtime.describe(config, group))
+        if begun_with is not None and begun_with.config != config.model:
+            trainer.report.say(
+                f"the weights of {init} turned by {begun_with.config.fast_position}, "
+                f"this run turns by {config.model.fast_position}"
+            )
         if resume:
             where = (
                 f"step {resumed.step}" if resumed else "the start: no checkpoint yet"

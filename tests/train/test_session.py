@@ -96,6 +96,25 @@ def test_training_can_begin_from_file_folder_and_shards(
         assert exported.about["training"]["initial_digest"] == digest
 
 
+def test_weights_may_begin_to_turn_by_another_point(
+    make_config: Callable[..., TrainConfig],
+    painted: Mixture,
+    network: LaCTNetwork,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    export(tmp_path / "whole", network, None)
+    values = make_config(steps=1).to_json()
+    before = values["model"]["fast_position"]
+    after = "none" if before == "hull_point" else "hull_point"
+    values["model"] |= {"fast_position": after}
+    session.train(
+        tmp_path / "run", values=values, init=tmp_path / "whole", mixture=painted
+    )
+    said = capsys.readouterr()
+    assert f"turned by {before}, this run turns by {after}" in said.out + said.err
+
+
 FORMS = {"one file": None, "few shards": 60_000, "many shards": 30_000}
 
 
