@@ -362,7 +362,9 @@ class Renderer:
     def _hull_on_device(
         self, hull: Bool[Tensor, "cell cell cell"] | None
     ) -> Bool[Tensor, "1 cell cell cell"] | None:
-        return None if hull is None else hull[None].to(self.device)
+        if hull is None or not hull.any():  # an empty one changes nothing
+            return None
+        return hull[None].to(self.device)
 
     def _check_scene(self, scene: Scene) -> None:
         if scene.model_digest != self.model_digest:
