@@ -53,8 +53,8 @@ def carve(
     Returns:
         The cells, along x, y, z, at whose centres none of these views shows background;
         what lies outside a view is not judged by it, and nothing by a view that is all
-        background: its mask went wrong. And the share of background along
-        the border of each view.
+        background: its mask went wrong. And the share of background along the border of
+        each view.
     """
     shown = silhouettes(image)
     camera = camera.to(shown.device, torch.float32)
