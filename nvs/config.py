@@ -12,7 +12,7 @@ from nvs.fields import require, typed
 
 UpdateRule = Literal["gradient_descent", "momentum", "muon"]
 FastNetworkKind = Literal["swiglu", "linear"]
-FastPosition = Literal["none", "ray_point", "hull_point"]
+FastPosition = Literal["none", "ray_point", "surface_point"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "update_rule": get_args(UpdateRule),
@@ -53,7 +53,8 @@ class ModelConfig:
     """The fast network: SwiGLU as released, or one linear map (Fig. 8)."""
     fast_position: FastPosition = "none"
     """What turns queries and keys: nothing, as released, or a point of their ray, which
-    is the nearest to a pivot or, where it enters the visual hull, that one."""
+    is the nearest to a pivot or, where the densities of a network of its own stop the
+    ray, that one."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -89,9 +90,9 @@ class ModelConfig:
         return self.fast_position != "none"
 
     @property
-    def has_hull(self) -> bool:
-        """Whether the visual hull of the input views says where rays end."""
-        return self.fast_position == "hull_point"
+    def has_density(self) -> bool:
+        """Whether a network of its own says where rays stop."""
+        return self.fast_position == "surface_point"
 
     @property
     def num_fast_heads(self) -> int:
@@ -143,14 +144,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_blocks": 10,
         "patch_size": 4,
         "fast_head_dim": 128,
-        "fast_position": "hull_point",
+        "fast_position": "surface_point",
     },
     "lact_tiny": {
         "dim": 256,
         "num_blocks": 6,
         "patch_size": 4,
         "fast_head_dim": 128,
-        "fast_position": "hull_point",
+        "fast_position": "surface_point",
     },
 }
 

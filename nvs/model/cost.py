@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from nvs.config import ModelConfig
+from nvs.model import density_net
 from nvs.model.tokens import NUM_CHANNELS
 
 ACTIVATION_COPIES = 3
@@ -37,7 +38,8 @@ def num_parameters(config: ModelConfig) -> int:
     patch_area = config.patch_size**2
     ends = NUM_CHANNELS * patch_area * dim + dim + dim + 3 * patch_area * dim
     blocks = config.num_blocks * (attention + lact + mlp + norms)
-    return blocks + ends + num_fast_parameters(config)
+    density = density_net.num_parameters() if config.has_density else 0
+    return blocks + ends + density + num_fast_parameters(config)
 
 
 def num_tokens(config: ModelConfig, height: int, width: int) -> int:

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nvs.config import ModelConfig
 from nvs.model.block import Block
+from nvs.model.density_net import DensityNet
 from nvs.model.fast_weight import FastWeights
 from nvs.model.ray_point import Turns, ray_points, turns
 from nvs.model.schedule import inputs_then_all
@@ -36,6 +37,7 @@ class LaCTNetwork(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
         self.output_norm = nn.LayerNorm(config.dim, bias=False)
         self.output = nn.Linear(config.dim, 3 * patch_area, bias=False)
+        self.density_net = DensityNet() if config.has_density else None
         if not self.output.weight.is_meta:  # there drawing loads torch's compiler
             self.initialise()
 
@@ -76,7 +78,7 @@ class LaCTNetwork(nn.Module):
         self,
         posed: Float[Tensor, "batch view 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None,
-        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
+        density: Float[Tensor, "batch cell cell cell"] | None = None,
     ) -> Float[Tensor, "batch view token 3"] | None:
         """Points that turn the tokens of views; None in a network without positions.
 
@@ -84,12 +86,12 @@ class LaCTNetwork(nn.Module):
             posed: Rays of every pixel.
             pivot: For scene poses `ray_point.scene_pivot` of the inputs; the origin if
                 absent, as object poses want it.
-            hull: The visual hull of the inputs, for networks that turn by it: empty
-                or absent where there is none.
+            density: What `density_net` says of the inputs, for networks that have one:
+                empty or absent where nothing is known.
         """
         if not self.config.has_positions:
             return None
-        return ray_points(posed, pivot, self.config.patch_size, hull)
+        return ray_points(posed, pivot, self.config.patch_size, density)
 
     def turns(self, points: Float[Tensor, "batch view token 3"] | None) -> Turns | None:
         """Rotations of the tokens of views from what `points` gave."""
@@ -116,7 +118,7 @@ class LaCTNetwork(nn.Module):
         input_image: Float[Tensor, "batch input 3 height width"],
         target_posed: Float[Tensor, "batch target 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
+        density: Float[Tensor, "batch cell cell cell"] | None = None,
     ) -> Float[Tensor, "batch target 3 height width"]:
         """Input views and targets in one pass; only input views update.
 
@@ -125,14 +127,14 @@ class LaCTNetwork(nn.Module):
             input_image: Their colours in [0, 1].
             target_posed: Rays of the cameras to be rendered.
             pivot: See `points`.
-            hull: See `points`.
+            density: See `points`.
         """
         inputs = self.embed(input_posed, input_image)
         x = torch.cat([inputs, self.embed(target_posed, None)], dim=1)
         num_views, num_tokens = inputs.shape[1:3]
         schedule = inputs_then_all(num_views * num_tokens, x.shape[1] * num_tokens)
         turned = self.turns(
-            self.points(torch.cat([input_posed, target_posed], dim=1), pivot, hull)
+            self.points(torch.cat([input_posed, target_posed], dim=1), pivot, density)
         )
         for block in self.layers:
             x, _ = block(x, schedule, turned)
@@ -144,7 +146,7 @@ class LaCTNetwork(nn.Module):
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
+        density: Float[Tensor, "batch cell cell cell"] | None = None,
     ) -> tuple[FastWeights, ...]:
         """Fast weights of every block, all views at once and with gradients.
 
@@ -153,7 +155,7 @@ class LaCTNetwork(nn.Module):
         x = self.embed(posed, image)
         num_tokens = x.shape[1] * x.shape[2]
         schedule = inputs_then_all(num_tokens, num_tokens)
-        turned = self.turns(self.points(posed, pivot, hull))
+        turned = self.turns(self.points(posed, pivot, density))
         scene: list[FastWeights] = []
         for block in self.layers:
             x, weights = block(x, schedule, turned)
@@ -165,12 +167,12 @@ class LaCTNetwork(nn.Module):
         scene: Sequence[FastWeights],
         posed: Float[Tensor, "batch view 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
+        density: Float[Tensor, "batch cell cell cell"] | None = None,
     ) -> Float[Tensor, "batch view 3 height width"]:
         """Images of cameras from the fast weights of a scene."""
         x = self.embed(posed, None)
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        turned = self.turns(self.points(posed, pivot, hull))
+        turned = self.turns(self.points(posed, pivot, density))
         for block, weights in zip(self.layers, scene, strict=True):
             x = block.render(x, weights, turned)
         height, width = posed.shape[-2:]

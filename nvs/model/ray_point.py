@@ -3,8 +3,8 @@
 Notation:
     o, d    origin and unit direction of a token's ray, in the model's frame
     p       the pivot: 0 for object poses, near all optical axes for scene poses
-    x       the point of the ray nearest to p:  x = o + ((p − o)·d)·d; with a visual
-            hull (`nvs.model.visual_hull`), where the ray enters it, if it does
+    x       the point of the ray nearest to p:  x = o + ((p − o)·d)·d; with a grid of
+            densities (`nvs.model.density_grid`), where it stops the ray, if it does
     aᵢ, ωⱼ  axes of an icosahedron, (0, 1, ±φ) and its rotations, and frequencies
     θᵢⱼ     ωⱼ·(aᵢ·x), the angle by which a pair of channels is turned
 
@@ -25,11 +25,11 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.model.visual_hull import entries
+from nvs.model.density_grid import stops
 
 NUM_AXES = 6
 LOWEST_FREQUENCY, HIGHEST_FREQUENCY = 0.5 * math.pi, 8 * math.pi
@@ -81,7 +81,7 @@ def ray_points(
     posed: Float[Tensor, "batch view 9 height width"],
     pivot: Float[Tensor, "batch 3"] | None,
     patch_size: int,
-    hull: Bool[Tensor, "batch cell cell cell"] | None = None,
+    density: Float[Tensor, "batch cell cell cell"] | None = None,
 ) -> Float[Tensor, "batch view token 3"]:
     """The point x of every patch, in model units.
 
@@ -89,23 +89,25 @@ def ray_points(
 
     Args:
         posed: Origin, unit direction and moment of every pixel's ray.
-        pivot: The point p; the model's origin if absent.
+        pivot: The point p, for scene poses; the model's origin if absent, as object
+            poses want it.
         patch_size: Side of a patch in pixels.
-        hull: The visual hull. A patch lies as far along its ray as those of its
-            quarters that enter the hull do on average.
+        density: The grid. A patch lies as far along its ray as those of its quarters
+            that it stops do on average.
     """
     with torch.autocast(posed.device.type, enabled=False):
         origin, direction = _mean_rays(posed, patch_size)
         towards = -origin if pivot is None else pivot[:, None, None] - origin
         along = (towards * direction).sum(dim=-1, keepdim=True)
         nearest = origin + along * direction
-        if hull is None:
+        if density is None:
             return nearest
         height, width = (side // patch_size for side in posed.shape[-2:])
         part = patch_size // 2 if patch_size % 2 == 0 else patch_size
-        rays = (r.flatten(1, 2) for r in _mean_rays(posed, part))
+        origins, directions = (r.flatten(1, 2) for r in _mean_rays(posed, part))
+        poses = "object" if pivot is None else "scene"
         quarters = rearrange(
-            torch.stack(entries(hull, *rays)),
+            torch.stack(stops(density, origins, directions, poses)),
             "n b (v h p w q) -> n b v (h w) (p q)",
             v=posed.shape[1],
             h=height,
@@ -113,8 +115,9 @@ def ray_points(
             p=patch_size // part,
             q=patch_size // part,
         )
-        distance, number = quarters.sum(dim=-1)
-        return nearest + (distance / number.clamp(min=1))[..., None] * direction
+        distance, number = quarters.sum(dim=-1)[..., None]
+        stopped = origin + distance / number.clamp(min=1) * direction
+        return torch.where(number > 0, stopped, nearest)
 
 
 def _mean_rays(

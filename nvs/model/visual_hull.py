@@ -1,16 +1,10 @@
-"""The visual hull: where a ray meets what all input views leave room for.
+"""The visual hull: what all input views leave room for.
 
 An object before white fills, of each input view, only the pixels that are not
 background. What projects onto background in none of them is its visual hull
-(Laurentini 1994), which holds the object and touches it along its outlines. It is kept
-as a grid of cells over the cube of object models and stands for the object's surface,
-which nobody knows: the point of a ray is where it enters the hull.
-
-Notation:
-    o, d    origin and unit direction of a ray, in the model's frame
-    n       the point of the ray nearest to the model's origin
-    t       distance along the ray from n; where it enters the hull, less than 0 as a
-            rule
+(Laurentini 1994), which holds the object and touches it along its outlines. It is a
+grid of cells of `nvs.model.density_grid`, and hides what is behind it before the
+surfaces inside it are found.
 """
 
 from __future__ import annotations
@@ -18,27 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nvs.cameras import Camera
+from nvs.model.density_grid import NUM_CELLS, OBJECT_HALF_SIDE
 
-NUM_CELLS = 64
-"""Of a grid, along each axis."""
-HALF_SIDE = 1.1
-"""Of the cube that a grid fills, in model units: objects fill [−1, 1]³."""
 WHITE = 0.97
 """Darkest channel of a pixel that may be background."""
 MOST_OF_A_BORDER = 0.7
 """Share of the border of a view that is background where an object is before white."""
-NUM_SAMPLES = 64
-"""Points of a ray that are looked at."""
-REACH = 1.6
-"""Largest |t| that is looked at."""
-RAYS_AT_ONCE = 2**14
-"""So that memory does not grow with the views."""
 
 
 def carve(
@@ -99,43 +82,6 @@ def silhouettes(
     return background == 0
 
 
-def entries(
-    hull: Bool[Tensor, "batch cell cell cell"],
-    origin: Float[Tensor, "batch ray 3"],
-    direction: Float[Tensor, "batch ray 3"],
-) -> tuple[Float[Tensor, "batch ray"], Float[Tensor, "batch ray"]]:
-    """Where rays enter hulls: t, 0 where they do not, and 1 where they do, else 0.
-
-    The surface lies where the grid, linear between the centres of its cells, is ½.
-    """
-    parts = zip(
-        origin.split(RAYS_AT_ONCE, 1), direction.split(RAYS_AT_ONCE, 1), strict=True
-    )
-    grid = hull[:, None].to(origin)
-    t, enters = zip(*(_entries(grid, *rays) for rays in parts), strict=True)
-    return torch.cat(t, dim=1), torch.cat(enters, dim=1)
-
-
-def _entries(
-    grid: Float[Tensor, "batch 1 cell cell cell"], origin: Tensor, direction: Tensor
-) -> tuple[Tensor, Tensor]:
-    nearest = origin - (origin * direction).sum(-1, keepdim=True) * direction
-    steps = torch.linspace(-REACH, REACH, NUM_SAMPLES, device=origin.device)
-    points = nearest[:, :, None] + steps[:, None] * direction[:, :, None]
-    # grid_sample wants the last axis of the grid first.
-    places = rearrange(points / HALF_SIDE, "b r s c -> b 1 r s c").flip(-1)
-    filled = F.grid_sample(grid, places, align_corners=False)
-    filled = rearrange(filled, "b 1 1 r s -> b r s")
-    inside = filled > 0.5
-    enters = inside.any(dim=-1)
-    first = inside.to(torch.uint8).argmax(dim=-1, keepdim=True)
-    before = (first - 1).clamp(min=0)
-    outer, inner = filled.gather(-1, before), filled.gather(-1, first)
-    share = ((0.5 - outer) / (inner - outer).clamp(min=1e-6)).clamp(0, 1)
-    t = torch.lerp(steps[before], steps[first], share)[..., 0]
-    return torch.where(enters, t, 0), enters.to(t)
-
-
 def _allowed(
     shown: Bool[Tensor, "height width"], camera: Camera
 ) -> Bool[Tensor, "cell cell cell"]:
@@ -152,7 +98,7 @@ def _allowed(
     pixel_from_world = focal[:, None] * camera_from_world[:2]
     pixel_from_world = pixel_from_world + middle[:, None] * depth_from_world
     onto = torch.cat([pixel_from_world, depth_from_world])
-    x, y, z = (onto[:, :3, None] * centres * HALF_SIDE).unbind(1)
+    x, y, z = (onto[:, :3, None] * centres * OBJECT_HALF_SIDE).unbind(1)
     x = x + onto[:, 3:]
     column, row, depth = x[:, :, None, None] + y[:, None, :, None] + z[:, None, None, :]
     in_front = depth > 0

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
@@ -27,8 +27,8 @@ from nvs.parallel.group import Group
 from nvs.parallel.split import deal_directions
 from nvs.process import keep_freed_memory
 from nvs.scene.compiled import CompiledBlocks
+from nvs.scene.densities import find_density
 from nvs.scene.framing import Framing, choose
-from nvs.scene.hull import visual_hull
 from nvs.scene.precision import Precision, pick_device
 from nvs.scene.scene import Scene
 from nvs.scene.views import Views, mostly_white
@@ -260,12 +260,19 @@ class Renderer:
 
         size = group_size or self.group_size(height, width)
         report = self.group.slowest(progress)
-        hull = None
-        if self.config.has_hull and self.poses == "object":
-            hull = visual_hull(
-                views, camera, group_size=size, group=self.group, progress=report
-            )
-        on_device = self._hull_on_device(hull)
+        density = None
+        if self.network.density_net is not None:
+            with self.precision.autocast(self.device):
+                density = find_density(
+                    self.network.density_net,
+                    views,
+                    camera,
+                    poses=self.poses,
+                    group_size=size,
+                    group=self.group,
+                    progress=report,
+                )
+        where = self._where(pivot, density)
         images = views.in_groups(size)
         thumbnails: list[UInt8[Tensor, "view thumb_height thumb_width 3"]] = []
 
@@ -273,7 +280,7 @@ class Renderer:
             image = next(images)
             thumbnails.append(_thumbnails(image))
             posed = posed_rays(camera[group].to(self.device, torch.float32))
-            points = self.network.points(posed, pivot[None].to(self.device), on_device)
+            points = self.network.points(posed, *where)
             image = image.to(self.device)[None]
             return self.network.embed(posed, image).float(), points
 
@@ -293,7 +300,7 @@ class Renderer:
             fast_weights=fast_weights,
             normalisation=normalisation,
             pivot=pivot,
-            hull=hull,
+            density=density,
             up=framing.up,
             input_camera=input_camera,
             input_names=tuple(name for _, names in everyone for name in names),
@@ -329,12 +336,11 @@ class Renderer:
             tuple(weight[None] for weight in block) for block in scene.fast_weights
         ]
         size = min(RENDER_BATCH, self.group_size(camera.height, camera.width))
-        pivot = scene.pivot[None].to(self.device)
-        hull = self._hull_on_device(scene.hull)
+        where = self._where(scene.pivot, scene.density)
         for start in range(0, len(camera), size):
             group = camera[start : start + size].to(self.device, torch.float32)
             with self.precision.autocast(self.device):
-                image = self.network.render(blocks, posed_rays(group), pivot, hull)
+                image = self.network.render(blocks, posed_rays(group), *where)
             yield from rearrange(image[0], "v c h w -> v h w c")
 
     def render_dealt(
@@ -359,12 +365,18 @@ class Renderer:
             for rendered in self.group.gather([made_of(image) for image in images]):
                 yield from rendered
 
-    def _hull_on_device(
-        self, hull: Bool[Tensor, "cell cell cell"] | None
-    ) -> Bool[Tensor, "1 cell cell cell"] | None:
-        if hull is None or not hull.any():  # an empty one changes nothing
-            return None
-        return hull[None].to(self.device)
+    def _where(
+        self,
+        pivot: Float[Tensor, "3"],
+        density: Float[Tensor, "cell cell cell"] | None,
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """What `LaCTNetwork.points` takes, on the device."""
+        if density is not None and not density.any():  # changes nothing
+            density = None
+        return (
+            pivot[None].to(self.device) if self.poses == "scene" else None,
+            None if density is None else density[None].to(self.device, torch.float32),
+        )
 
     def _check_scene(self, scene: Scene) -> None:
         if scene.model_digest != self.model_digest:

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, Float16, UInt8
 from torch import Tensor
 
 import nvs
@@ -25,7 +24,7 @@ from nvs.cameras.aggregate import common_up
 from nvs.cameras.json_record import Record
 from nvs.errors import CameraError, SceneFileError, about
 from nvs.model import FastWeights
-from nvs.model.visual_hull import NUM_CELLS
+from nvs.model.density_grid import NUM_CELLS
 from nvs.model.weights import REGISTRY, Weights, load_weights, local_path
 from nvs.scene.notebook import card
 from nvs.scene.upright import WORLD_UP
@@ -60,9 +59,9 @@ class Scene:
     pivot: Float[Tensor, "3"] = field(default_factory=lambda: torch.tensor(ORIGIN))
     """The point in the network's space that positions inside the fast weights are
     relative to (`nvs.model.ray_point`); the origin for object poses."""
-    hull: Bool[Tensor, "cell cell cell"] | None = None
-    """The visual hull of the inputs, for networks that turn by it
-    (`nvs.model.visual_hull`)."""
+    density: Float16[Tensor, "cell cell cell"] | None = None
+    """Where the inputs show surfaces, for networks that turn by it
+    (`nvs.model.density_grid`)."""
     up: tuple[float, float, float] = WORLD_UP
     """Unit vector that is up in the user's world (`nvs.scene.framing`)."""
     weights_hint: str | None = None
@@ -162,8 +161,8 @@ class Scene:
         tensors["input.world_from_camera"] = self.input_camera.world_from_camera
         tensors["input.intrinsics"] = self.input_camera.intrinsics
         tensors["input.thumbnail"] = self.thumbnail
-        if self.hull is not None:
-            tensors["hull"] = torch.from_numpy(np.packbits(self.hull.numpy(), axis=-1))
+        if self.density is not None:
+            tensors["density"] = self.density
         return write_tensors(path, tensors, self._metadata())
 
     @staticmethod
@@ -273,14 +272,11 @@ class _Parts:
             )
         return tensor
 
-    def hull(self) -> Bool[Tensor, "cell cell cell"] | None:
-        """The visual hull, eight cells a byte, of networks that turn by it."""
-        if "hull" not in self.tensors:
+    def density(self) -> Float16[Tensor, "cell cell cell"] | None:
+        """Where surfaces are, of networks that turn by it."""
+        if "density" not in self.tensors:
             return None
-        packed = self.take(
-            "hull", NUM_CELLS, NUM_CELLS, NUM_CELLS // 8, dtype=torch.uint8
-        )
-        return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1)).bool()
+        return self.take("density", *(NUM_CELLS,) * 3, dtype=torch.float16)
 
     def fast_weights(self) -> tuple[FastWeights, ...]:
         """The matrices of every block, of as many as the first has."""
@@ -323,7 +319,7 @@ def _from_parts(parts: _Parts, record: Record) -> Scene:
         fast_weights=parts.fast_weights(),
         normalisation=normalisation,
         pivot=torch.tensor(pivot, dtype=torch.float32),
-        hull=parts.hull(),
+        density=parts.density(),
         input_camera=camera,
         input_names=names,
         thumbnail=parts.take(

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from nvs.cameras import Camera
+from nvs.model.density_net import DensityNet, Sights, small
 from nvs.model.ray_point import scene_pivot
 from nvs.model.tokens import posed_rays
 from nvs.model.visual_hull import carve, hull_of
@@ -42,6 +43,8 @@ class Order:
     """Share of a set's views to draw from."""
     num_repeated: int = 0
     """Input views that are targets too."""
+    with_depth: bool = False
+    """Whether the depth of every pixel is wanted."""
 
     @property
     def num_views(self) -> int:
@@ -63,23 +66,32 @@ class Batch(Tensors):
     """How many of the views are inputs."""
     pivot: Float[Tensor, "batch 3"] | None = None
     """`ray_point.scene_pivot` of the inputs; None for object poses: the origin."""
-    hull: Bool[Tensor, "batch cell cell cell"] | None = None
-    """`visual_hull.hull_of` the inputs, for networks that turn by it."""
+    density: Float[Tensor, "batch cell cell cell"] | None = None
+    """`DensityNet.density` of the inputs, for networks that turn by it."""
+    depth: Float[Tensor, "batch view height width"] | None = None
+    """Along z, in units of the poses, infinite where nothing is seen; if ordered."""
 
     def with_scene_pivot(self) -> Batch:
         """The batch as one of scene poses."""
         pivots = [scene_pivot(camera) for camera in self._input_cameras()]
         return replace(self, pivot=torch.stack(pivots))
 
-    def with_hull(self) -> Batch:
-        """The batch, if it is of object poses, with the hull of each scene's inputs."""
-        if self.pivot is not None:
-            return self
-        hulls = []
+    def with_density(self, net: DensityNet) -> Batch:
+        """The batch with what a network says of each scene's inputs."""
+        found = [net.density(sights) for sights in self.sights()]
+        return replace(self, density=torch.stack(found))
+
+    def sights(self) -> list[Sights]:
+        """What a `DensityNet` sees of the inputs of each scene."""
+        made: list[Sights] = []
         for image, camera in zip(self.image, self._input_cameras(), strict=True):
-            left, background = carve(image[: self.num_inputs], camera)
-            hulls.append(hull_of([left], background))
-        return replace(self, hull=torch.stack(hulls))
+            hull = None
+            if self.pivot is None:
+                left, background = carve(image[: self.num_inputs], camera)
+                hull = hull_of([left], background)
+            shrunk, its_camera = small(image[: self.num_inputs], camera)
+            made.append(Sights(image=shrunk, camera=its_camera, hull=hull))
+        return made
 
     def camera(self) -> Camera:
         """Cameras of all scenes, one after another."""
@@ -89,6 +101,15 @@ class Batch(Tensors):
             intrinsics=self.intrinsics.flatten(0, 1),
             height=height,
             width=width,
+        )
+
+    def _of(self, views: list[int]) -> Batch:
+        return replace(
+            self,
+            image=self.image[:, views],
+            world_from_camera=self.world_from_camera[:, views],
+            intrinsics=self.intrinsics[:, views],
+            depth=None if self.depth is None else self.depth[:, views],
         )
 
     def _input_cameras(self) -> list[Camera]:
@@ -104,11 +125,11 @@ class Batch(Tensors):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None]:
         """What a network renders the targets from, in the order of its arguments.
 
-        Rays and images of the inputs, rays of the targets, the pivot, the hull.
+        Rays and images of the inputs, rays of the targets, the pivot, the density.
         """
         posed, split = posed_rays(self.camera(), len(self.image)), self.num_inputs
         views = posed[:, :split], self.image[:, :split], posed[:, split:]
-        return *views, self.pivot, self.hull
+        return *views, self.pivot, self.density
 
     @property
     def truth(self) -> Float[Tensor, "batch target 3 height width"]:
@@ -117,25 +138,12 @@ class Batch(Tensors):
 
     def repeating(self, count: int) -> Batch:
         """The batch with its first `count` input views once more, as targets."""
-        return replace(
-            self,
-            image=torch.cat([self.image, self.image[:, :count]], dim=1),
-            world_from_camera=torch.cat(
-                [self.world_from_camera, self.world_from_camera[:, :count]], dim=1
-            ),
-            intrinsics=torch.cat([self.intrinsics, self.intrinsics[:, :count]], dim=1),
-        )
+        return self._of([*range(self.image.shape[1]), *range(count)])
 
     def of_views(self, inputs: range, targets: range) -> Batch:
         """The batch with some of its input views and some of its targets."""
         views = [*inputs, *(self.num_inputs + target for target in targets)]
-        return replace(
-            self,
-            image=self.image[:, views],
-            world_from_camera=self.world_from_camera[:, views],
-            intrinsics=self.intrinsics[:, views],
-            num_inputs=len(inputs),
-        )
+        return replace(self._of(views), num_inputs=len(inputs))
 
     def split(self, num_scenes: int) -> list[Batch]:
         """Batches of that many scenes each, the last maybe of fewer."""

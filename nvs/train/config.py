@@ -16,6 +16,7 @@ from nvs.fields import Cast, is_list_of, require, typed
 Optimiser = Literal["adamw", "muon"]
 Decay = Literal["cosine", "tail"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Learns = Literal["images", "density"]
 
 KEY = "training key"
 
@@ -133,6 +134,9 @@ class TrainConfig:
     scenes_per_group: int = 1
     """Scenes made together; whole groups are dealt to the devices."""
 
+    learns: Learns = "images"
+    """What changes: everything but the densities, by how rendered images look, or the
+    network of the densities alone, by the depth of synthetic scenes."""
     optimiser: Optimiser = "adamw"
     """AdamW for everything, or Muon for the matrices."""
     learning_rate: float
@@ -216,6 +220,13 @@ class TrainConfig:
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, remedy)
         remedy = "It must be above 0 and at most 1."
         require(0 < self.decay_share <= 1, "decay_share", self.decay_share, remedy)
+        if self.learns == "density" and not self.model.has_density:
+            raise ConfigError(
+                f"learns is density, but fast_position is {self.model.fast_position}: "
+                "this network has none",
+                remedy="Leave learns out, or add --set "
+                "model.fast_position=surface_point.",
+            )
         require(bool(self.stages), "stages", [], "Give at least one stage.")
         for index, stage in enumerate(self.stages):
             self._check_stage(index, stage)

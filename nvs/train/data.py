@@ -70,6 +70,7 @@ class Mixture:
                 field_of_view=stage.field_of_view,
                 baseline=baseline_at(stage, within),
                 num_repeated=min(stage.repeated, num_inputs),
+                with_depth=config.learns == "density",
             )
             orders.append((source, order))
         return orders
@@ -105,16 +106,23 @@ def check_dealing(config: TrainConfig, processes: Processes) -> None:
 
 
 def check_view_counts(config: TrainConfig, mixture: Mixture) -> None:
-    """Refuse posed sets that are too small for one of the stages.
+    """Refuse posed sets that are too small for one of the stages, or lack a depth.
 
     Raises:
         DatasetError: Naming the set, how many views it has and how many it needs.
+        ConfigError: If densities are to be learned from them.
     """
     num_inputs, num_targets = max(
         (counts for stage in config.stages for counts in stage.view_counts), key=sum
     )
     for source in mixture.sources:
         if isinstance(source, SetSource):
+            if config.learns == "density":
+                raise ConfigError(
+                    f"nothing says how far the surfaces of {source.name} are, which "
+                    "learns = density trains on",
+                    remedy="Use synthetic:object=1 or synthetic:room=1 for it.",
+                )
             source.check(num_inputs, num_targets)
 
 

@@ -154,9 +154,11 @@ def evaluate(
     """Render the target views of held-out scenes, and the inputs again."""
     results: list[HeldOutResult] = []
     for name, batch in scenes.items():
-        given = batch.with_hull() if network.config.has_hull else batch
-        inputs = given.repeating(batch.num_inputs).network_inputs()
         with autocast:
+            given = batch
+            if network.density_net is not None:
+                given = batch.with_density(network.density_net)
+            inputs = given.repeating(batch.num_inputs).network_inputs()
             both = network(*inputs)[0].float()
         rendered, again = both.tensor_split([batch.truth.shape[1]])
         results.append(

@@ -20,8 +20,8 @@ from nvs.train.optimisers import Optimisers, RunningMean
 from nvs.train.state import TrainState
 
 MAX_SKIPPED_IN_ROW = 50
-HULL_LEFT_OUT_EVERY = 10
-"""Steps: what has no white around it has no hull, and must be rendered too."""
+DENSITY_LEFT_OUT_EVERY = 10
+"""Steps: an object without white around has none, and must be rendered too."""
 
 
 class Learner:
@@ -52,7 +52,11 @@ class Learner:
             runtime.dtype(config.newton_schulz_dtype, processes)
         )
         if initial is not None:
-            network.load_state_dict(dict(initial))
+            new = network.state_dict()  # what weights without positions lack
+            network.load_state_dict({n: initial.get(n, new[n]) for n in new})
+        learns_density = config.learns == "density"
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(name.startswith("density_net.") == learns_density)
         self.network = network.to(processes.device)
         self.mean = RunningMean(self.network)
         self.optimisers = Optimisers(self.network, config, processes)
@@ -88,8 +92,7 @@ class Learner:
         self.optimisers.set_factor(factor)
         self.optimisers.zero_grad()
         lpips_weight = schedule.lpips_weight_at(self.config, step, progress)
-        if self.config.model.has_hull and (step + 1) % HULL_LEFT_OUT_EVERY:
-            batch = batch.with_hull()
+        batch = self._with_density(batch, step)
         total, squared_error, lpips = self._backward(batch, lpips_weight)
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.clip_norm
@@ -139,6 +142,14 @@ class Learner:
         total, squared_error, lpips = sums
         return total, squared_error, lpips
 
+    def _with_density(self, batch: Batch, step: int) -> Batch:
+        net = self.network.density_net
+        left_out = batch.pivot is None and (step + 1) % DENSITY_LEFT_OUT_EVERY == 0
+        if net is None or self.config.learns == "density" or left_out:
+            return batch
+        with runtime.autocast(self.config, self.processes):
+            return batch.with_density(net)
+
     def _own_views(self, batch: Batch) -> tuple[Batch, float]:
         """What this process renders of a batch, and what its loss then counts.
 
@@ -155,10 +166,12 @@ class Learner:
 
     def loss(self, batch: Batch, lpips_weight: float = 0.0) -> Loss:
         """The loss of the weights as they are."""
-        inputs = batch.network_inputs()
         with runtime.autocast(self.config, self.processes):
+            if self.config.learns == "density":
+                total = self.forward(batch)
+                return Loss(total=total, squared_error=total * math.nan, lpips=None)
             return loss_of(
-                self.forward(*inputs),
+                self.forward(*batch.network_inputs()),
                 batch.truth,
                 chroma_weight=self.config.chroma_weight,
                 lpips_weight=lpips_weight,

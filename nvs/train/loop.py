@@ -254,9 +254,12 @@ class Trainer:
                 "tokens_per_second": round(tokens_per_second),
             }
         )
+        shown = f"PSNR {metrics['psnr_db']:.2f} dB"
+        if self.config.learns == "density":
+            shown = f"loss {metrics['loss']:.3f}"
         left = self.clock.seconds_left(self.step, seconds / self.config.log_every)
         self.report.say(
-            f"step {self.step}  {progress:4.0%}  PSNR {metrics['psnr_db']:.2f} dB  "
+            f"step {self.step}  {progress:4.0%}  {shown}  "
             f"{tokens_per_second:,.0f} tokens/s  ETA {schedule.duration(left)}"
         )
 

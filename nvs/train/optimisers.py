@@ -27,7 +27,8 @@ class Optimisers:
     learning-rate projection, whose few rows are no hidden layer, and, at a rate of
     their own, the matrices between patches and tokens: most of what a patch shows is
     its mean colour, and AdamW learns little else for long. Initial fast weights, which
-    have a dimension for the head, and vectors stay with AdamW.
+    have a dimension for the head, vectors and the densities' network stay with AdamW.
+    What needs no gradient is left as it is.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class Optimisers:
         vectors: list[nn.Parameter] = []
         with_muon = config.optimiser == "muon"
         for name, parameter in network.named_parameters():
+            if not parameter.requires_grad:
+                continue
             if with_muon and is_hidden_matrix(name, parameter):
                 hidden.append(parameter)
             elif with_muon and name in PATCH_MATRICES:
@@ -58,7 +61,7 @@ class Optimisers:
         )
         self.all: list[torch.optim.Optimizer] = [adamw]
         self.peaks = [config.learning_rate]
-        if with_muon:
+        if hidden:
             self.peaks += [config.muon_learning_rate, config.patch_learning_rate]
             self.all += [
                 Muon(

@@ -19,6 +19,7 @@ from nvs.parallel.split import split_tokens
 from nvs.scene.compiler import compiler, keep_compiled, no_compiler
 from nvs.scene.precision import DTYPES, faster_dtype
 from nvs.train.config import Precision, TrainConfig
+from nvs.train.density_loss import DensityLoss
 from nvs.train.distributed import Processes
 
 BYTES_A_CHANNEL = {True: 72, False: 128}
@@ -41,8 +42,9 @@ def build_network(config: TrainConfig) -> LaCTNetwork:
 def prepare(
     network: LaCTNetwork, config: TrainConfig, processes: Processes
 ) -> nn.Module:
-    """The network as it is called in training; its weights and names stay the same.
+    """What is called in training: the network, or the loss of its densities.
 
+    Weights and names stay the same.
     Where processes share the views of a scene, the sum of their losses, each as large
     as its part of the targets, is what is differentiated.
     """
@@ -59,10 +61,14 @@ def prepare(
         block.forward = _recomputing(
             forward, config, processes, bytes_a_channel=BYTES_A_CHANNEL[compiles]
         )
+    trained: nn.Module = network
+    if config.learns == "density":
+        assert network.density_net is not None, "the configuration was checked"
+        trained = DensityLoss(network.density_net)
     if processes.everyone.size == 1:
-        return network
+        return trained
     return DistributedDataParallel(
-        network,
+        trained,
         find_unused_parameters=config.model.update_rule == "momentum",
         gradient_as_bucket_view=True,
     )

@@ -121,12 +121,15 @@ class SyntheticSource:
         """Render the views."""
         if device not in self.uploaded:
             self.uploaded[device] = self.photographs.to(device)
-        made = prepared.render(device, photographs=self.uploaded[device])
+        made = prepared.render(
+            device, photographs=self.uploaded[device], with_depth=order.with_depth
+        )
         batch = Batch(
             image=made.image,
             world_from_camera=made.world_from_camera,
             intrinsics=made.intrinsics,
             num_inputs=order.num_inputs,
+            depth=made.depth,
         )
         return batch.with_scene_pivot() if self.kind == "room" else batch
 

@@ -78,15 +78,15 @@ def test_joint_equals_prefill_then_render(
 
 
 @torch.no_grad()
-def test_joint_equals_prefill_then_render_with_a_hull(
+def test_joint_equals_prefill_then_render_with_densities(
     inputs: tuple[Tensor, Tensor], targets: Tensor
 ) -> None:
-    made = network(fast_position="hull_point")
-    hull = torch.zeros(1, 64, 64, 64, dtype=torch.bool)
-    hull[:, 20:44, 20:44, 20:44] = True
-    joint = made(*inputs, targets, None, hull)
-    scene = made.prefill(*inputs, None, hull)
-    rendered = made.render(scene, targets, None, hull)
+    made = network(fast_position="surface_point")
+    density = torch.zeros(1, 64, 64, 64)
+    density[:, 20:44, 20:44, 20:44] = 50
+    joint = made(*inputs, targets, None, density)
+    scene = made.prefill(*inputs, None, density)
+    rendered = made.render(scene, targets, None, density)
     torch.testing.assert_close(joint, rendered, atol=1e-5, rtol=0)
     assert (joint - made(*inputs, targets)).abs().max() > 1e-3
 

@@ -8,21 +8,13 @@ from torch import Tensor
 
 from nvs.cameras import Camera, orbit
 from nvs.cameras.rays import rays
-from nvs.model import visual_hull
-from nvs.model.ray_point import ray_points
-from nvs.model.tokens import posed_rays
-from nvs.model.visual_hull import (
-    HALF_SIDE,
-    NUM_CELLS,
-    carve,
-    entries,
-    hull_of,
-    silhouettes,
-)
+from nvs.model.density_grid import CELL, OBJECT_HALF_SIDE, centres
+from nvs.model.visual_hull import carve, hull_of, silhouettes
 
 RADIUS = 0.6
 CENTRE = torch.tensor([0.2, -0.1, 0.1])
-CELL = 2 * HALF_SIDE / NUM_CELLS
+SIDE = CELL * OBJECT_HALF_SIDE
+"""Of a cell, in model units."""
 
 
 def ring(num_views: int, elevation: float, size: int = 64) -> Camera:
@@ -36,21 +28,17 @@ def ring(num_views: int, elevation: float, size: int = 64) -> Camera:
     ).to(dtype=torch.float32)
 
 
-def entry(camera: Camera) -> tuple[Tensor, Tensor]:
-    """Where the rays of every pixel enter the ball, and whether they do."""
-    origin, direction = (r.flatten(2).mT for r in rays(camera))
-    towards = CENTRE - origin
-    along = (towards * direction).sum(-1)
-    half_chord = RADIUS**2 - towards.square().sum(-1) + along**2
-    hits = half_chord > 0
-    at = origin + (along - half_chord.clamp(min=0).sqrt())[..., None] * direction
-    return at, hits
+def shows_ball(camera: Camera) -> Tensor:
+    """Whether the ray of every pixel meets the ball."""
+    origin, direction = rays(camera)
+    towards = CENTRE[:, None, None] - origin
+    along = (towards * direction).sum(1)
+    return towards.square().sum(1) - along**2 < RADIUS**2
 
 
 def ball(camera: Camera) -> Tensor:
     """Images of a dark ball before white."""
-    hits = entry(camera)[1].view(len(camera), 1, camera.height, camera.width)
-    return torch.where(hits, 0.3, 1.0).expand(-1, 3, -1, -1)
+    return torch.where(shows_ball(camera)[:, None], 0.3, 1.0).expand(-1, 3, -1, -1)
 
 
 @pytest.fixture(scope="module")
@@ -65,36 +53,10 @@ def hull(camera: Camera) -> Tensor:
 
 
 def test_hull_holds_the_ball_and_little_else(hull: Tensor) -> None:
-    side = ((torch.arange(NUM_CELLS) + 0.5) / NUM_CELLS * 2 - 1) * HALF_SIDE
-    x, y, z = torch.meshgrid(side, side, side, indexing="ij")
-    distance = (torch.stack([x, y, z], -1) - CENTRE).norm(dim=-1)
-    assert hull[distance < RADIUS - CELL].all()
+    place = centres(torch.device("cpu")) * OBJECT_HALF_SIDE
+    distance = (place - CENTRE).norm(dim=-1).view(hull.shape)
+    assert hull[distance < RADIUS - SIDE].all()
     assert not hull[distance > 1.25 * RADIUS].any()
-
-
-def test_rays_of_other_cameras_enter_it_where_the_ball_is(hull: Tensor) -> None:
-    other = ring(3, 0.5, size=32)
-    origin, direction = (r.flatten(2).mT.flatten(0, 1)[None] for r in rays(other))
-    t, enters = entries(hull[None], origin, direction)
-    nearest = origin - (origin * direction).sum(-1, keepdim=True) * direction
-    found = nearest + t[..., None] * direction
-    true, hits = (part.flatten(0, 1)[None] for part in entry(other))
-    both = hits & (enters > 0)
-    assert both.sum() > 0.97 * hits.sum()
-    assert (found - true)[both].norm(dim=-1).median() < 1.5 * CELL
-    assert (enters > 0).sum() < 1.2 * hits.sum()
-    assert (t[enters == 0] == 0).all()
-
-
-def test_rays_a_few_at_a_time_are_the_same(
-    hull: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    camera = ring(2, 0.0)
-    origin, direction = (r.flatten(2).mT.flatten(0, 1)[None] for r in rays(camera))
-    whole = entries(hull[None], origin, direction)
-    monkeypatch.setattr(visual_hull, "RAYS_AT_ONCE", 1000)
-    for a, b in zip(whole, entries(hull[None], origin, direction), strict=True):
-        torch.testing.assert_close(a, b)
 
 
 def test_groups_of_views_have_the_hull_of_all(camera: Camera, hull: Tensor) -> None:
@@ -144,23 +106,3 @@ def test_views_without_white_around_have_no_hull(
     image = torch.where(ball(camera) == 1, background, 0.3)
     left, share = carve(image, camera)
     assert not hull_of([left], share).any()
-
-
-def test_an_empty_hull_leaves_the_nearest_points(camera: Camera, hull: Tensor) -> None:
-    posed = posed_rays(camera)
-    nearest = ray_points(posed, None, 4)
-    nothing = torch.zeros_like(hull)
-    torch.testing.assert_close(ray_points(posed, None, 4, nothing[None]), nearest)
-
-
-@pytest.mark.parametrize("patch_size", [4, 5, 1])
-def test_patches_lie_on_the_ball(hull: Tensor, patch_size: int) -> None:
-    other = ring(3, 0.4, size=40)
-    points = ray_points(posed_rays(other), None, patch_size, hull[None])
-    assert points.shape == (1, 3, (40 // patch_size) ** 2, 3)
-    nearest = ray_points(posed_rays(other), None, patch_size)
-    on_hull = (points - nearest).norm(dim=-1) > 0
-    inside = (nearest - CENTRE).norm(dim=-1) < 0.8 * RADIUS
-    assert on_hull[inside].all()
-    off = (points - CENTRE).norm(dim=-1)[inside] - RADIUS
-    assert off.abs().mean() < 2 * CELL

@@ -93,7 +93,7 @@ def photographed(group: Group) -> dict[str, Any]:
     return {
         "psnr": psnr_db(error.item()),
         "views": len(views),
-        "hull": scene.hull,
+        "density": scene.density,
     }
 
 
@@ -152,8 +152,8 @@ def test_renders_are_as_good_as_those_of_one_rank(num_ranks: int) -> None:
     assert one["psnr"] > 20
     for rank in ranks:
         assert rank["psnr"] == pytest.approx(one["psnr"], abs=0.01)
-        assert torch.equal(rank["hull"], one["hull"])
-    assert one["hull"].any()
+        assert torch.equal(rank["density"], one["density"])
+    assert one["density"].any()
 
 
 def unreadable(group: Group, folder: Path) -> None:

@@ -125,10 +125,10 @@ def test_it_learns(make_config: MakeConfig, painted: Mixture) -> None:
     assert psnr_db(error) > psnr[0] + 12, "the running mean has learned too"
 
 
-def test_hulls_are_left_out_of_one_step_in_ten(
+def test_densities_are_left_out_of_one_step_in_ten(
     make_config: MakeConfig, painted: Mixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = make_config().to_json()["model"] | {"fast_position": "hull_point"}
+    model = make_config().to_json()["model"] | {"fast_position": "surface_point"}
     config = make_config(stages=FIXED, model=model)
     batch = one_batch(config, painted)
     learner = Learner(config, Processes.alone(CPU))
@@ -136,7 +136,7 @@ def test_hulls_are_left_out_of_one_step_in_ten(
     loss = learner.loss
 
     def watched(group: Batch, lpips_weight: float) -> Loss:
-        seen.append(group.hull is not None)
+        seen.append(group.density is not None)
         return loss(group, lpips_weight)
 
     monkeypatch.setattr(learner, "loss", watched)

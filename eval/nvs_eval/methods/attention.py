@@ -24,7 +24,7 @@ from typing import Literal, cast
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nvs.cameras import Camera, PoseNormalisation
@@ -131,7 +131,7 @@ class AttentionNetwork(LaCTNetwork):
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        hull: Bool[Tensor, "batch cell cell cell"] | None = None,
+        density: Float[Tensor, "batch cell cell cell"] | None = None,
     ) -> tuple[FastWeights, ...]:
         """Keys and values of every block; none where a render reads nothing."""
         x = self.embed(posed, image)

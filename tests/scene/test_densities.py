@@ -24,7 +24,7 @@ def renderer_of(poses: str) -> Renderer:
         patch_size=4,
         fast_head_dim=32,
         attention_head_dim=16,
-        fast_position="hull_point",
+        fast_position="surface_point",
     )
     return Renderer(
         random_checkpoint(config),
@@ -50,23 +50,23 @@ def scene(renderer: Renderer, sample: PosedViews) -> Scene:
     return renderer.prefill(sample[:12], framing="none", dtype=torch.float32)
 
 
-def test_a_scene_equals_the_network_with_its_hull(
+def test_a_scene_is_rendered_with_its_densities(
     renderer: Renderer, sample: PosedViews, scene: Scene
 ) -> None:
-    assert scene.hull is not None
-    assert 0.001 < scene.hull.float().mean() < 0.3
+    assert scene.density is not None
+    assert 0.001 < (scene.density > 0).float().mean() < 0.4
     found = renderer.render(scene, sample.camera[12:16])
-    without = renderer.render(replace(scene, hull=None), sample.camera[12:16])
+    without = renderer.render(replace(scene, density=None), sample.camera[12:16])
     assert (found - without).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("group_size", [1, 5])
-def test_groups_of_views_on_disk_have_the_same_hull(
+def test_groups_of_views_on_disk_have_the_same(
     renderer: Renderer, scene: Scene, group_size: int
 ) -> None:
     views = open_views(SAMPLE, size=32, patch_size=4, views=range(12))
     found = renderer.prefill(views, framing="none", group_size=group_size)
-    assert torch.equal(found.hull, scene.hull)
+    assert torch.equal(found.density, scene.density)
 
 
 def test_the_file_keeps_it(
@@ -75,27 +75,34 @@ def test_the_file_keeps_it(
     path = tmp_path / "a.scene"
     scene.save(path)
     found = Scene.load(path)
-    assert torch.equal(found.hull, scene.hull)
+    assert torch.equal(found.density, scene.density)
     camera = sample.camera[12:14]
     assert torch.equal(renderer.render(found, camera), renderer.render(scene, camera))
     tensors, metadata, _ = read_tensors(path, error=SceneFileError, remedy="")
-    write_tensors(path, tensors | {"hull": tensors["hull"][:32].clone()}, metadata)
-    with pytest.raises(SceneFileError, match=r"hull is torch.uint8 of shape \(32, "):
+    write_tensors(
+        path, tensors | {"density": tensors["density"][:32].clone()}, metadata
+    )
+    with pytest.raises(
+        SceneFileError, match=r"density is torch.float16 of shape \(32, "
+    ):
         Scene.load(path)
 
 
-def test_no_white_around_means_no_hull(
+def test_an_object_without_white_around_has_none(
     renderer: Renderer, views: PosedViews, ring: Camera
 ) -> None:
     scene = renderer.prefill(views[:3], framing="none")
-    assert scene.hull is not None
-    assert not scene.hull.any()
+    assert scene.density is not None
+    assert not scene.density.any()
     assert torch.isfinite(renderer.render(scene, ring[3:])).all()
 
 
-def test_weights_of_scene_poses_have_none(sample: PosedViews) -> None:
-    scene = renderer_of("scene").prefill(sample[:3], framing="none")
-    assert scene.hull is None
+def test_weights_of_scene_poses_need_no_white(views: PosedViews, ring: Camera) -> None:
+    renderer = renderer_of("scene")
+    scene = renderer.prefill(views[:3], framing="mean_camera")
+    assert scene.density is not None
+    assert scene.density.any()
+    assert torch.isfinite(renderer.render(scene, ring[3:])).all()
 
 
 def test_it_can_be_cancelled_before_the_first_block(

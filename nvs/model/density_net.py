@@ -1,0 +1,238 @@
+"""The network that finds surfaces: from what input views show of each cell, a density.
+
+It carves as space carving does (Kutulakos & Seitz 2000), but has learned to: where
+colours that views show of a cell agree, a surface is likely. A cell that something
+hides from a view says nothing of it, so the second pass looks at each cell only from
+where the first lets it be seen; before the first, the visual hull hides it, if there is
+one.
+
+Features of a cell, over the views that have it in their picture (A) and, of those, that
+see it by the density so far (B):
+    1, opacity so far, share and number of views
+    mean and standard deviation of their colours, of A and of B
+    for object poses whether it is in the visual hull, for scene poses |g|
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from nvs.cameras import Camera
+from nvs.cameras.rays import project, rays
+from nvs.model.density_grid import (
+    CELL,
+    NUM_CELLS,
+    centres,
+    grid_from_model,
+    model_from_grid,
+    stops,
+)
+from nvs.model.trained_on import Poses
+
+PHOTOGRAPH_PX = 64
+"""Longer side of the input views as it sees them."""
+NUM_PASSES = 2
+NUM_FEATURES = 18
+WIDTHS = (8, 16, 32, 48)
+"""Channels at 64³ cells, 32³, 16³ and 8³."""
+LARGEST_RADIUS = 0.95
+"""|g| of the farthest cells of a scene that are looked at."""
+HIDING = 100.0
+"""Density of the visual hull before anything else is known."""
+FAR = 1e3
+"""Where rays end that nothing stops, in model units."""
+FEW = 4
+"""Views that count as some: half of what the number of views can say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Sights:
+    """Input views of one scene, small, as the network sees them."""
+
+    image: Float[Tensor, "view 3 height width"]
+    """In [0, 1]; `small` makes them."""
+    camera: Camera
+    """Theirs, of their size, in the model's frame."""
+    hull: Bool[Tensor, "cell cell cell"] | None
+    """The visual hull of an object; None for scene poses."""
+
+    @property
+    def poses(self) -> Poses:
+        """Whose grid it is."""
+        return "scene" if self.hull is None else "object"
+
+
+def small(
+    image: Float[Tensor, "view 3 height width"], camera: Camera
+) -> tuple[Float[Tensor, "view 3 small_height small_width"], Camera]:
+    """Views no larger than the network looks at, and their cameras."""
+    height, width = image.shape[-2:]
+    scale = min(1.0, PHOTOGRAPH_PX / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    across, down = size[1] / width, size[0] / height
+    factors = camera.intrinsics.new_tensor([across, down, across, down])
+    return F.interpolate(image, size, mode="area"), Camera(
+        world_from_camera=camera.world_from_camera,
+        intrinsics=camera.intrinsics * factors,
+        height=size[0],
+        width=size[1],
+    )
+
+
+class DensityNet(nn.Module):
+    """A U-Net over cells, run on what the density so far lets views see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        deeper = list(itertools.pairwise(WIDTHS))
+        self.first = _convolution(NUM_FEATURES, WIDTHS[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(_convolution(a, b), _convolution(b, b)) for a, b in deeper
+        )
+        self.up = nn.ModuleList(_convolution(a + b, a) for a, b in deeper)
+        self.last = nn.Linear(WIDTHS[0], 1)
+
+    def forward(
+        self, features: Float[Tensor, "1 feature cell cell cell"]
+    ) -> Float[Tensor, "cell cell cell"]:
+        """Densities of all cells from their features."""
+        x = self.first(features.contiguous(memory_format=torch.channels_last_3d))
+        finer: list[Tensor] = []
+        for down in self.down:
+            finer.append(x)
+            x = down(F.max_pool3d(x, 2))
+        for up in reversed(self.up):
+            x = up(torch.cat([finer.pop(), F.interpolate(x, scale_factor=2)], dim=1))
+        return 20 * F.softplus(self.last(x[0].movedim(0, -1))[..., 0].float() - 2)
+
+    def densities(self, sights: Sights) -> list[Float[Tensor, "cell cell cell"]]:
+        """What each pass says; gradients do not pass from one to the next."""
+        place = centres(sights.image.device)
+        if sights.hull is None:
+            looked_at = place.norm(dim=-1) < LARGEST_RADIUS
+            so_far = None
+        else:
+            hull = sights.hull[None, None].float()
+            # Outlines are a pixel off: its neighbours may be of the object, too.
+            looked_at = F.max_pool3d(hull, 3, 1, 1).flatten() > 0
+            so_far = hull[0, 0] * HIDING
+        cells = looked_at.nonzero()[:, 0]
+        inside = looked_at.view((NUM_CELLS,) * 3)
+        passes: list[Tensor] = []
+        for _ in range(NUM_PASSES):
+            features = place.new_zeros(NUM_FEATURES, NUM_CELLS**3)
+            features[:, cells] = _features(sights, place[cells], cells, so_far)
+            found = self(features.view(1, NUM_FEATURES, *inside.shape))
+            passes.append(torch.where(inside, found, 0))
+            so_far = passes[-1].detach()
+        return passes
+
+    @torch.no_grad()
+    def density(self, sights: Sights) -> Float[Tensor, "cell cell cell"]:
+        """Of all cells, for `nvs.model.density_grid.stops`."""
+        if sights.hull is not None and not sights.hull.any():
+            return sights.hull.float()
+        return self.densities(sights)[-1]
+
+
+@functools.cache
+def num_parameters() -> int:
+    """All of a `DensityNet`."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in DensityNet().parameters())
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, 3, padding=1),
+        nn.GroupNorm(outputs // 4, outputs),
+        nn.ReLU(),
+    )
+
+
+@torch.no_grad()
+def _features(
+    sights: Sights,
+    place: Float[Tensor, "cell 3"],
+    cells: Tensor,
+    so_far: Float[Tensor, "grid grid grid"] | None,
+) -> Float[Tensor, "feature cell"]:
+    """The features of some cells, g and number of which are given.
+
+    One view after another, so that memory does not grow with them.
+    """
+    device = place.device
+    with torch.autocast(device.type, enabled=False):
+        point = model_from_grid(place, sights.poses)
+        in_picture = place.new_zeros(7, len(place))
+        seen = torch.zeros_like(in_picture)
+        for index, image in enumerate(sights.image):
+            camera = sights.camera[index : index + 1]
+            pixel, depth = (found[0] for found in project(camera, point[None]))
+            size = pixel.new_tensor([camera.width, camera.height])
+            inside = (depth > 0) & ((pixel > 0) & (pixel < size)).all(dim=-1)
+            own = inside.nonzero()[:, 0]
+            at = (pixel[own] / size * 2 - 1)[None, None]
+            colour = F.grid_sample(
+                image[None], at, align_corners=False, padding_mode="border"
+            )[0, :, 0]
+            sums = torch.cat([torch.ones_like(colour[:1]), colour, colour.square()])
+            in_picture[:, own] += sums
+            if so_far is not None:
+                sums = sums * _seen(so_far, camera, point[own], place[own], at, sights)
+            seen[:, own] += sums
+    count, seen_count = in_picture[:1], seen[:1]
+    opacity = torch.zeros_like(count)
+    if so_far is not None:
+        opacity = 1 - torch.exp(-so_far.flatten()[cells][None] * CELL)
+    if sights.hull is None:
+        last = place.norm(dim=-1)[None]
+    else:
+        last = sights.hull.flatten()[cells][None].float()
+    counts = [
+        torch.ones_like(count),
+        opacity,
+        count / (count + FEW),
+        seen_count / (seen_count + FEW),
+        seen_count / count.clamp(min=1),
+        last,
+    ]
+    return torch.cat(
+        [2 * torch.cat(counts) - 1, *_statistics(in_picture), *_statistics(seen)]
+    )
+
+
+def _seen(
+    so_far: Tensor,
+    camera: Camera,
+    point: Float[Tensor, "cell 3"],
+    place: Float[Tensor, "cell 3"],
+    at: Float[Tensor, "1 1 cell 2"],
+    sights: Sights,
+) -> Float[Tensor, "cell"]:
+    """How well one view sees cells: 1 down to a cell behind where its rays stop."""
+    size = at.new_tensor([camera.width, camera.height])
+    column, row = ((at[0, 0] + 1) / 2 * size).T.long()
+    pixel, own = (row * camera.width + column).unique(return_inverse=True)
+    origin, direction = (found[0].flatten(1).T[pixel] for found in rays(camera))
+    (t,), (stop,) = stops(so_far[None], origin[None], direction[None], sights.poses)
+    t = torch.where(stop > 0, t, FAR)
+    end = grid_from_model(origin + t[:, None] * direction, sights.poses)
+    distance = (point - camera.center).norm(dim=-1)
+    behind = (place - end[own]).norm(dim=-1) * (distance > t[own])
+    return torch.exp(-(behind / CELL - 1).clamp(min=0) / 2)
+
+
+def _statistics(sums: Float[Tensor, "7 cell"]) -> list[Tensor]:
+    """Mean and standard deviation of colours, each centred and of size 1."""
+    count = sums[:1].clamp(min=1e-3)
+    mean = sums[1:4] / count
+    variance = (sums[4:] / count - mean.square()).clamp(min=0)
+    return [mean - 0.5, 4 * (variance + 1e-4).sqrt()]
