@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nvs.config import ModelConfig
-from nvs.errors import CheckpointError
+from nvs.errors import CheckpointError, ConfigError
 from nvs.model.network import LaCTNetwork
 from nvs.model.shards import MANIFEST, WEIGHTS, exported_file, join_shards
 from nvs.tensor_file import content_digest, read_tensors, write_tensors
@@ -92,7 +92,14 @@ def load_checkpoint(path: Path | str, config: ModelConfig | None = None) -> Chec
         tensors, metadata = _read_pickle(path), {}
     state = {released_to_ours(name): tensor for name, tensor in tensors.items()}
     if "config" in metadata:
-        found = ModelConfig.from_json(metadata["config"])
+        try:
+            found = ModelConfig.from_json(metadata["config"])
+        except ConfigError as error:
+            raise CheckpointError(
+                f"{path} is of a network that this version does not have: "
+                f"{error.problem}",
+                remedy="Use the version that wrote it, or other weights.",
+            ) from error
     else:
         found = infer_config(state, path)
     if config is not None:

@@ -10,6 +10,7 @@ import math
 
 from nvs.config import ModelConfig
 from nvs.model import density_net
+from nvs.model.density_grid import NUM_CELLS
 from nvs.model.tokens import NUM_CHANNELS
 
 ACTIVATION_COPIES = 3
@@ -23,6 +24,11 @@ def num_fast_parameters(config: ModelConfig) -> int:
     matrix = config.fast_head_dim * width
     per_head = config.num_fast_matrices * matrix
     return config.num_blocks * config.num_fast_heads * per_head
+
+
+def density_bytes(config: ModelConfig) -> int:
+    """Of the densities of a scene, in float16."""
+    return 2 * NUM_CELLS**3 if config.has_density else 0
 
 
 def num_parameters(config: ModelConfig) -> int:

@@ -37,9 +37,14 @@ SCENE_RADIUS = 2.0
 """Of the ball that is not contracted, in model units: cameras are within [−1, 1]³."""
 SCENE_NEAR, SCENE_FAR = 0.1, 30.0
 """Between which distances a ray is looked at, in model units."""
+FARTHEST = 30.0
+"""Point that a place outside of all is taken for, in radii of that ball."""
 NUM_SAMPLES = 96
 """Of a ray."""
 HALF_GONE = math.log(2)
+"""Optical depth where a ray stops."""
+LEAST = 1e-3
+"""Optical depth that a sample with a surface has at least, or the loss is infinite."""
 RAYS_AT_ONCE = 2**13
 """So that memory does not grow with the views."""
 
@@ -59,14 +64,19 @@ def model_from_grid(place: Float[Tensor, "*shape 3"], poses: Poses) -> Tensor:
         return place * OBJECT_HALF_SIDE
     near = 2 * place
     length = near.norm(dim=-1, keepdim=True).clamp(min=1)
-    stretch = 1 / (length * (2 - length).clamp(min=1 / SCENE_FAR))
+    stretch = 1 / (length * (2 - length).clamp(min=1 / FARTHEST))
     return near * stretch * SCENE_RADIUS
+
+
+def axis(device: torch.device) -> Float[Tensor, "cell"]:
+    """The coordinates of the centres of cells along an axis."""
+    return (torch.arange(NUM_CELLS, device=device) + 0.5) * CELL - 1
 
 
 def centres(device: torch.device) -> Float[Tensor, "cell 3"]:
     """The places g of all cells, along x, y, z, the last the fastest."""
-    side = (torch.arange(NUM_CELLS, device=device) + 0.5) * CELL - 1
-    return torch.stack(torch.meshgrid(side, side, side, indexing="ij"), -1).view(-1, 3)
+    axes = [axis(device)] * 3
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).view(-1, 3)
 
 
 def sample(
@@ -83,7 +93,7 @@ def sample(
         density: σ at the centres of the cells; linear between them.
         origin: Where rays begin, in model units.
         direction: Their unit directions.
-        poses: Whose grid it is.
+        poses: Whose grid it is. Nothing behind where a ray begins stops it.
         shift: Of all samples of a ray, in steps.
     """
     step = torch.arange(NUM_SAMPLES + 1, device=origin.device) + shift
@@ -104,7 +114,7 @@ def sample(
     found = F.grid_sample(
         density[None, None], place.flip(-1)[None, None], align_corners=False
     )
-    return found[0, 0, 0] * length, begin
+    return found[0, 0, 0] * length * (middle[..., 0] > 0), begin
 
 
 def stops(
@@ -145,6 +155,7 @@ def stopping_loss(
     direction: Float[Tensor, "ray 3"],
     distance: Float[Tensor, "ray"],
     poses: Poses,
+    generator: torch.Generator,
 ) -> Float[Tensor, ""]:
     """Mean negative log-likelihood that rays stop in the sample where they do.
 
@@ -157,13 +168,14 @@ def stopping_loss(
         direction: Their directions.
         distance: From the origin to the surface; infinite where there is none.
         poses: Whose grid it is.
+        generator: Of the shifts of the samples.
     """
-    shift = torch.rand(len(origin), 1, device=origin.device) - 0.5
+    shift = torch.rand(len(origin), 1, generator=generator, device=origin.device) - 0.5
     tau, begin = sample(density, origin, direction, poses, shift=shift)
     hit = distance.isfinite() & (distance < begin[:, -1])
     inside = (begin <= distance[:, None]).sum(dim=-1, keepdim=True) - 1
     inside = inside.clamp(0, NUM_SAMPLES - 1)
     own, passed = tau.gather(-1, inside), tau.cumsum(dim=-1)
     before = passed.gather(-1, inside) - own
-    stopped = before - torch.log1p(-torch.exp(-own - 1e-3))
+    stopped = before - torch.log1p(-torch.exp(-own - LEAST))
     return torch.where(hit, stopped[:, 0], passed[:, -1]).sum() / max(1, len(origin))

@@ -46,8 +46,6 @@ LARGEST_RADIUS = 0.95
 """|g| of the farthest cells of a scene that are looked at."""
 HIDING = 100.0
 """Density of the visual hull before anything else is known."""
-FAR = 1e3
-"""Where rays end that nothing stops, in model units."""
 FEW = 4
 """Views that count as some: half of what the number of views can say."""
 
@@ -68,6 +66,16 @@ class Sights:
         """Whose grid it is."""
         return "scene" if self.hull is None else "object"
 
+    def looked_at(self) -> Bool[Tensor, "cell cell cell"]:
+        """Cells that may have a density.
+
+        Of an object those of the hull and, since outlines are a pixel off, beside it.
+        """
+        if self.hull is None:
+            near = centres(self.image.device).norm(dim=-1) < LARGEST_RADIUS
+            return near.view((NUM_CELLS,) * 3)
+        return F.max_pool3d(self.hull[None].float(), 3, 1, 1)[0] > 0
+
 
 def small(
     image: Float[Tensor, "view 3 height width"], camera: Camera
@@ -76,14 +84,7 @@ def small(
     height, width = image.shape[-2:]
     scale = min(1.0, PHOTOGRAPH_PX / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    across, down = size[1] / width, size[0] / height
-    factors = camera.intrinsics.new_tensor([across, down, across, down])
-    return F.interpolate(image, size, mode="area"), Camera(
-        world_from_camera=camera.world_from_camera,
-        intrinsics=camera.intrinsics * factors,
-        height=size[0],
-        width=size[1],
-    )
+    return F.interpolate(image, size, mode="area"), camera.resized(*size)
 
 
 class DensityNet(nn.Module):
@@ -114,23 +115,16 @@ class DensityNet(nn.Module):
 
     def densities(self, sights: Sights) -> list[Float[Tensor, "cell cell cell"]]:
         """What each pass says; gradients do not pass from one to the next."""
-        place = centres(sights.image.device)
-        if sights.hull is None:
-            looked_at = place.norm(dim=-1) < LARGEST_RADIUS
-            so_far = None
-        else:
-            hull = sights.hull[None, None].float()
-            # Outlines are a pixel off: its neighbours may be of the object, too.
-            looked_at = F.max_pool3d(hull, 3, 1, 1).flatten() > 0
-            so_far = hull[0, 0] * HIDING
-        cells = looked_at.nonzero()[:, 0]
-        inside = looked_at.view((NUM_CELLS,) * 3)
+        looked_at = sights.looked_at()
+        cells = looked_at.flatten().nonzero()[:, 0]
+        place = centres(looked_at.device)[cells]
+        so_far = None if sights.hull is None else sights.hull.float() * HIDING
         passes: list[Tensor] = []
         for _ in range(NUM_PASSES):
             features = place.new_zeros(NUM_FEATURES, NUM_CELLS**3)
-            features[:, cells] = _features(sights, place[cells], cells, so_far)
-            found = self(features.view(1, NUM_FEATURES, *inside.shape))
-            passes.append(torch.where(inside, found, 0))
+            features[:, cells] = _features(sights, place, cells, so_far)
+            found = self(features.view(1, NUM_FEATURES, *looked_at.shape))
+            passes.append(torch.where(looked_at, found, 0))
             so_far = passes[-1].detach()
         return passes
 
@@ -179,6 +173,8 @@ def _features(
             size = pixel.new_tensor([camera.width, camera.height])
             inside = (depth > 0) & ((pixel > 0) & (pixel < size)).all(dim=-1)
             own = inside.nonzero()[:, 0]
+            if not len(own):
+                continue
             at = (pixel[own] / size * 2 - 1)[None, None]
             colour = F.grid_sample(
                 image[None], at, align_corners=False, padding_mode="border"
@@ -186,7 +182,8 @@ def _features(
             sums = torch.cat([torch.ones_like(colour[:1]), colour, colour.square()])
             in_picture[:, own] += sums
             if so_far is not None:
-                sums = sums * _seen(so_far, camera, point[own], place[own], at, sights)
+                its = camera, pixel[own], point[own], place[own]
+                sums = sums * _seen(so_far, *its, sights.poses)
             seen[:, own] += sums
     count, seen_count = in_picture[:1], seen[:1]
     opacity = torch.zeros_like(count)
@@ -212,21 +209,23 @@ def _features(
 def _seen(
     so_far: Tensor,
     camera: Camera,
+    pixel: Float[Tensor, "cell 2"],
     point: Float[Tensor, "cell 3"],
     place: Float[Tensor, "cell 3"],
-    at: Float[Tensor, "1 1 cell 2"],
-    sights: Sights,
+    poses: Poses,
 ) -> Float[Tensor, "cell"]:
-    """How well one view sees cells: 1 down to a cell behind where its rays stop."""
-    size = at.new_tensor([camera.width, camera.height])
-    column, row = ((at[0, 0] + 1) / 2 * size).T.long()
-    pixel, own = (row * camera.width + column).unique(return_inverse=True)
-    origin, direction = (found[0].flatten(1).T[pixel] for found in rays(camera))
-    (t,), (stop,) = stops(so_far[None], origin[None], direction[None], sights.poses)
-    t = torch.where(stop > 0, t, FAR)
-    end = grid_from_model(origin + t[:, None] * direction, sights.poses)
+    """How well one view sees cells: 1 down to a cell behind where its rays stop.
+
+    From there on it falls, by half within a cell and a half.
+    """
+    column, row = pixel.T.long()
+    looked_at, own = (row * camera.width + column).unique(return_inverse=True)
+    origin, direction = (found[0].flatten(1).T[looked_at] for found in rays(camera))
+    (t,), (stop,) = stops(so_far[None], origin[None], direction[None], poses)
+    end = grid_from_model(origin + t[:, None] * direction, poses)
     distance = (point - camera.center).norm(dim=-1)
-    behind = (place - end[own]).norm(dim=-1) * (distance > t[own])
+    is_behind = (stop[own] > 0) & (distance > t[own])
+    behind = (place - end[own]).norm(dim=-1) * is_behind
     return torch.exp(-(behind / CELL - 1).clamp(min=0) / 2)
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.model.density_grid import NUM_CELLS, OBJECT_HALF_SIDE
+from nvs.model.density_grid import NUM_CELLS, OBJECT_HALF_SIDE, axis
 
 WHITE = 0.97
 """Darkest channel of a pixel that may be background."""
@@ -91,7 +91,7 @@ def _allowed(
     of the grid adds, which is the quickest way to project all cells.
     """
     height, width = shown.shape
-    centres = ((torch.arange(NUM_CELLS) + 0.5) / NUM_CELLS * 2 - 1).to(shown.device)
+    centres = axis(shown.device)
     focal, middle = camera.intrinsics[0].split(2)
     camera_from_world = torch.linalg.inv(camera.world_from_camera[0])
     depth_from_world = camera_from_world[2:3]

@@ -77,7 +77,10 @@ def bench(
 
 
 def random_views(num_views: int, *, height: int, width: int) -> PosedViews:
-    """Noise before cameras on a circle: as much work as photographs."""
+    """Noise before cameras on a circle: as much work as photographs.
+
+    But for the densities of objects: noise has no white around, and so none.
+    """
     generator = torch.Generator().manual_seed(0)
     return PosedViews(
         image=torch.rand(num_views, 3, height, width, generator=generator),

@@ -53,7 +53,7 @@ def find_density(
             own = camera[first : first + len(image)].to("cpu", torch.float32)
             if poses == "object":
                 cells, share = carve(image, own)
-                left = cells if left is None else left & cells
+                left = cells.cpu() if left is None else left & cells.cpu()
                 background.append(share.cpu())
             shrunk, its_camera = small(image.cpu(), own)
             images.append(shrunk)

@@ -22,7 +22,7 @@ from nvs.scene.bench import (
 from nvs.train import runtime
 from nvs.train.batch import Batch, Order
 from nvs.train.config import Stage, TrainConfig
-from nvs.train.data import Mixture, check_view_counts
+from nvs.train.data import Mixture, check_sources
 from nvs.train.distributed import Processes
 from nvs.train.learner import Learner
 from nvs.train.sources import load
@@ -124,7 +124,7 @@ def bench_training(
         lpips=config.lpips_weight > 0,
     )
     config = dataclasses.replace(config, stages=(stage,), lpips_from=0)
-    check_view_counts(config, mixture)
+    check_sources(config, mixture)
     learner = Learner(config, processes)
     seconds: dict[str, list[float]] = {
         part: [] for part in ("data", "forward", "backward", "step")

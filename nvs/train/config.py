@@ -65,6 +65,9 @@ class Stage:
     at the start and at the end of the stage (posed sets only)."""
     lpips: bool = True
     """Whether the perceptual loss counts here, if the run has one."""
+    learns: Learns = "images"
+    """What changes: the network of the densities alone, by the depth of synthetic
+    scenes, or all but that, by how rendered images look."""
 
     def __post_init__(self) -> None:
         for key in ("share", "height", "width", "batch"):
@@ -134,9 +137,6 @@ class TrainConfig:
     scenes_per_group: int = 1
     """Scenes made together; whole groups are dealt to the devices."""
 
-    learns: Learns = "images"
-    """What changes: everything but the densities, by how rendered images look, or the
-    network of the densities alone, by the depth of synthetic scenes."""
     optimiser: Optimiser = "adamw"
     """AdamW for everything, or Muon for the matrices."""
     learning_rate: float
@@ -220,13 +220,6 @@ class TrainConfig:
         require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, remedy)
         remedy = "It must be above 0 and at most 1."
         require(0 < self.decay_share <= 1, "decay_share", self.decay_share, remedy)
-        if self.learns == "density" and not self.model.has_density:
-            raise ConfigError(
-                f"learns is density, but fast_position is {self.model.fast_position}: "
-                "this network has none",
-                remedy="Leave learns out, or add --set "
-                "model.fast_position=surface_point.",
-            )
         require(bool(self.stages), "stages", [], "Give at least one stage.")
         for index, stage in enumerate(self.stages):
             self._check_stage(index, stage)
@@ -239,12 +232,24 @@ class TrainConfig:
                     remedy=f"It must be a multiple of {self.model.patch_size}, "
                     "the patch size.",
                 )
+        if stage.learns == "density" and not self.model.has_density:
+            raise ConfigError(
+                f"stages[{index}].learns is density, but fast_position is "
+                f"{self.model.fast_position}: this network has none",
+                remedy="Leave that stage out, or add --set "
+                "model.fast_position=surface_point.",
+            )
         if stage.batch % self.scenes_per_group:
             raise ConfigError(
                 f"stages[{index}].batch is {stage.batch}, no multiple of "
                 f"scenes_per_group = {self.scenes_per_group}",
                 remedy="Choose a group size that divides the batch.",
             )
+
+    @property
+    def learns_density(self) -> bool:
+        """Whether a stage does."""
+        return any(stage.learns == "density" for stage in self.stages)
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary of every field."""

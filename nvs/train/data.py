@@ -30,7 +30,7 @@ from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
 from nvs.train.schedule import baseline_at, stage_at, view_counts
 from nvs.train.sets import SetSource
-from nvs.train.sources import Source, named_source
+from nvs.train.sources import Source, SyntheticSource, named_source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +70,7 @@ class Mixture:
                 field_of_view=stage.field_of_view,
                 baseline=baseline_at(stage, within),
                 num_repeated=min(stage.repeated, num_inputs),
-                with_depth=config.learns == "density",
+                with_depth=stage.learns == "density",
             )
             orders.append((source, order))
         return orders
@@ -105,7 +105,7 @@ def check_dealing(config: TrainConfig, processes: Processes) -> None:
             )
 
 
-def check_view_counts(config: TrainConfig, mixture: Mixture) -> None:
+def check_sources(config: TrainConfig, mixture: Mixture) -> None:
     """Refuse posed sets that are too small for one of the stages, or lack a depth.
 
     Raises:
@@ -116,13 +116,15 @@ def check_view_counts(config: TrainConfig, mixture: Mixture) -> None:
         (counts for stage in config.stages for counts in stage.view_counts), key=sum
     )
     for source in mixture.sources:
+        if config.learns_density and not isinstance(source, SyntheticSource):
+            raise ConfigError(
+                f"nothing says how far the surfaces of {source.name} are, which a "
+                "stage that learns density needs",
+                remedy="Learn densities in a run of its own, of synthetic:object=1 or "
+                "synthetic:room=1, and begin with its weights (--init) with stages "
+                "that do not.",
+            )
         if isinstance(source, SetSource):
-            if config.learns == "density":
-                raise ConfigError(
-                    f"nothing says how far the surfaces of {source.name} are, which "
-                    "learns = density trains on",
-                    remedy="Use synthetic:object=1 or synthetic:room=1 for it.",
-                )
             source.check(num_inputs, num_targets)
 
 
@@ -175,9 +177,12 @@ def trained_on(config: TrainConfig, mixture: Mixture) -> TrainedOn:
             remedy="Train on one kind, with framing mean_camera for posed sets beside "
             "synthetic:room, and none or object beside synthetic:object.",
         )
+    stages = [stage for stage in config.stages if stage.learns == "images"]
+    if not stages:  # they render nothing yet
+        return TrainedOn.union(seen)
     return TrainedOn.union(seen).with_stages(
-        [(stage.height, stage.width) for stage in config.stages],
-        [count for stage in config.stages for count in stage.inputs],
+        [(stage.height, stage.width) for stage in stages],
+        [count for stage in stages for count in stage.inputs],
     )
 
 

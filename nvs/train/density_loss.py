@@ -14,7 +14,8 @@ from nvs.train.batch import Batch
 
 RAYS_A_SCENE = 2048
 LOOKED_THROUGH = 3
-"""How many times as many are drawn, for those to be left that pass the visual hull."""
+"""How many times as many are drawn, for those to be left that pass where an object may
+be."""
 
 
 class DensityLoss(nn.Module):
@@ -28,8 +29,14 @@ class DensityLoss(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, batch: Batch) -> Float[Tensor, ""]:
-        """Mean of `stopping_loss` over scenes and passes; rays are drawn at random."""
+    def forward(self, batch: Batch, seed: int) -> Float[Tensor, ""]:
+        """Mean of `stopping_loss` over scenes and passes.
+
+        Args:
+            batch: Scenes with depth.
+            seed: Of the rays that are drawn.
+        """
+        generator = torch.Generator(batch.image.device).manual_seed(seed)
         assert batch.depth is not None, "ordered with depth"
         views = batch.world_from_camera.shape[1]
         camera = batch.camera()
@@ -38,22 +45,29 @@ class DensityLoss(nn.Module):
             own = camera[range(index * views, (index + 1) * views)]
             found = self.net.densities(sights)
             with torch.autocast(sights.image.device.type, enabled=False):
-                given = *_rays(own, batch.depth[index], sights), sights.poses
-                losses += [stopping_loss(density, *given) for density in found]
+                given = _rays(own, batch.depth[index], sights, generator)
+                losses += [
+                    stopping_loss(density, *given, sights.poses, generator)
+                    for density in found
+                ]
         return torch.stack(losses).mean()
 
 
 def _rays(
-    camera: Camera, depth: Float[Tensor, "view height width"], sights: Sights
+    camera: Camera,
+    depth: Float[Tensor, "view height width"],
+    sights: Sights,
+    generator: torch.Generator,
 ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
     """Origins and directions of some rays, and how far they go."""
     origin, direction = (found.movedim(1, -1).flatten(0, 2) for found in rays(camera))
     along = camera.world_from_camera[:, None, None, :3, 2].expand(*depth.shape, 3)
     number = RAYS_A_SCENE * (1 if sights.hull is None else LOOKED_THROUGH)
-    drawn = torch.randperm(len(origin), device=origin.device)[:number]
+    order = torch.randperm(len(origin), generator=generator, device=origin.device)
+    drawn = order[:number]
     if sights.hull is not None:
-        hull = sights.hull[None].float() * HIDING
-        _, enters = stops(hull, origin[drawn][None], direction[drawn][None], "object")
+        full = sights.looked_at()[None].float() * HIDING
+        _, enters = stops(full, origin[drawn][None], direction[drawn][None], "object")
         drawn = drawn[enters[0] > 0][:RAYS_A_SCENE]
     cosine = (direction[drawn] * along.flatten(0, 2)[drawn]).sum(dim=-1)
     return origin[drawn], direction[drawn], depth.flatten()[drawn] / cosine

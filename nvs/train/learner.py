@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from nvs.errors import TrainingError
+from nvs.model import LaCTNetwork
 from nvs.perceptual import Lpips
 from nvs.scene.quality import psnr_db
 from nvs.train import runtime, schedule
-from nvs.train.batch import Batch
+from nvs.train.batch import Batch, training_seed
 from nvs.train.config import TrainConfig
 from nvs.train.distributed import Processes
 from nvs.train.losses import Loss, loss_of, perceptual_network
@@ -20,6 +21,7 @@ from nvs.train.optimisers import Optimisers, RunningMean
 from nvs.train.state import TrainState
 
 MAX_SKIPPED_IN_ROW = 50
+DENSITY = "density_net."
 DENSITY_LEFT_OUT_EVERY = 10
 """Steps: an object without white around has none, and must be rendered too."""
 
@@ -52,11 +54,7 @@ class Learner:
             runtime.dtype(config.newton_schulz_dtype, processes)
         )
         if initial is not None:
-            new = network.state_dict()  # what weights without positions lack
-            network.load_state_dict({n: initial.get(n, new[n]) for n in new})
-        learns_density = config.learns == "density"
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(name.startswith("density_net.") == learns_density)
+            network.load_state_dict(_with_own_densities(initial, network))
         self.network = network.to(processes.device)
         self.mean = RunningMean(self.network)
         self.optimisers = Optimisers(self.network, config, processes)
@@ -69,13 +67,17 @@ class Learner:
             self.num_skipped = resumed.num_skipped
             self.num_skipped_in_row = resumed.num_skipped_in_row
         self.perceptual: Lpips | None = None
-        if config.lpips_weight > 0 and any(s.lpips for s in config.stages):
+        images = [stage for stage in config.stages if stage.learns == "images"]
+        if config.lpips_weight > 0 and any(stage.lpips for stage in images):
             lpips = perceptual_network(config.lpips_backbone)
             self.perceptual = lpips.to(processes.device)
         self.forward: nn.Module = runtime.prepare(self.network, config, processes)
+        self.density_loss: nn.Module | None = None
+        if config.learns_density:
+            self.density_loss = runtime.prepare_density(self.network, processes)
 
     def train_step(self, batch: Batch, step: int, progress: float) -> dict[str, float]:
-        """Update the weights once.
+        """Update the weights once: those of the densities by scenes with depth.
 
         Args:
             batch: This device's scenes.
@@ -93,7 +95,7 @@ class Learner:
         self.optimisers.zero_grad()
         lpips_weight = schedule.lpips_weight_at(self.config, step, progress)
         batch = self._with_density(batch, step)
-        total, squared_error, lpips = self._backward(batch, lpips_weight)
+        total, squared_error, lpips = self._backward(batch, lpips_weight, step)
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.clip_norm
         ).item()
@@ -122,7 +124,7 @@ class Learner:
         }
 
     def _backward(
-        self, batch: Batch, lpips_weight: float
+        self, batch: Batch, lpips_weight: float, step: int
     ) -> tuple[float, float, float]:
         """Gradients of the mean loss; the loss, its squared error and its LPIPS.
 
@@ -133,8 +135,13 @@ class Learner:
         weight /= len(groups)
         sums = [0.0, 0.0, 0.0]
         for number, group in enumerate(groups):
-            with runtime.last_exchanges(self.forward, number + 1 == len(groups)):
-                loss = self.loss(group, lpips_weight)
+            learns_density = group.depth is not None
+            called = self.density_loss if learns_density else self.forward
+            with runtime.last_exchanges(called, number + 1 == len(groups)):
+                if learns_density:
+                    loss = self._density_loss(group, step, number)
+                else:
+                    loss = self.loss(group, lpips_weight)
                 (loss.total * weight).backward()
             lpips = math.nan if loss.lpips is None else loss.lpips.item()
             parts = (loss.total.item(), loss.squared_error.item(), lpips)
@@ -145,7 +152,7 @@ class Learner:
     def _with_density(self, batch: Batch, step: int) -> Batch:
         net = self.network.density_net
         left_out = batch.pivot is None and (step + 1) % DENSITY_LEFT_OUT_EVERY == 0
-        if net is None or self.config.learns == "density" or left_out:
+        if net is None or batch.depth is not None or left_out:
             return batch
         with runtime.autocast(self.config, self.processes):
             return batch.with_density(net)
@@ -157,7 +164,7 @@ class Learner:
         all processes is taken of what each has.
         """
         sharing = self.processes.views
-        if sharing.size == 1:
+        if sharing.size == 1 or batch.depth is not None:
             return batch, 1.0
         num_targets = batch.image.shape[1] - batch.num_inputs
         targets = sharing.part(num_targets, "target views")
@@ -167,9 +174,6 @@ class Learner:
     def loss(self, batch: Batch, lpips_weight: float = 0.0) -> Loss:
         """The loss of the weights as they are."""
         with runtime.autocast(self.config, self.processes):
-            if self.config.learns == "density":
-                total = self.forward(batch)
-                return Loss(total=total, squared_error=total * math.nan, lpips=None)
             return loss_of(
                 self.forward(*batch.network_inputs()),
                 batch.truth,
@@ -177,6 +181,16 @@ class Learner:
                 lpips_weight=lpips_weight,
                 perceptual=self.perceptual,
             )
+
+    def _density_loss(self, batch: Batch, step: int, number: int) -> Loss:
+        """The loss of the densities, of rays that depend on the scenes' group alone."""
+        assert self.density_loss is not None, "ordered by a stage of the run"
+        scenes = self.processes.scenes
+        group = number * scenes.size + scenes.rank
+        seed = training_seed(self.config.seed, "rays", step, group)
+        with runtime.autocast(self.config, self.processes):
+            total = self.density_loss(batch, seed)
+        return Loss(total=total, squared_error=total * math.nan, lpips=None)
 
     def _is_outlier(self, norm: float, step: int) -> bool:
         late = step >= self.config.skip_after
@@ -192,3 +206,15 @@ class Learner:
                 remedy="Resume from an earlier checkpoint with a lower learning rate "
                 "or a higher skip_norm.",
             )
+
+
+def _with_own_densities(
+    initial: Mapping[str, Tensor], network: LaCTNetwork
+) -> dict[str, Tensor]:
+    """Initial weights with the network of the densities that belongs to a network.
+
+    It is the new one if they have none, and none if the network has none.
+    """
+    own = {n for n in network.state_dict() if n.startswith(DENSITY)}
+    kept = {n: w for n, w in initial.items() if n in own or not n.startswith(DENSITY)}
+    return {n: w for n, w in network.state_dict().items() if n in own} | kept

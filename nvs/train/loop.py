@@ -204,7 +204,11 @@ class Trainer:
         if due_checkpoint and self.saved_step != self.step:
             save_state(self.folder, self.state())
             self.saved_step = self.step
-        due_evaluation = last or self.step % self.config.heldout_every == 0
+        stage, _ = schedule.stage_at(self.config, self.clock.progress(self.step))
+        renders = self.config.stages[stage].learns == "images"
+        due_evaluation = renders and (
+            last or self.step % self.config.heldout_every == 0
+        )
         if due_evaluation and self.evaluated_step != self.step:
             self._evaluate()
             self.evaluated_step = self.step
@@ -255,7 +259,7 @@ class Trainer:
             }
         )
         shown = f"PSNR {metrics['psnr_db']:.2f} dB"
-        if self.config.learns == "density":
+        if math.isnan(metrics["psnr_db"]):  # a step of the densities
             shown = f"loss {metrics['loss']:.3f}"
         left = self.clock.seconds_left(self.step, seconds / self.config.log_every)
         self.report.say(

@@ -28,7 +28,6 @@ class Optimisers:
     their own, the matrices between patches and tokens: most of what a patch shows is
     its mean colour, and AdamW learns little else for long. Initial fast weights, which
     have a dimension for the head, vectors and the densities' network stay with AdamW.
-    What needs no gradient is left as it is.
     """
 
     def __init__(
@@ -40,8 +39,6 @@ class Optimisers:
         vectors: list[nn.Parameter] = []
         with_muon = config.optimiser == "muon"
         for name, parameter in network.named_parameters():
-            if not parameter.requires_grad:
-                continue
             if with_muon and is_hidden_matrix(name, parameter):
                 hidden.append(parameter)
             elif with_muon and name in PATCH_MATRICES:
@@ -61,7 +58,7 @@ class Optimisers:
         )
         self.all: list[torch.optim.Optimizer] = [adamw]
         self.peaks = [config.learning_rate]
-        if hidden:
+        if with_muon:
             self.peaks += [config.muon_learning_rate, config.patch_learning_rate]
             self.all += [
                 Muon(

@@ -56,6 +56,12 @@ def _small(
     return _stage(share, size, size, batch, **views, lpips=lpips)
 
 
+def _surfaces(share: float, batch: int) -> dict[str, Any]:
+    """A stage that learns where surfaces are."""
+    views = {"inputs": tuple(range(3, 15)), "targets": (6,)}
+    return _stage(share, 64, 64, batch, **views, lpips=False, learns="density")
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": RECIPE
     | {
@@ -64,9 +70,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "checkpoint_every": 200,
         "heldout_every": 300,
         "stages": (
+            _surfaces(0.15, 2),
             _small(0.05, 32, 2),
-            _small(0.15, 32, 4),
-            _small(0.4, 64, 4),
+            _small(0.1, 32, 4),
+            _small(0.3, 64, 4),
             _small(0.3, 128, 4),
             _small(0.1, 128, 4, lpips=True),
         ),
@@ -77,8 +84,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "workers": 8,
         "scenes_per_group": 4,
         "stages": (
+            _surfaces(0.1, 16),
             _small(0.1, 32, 16),
-            _small(0.4, 64, 32),
+            _small(0.3, 64, 32),
             _small(0.4, 128, 32),
             _small(0.1, 128, 32, lpips=True),
         ),
@@ -115,6 +123,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 def preset(name: str, values: Mapping[str, Any] | None = None) -> TrainConfig:
     """The configuration of a named run.
 
+    A preset's stage that learns densities is left out of a network without.
+
     Args:
         name: A key of `PRESETS`.
         values: Other values, in the form of `TrainConfig.from_json`; `model` may be
@@ -128,8 +138,15 @@ def preset(name: str, values: Mapping[str, Any] | None = None) -> TrainConfig:
             f"there is no training preset {name!r}",
             remedy=f"Use one of {', '.join(PRESETS)}.",
         )
-    merged = {"preset": name} | PRESETS[name] | dict(values or {})
-    return TrainConfig.from_json(with_model(merged))
+    merged = with_model({"preset": name} | PRESETS[name] | dict(values or {}))
+    if "stages" not in (values or {}):
+        has_density = ModelConfig.from_json(merged["model"]).has_density
+        merged["stages"] = [
+            stage
+            for stage in merged["stages"]
+            if has_density or stage.get("learns") != "density"
+        ]
+    return TrainConfig.from_json(merged)
 
 
 def with_model(values: Mapping[str, Any]) -> dict[str, Any]:

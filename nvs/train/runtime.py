@@ -42,9 +42,8 @@ def build_network(config: TrainConfig) -> LaCTNetwork:
 def prepare(
     network: LaCTNetwork, config: TrainConfig, processes: Processes
 ) -> nn.Module:
-    """What is called in training: the network, or the loss of its densities.
+    """The network as it is called in training; its weights and names stay the same.
 
-    Weights and names stay the same.
     Where processes share the views of a scene, the sum of their losses, each as large
     as its part of the targets, is what is differentiated.
     """
@@ -61,20 +60,32 @@ def prepare(
         block.forward = _recomputing(
             forward, config, processes, bytes_a_channel=BYTES_A_CHANNEL[compiles]
         )
-    trained: nn.Module = network
-    if config.learns == "density":
-        assert network.density_net is not None, "the configuration was checked"
-        trained = DensityLoss(network.density_net)
     if processes.everyone.size == 1:
-        return trained
-    return DistributedDataParallel(
-        trained,
+        return network
+    if network.density_net is not None:  # learns by a loss of its own
+        network.density_net.requires_grad_(False)
+    together = DistributedDataParallel(
+        network,
         find_unused_parameters=config.model.update_rule == "momentum",
         gradient_as_bucket_view=True,
     )
+    if network.density_net is not None:
+        network.density_net.requires_grad_(True)
+    return together
 
 
-def last_exchanges(forward: nn.Module, is_last: bool) -> AbstractContextManager[None]:
+def prepare_density(network: LaCTNetwork, processes: Processes) -> nn.Module:
+    """The loss of a network's densities as it is called in training."""
+    assert network.density_net is not None, "the configuration was checked"
+    loss = DensityLoss(network.density_net)
+    if processes.everyone.size == 1:
+        return loss
+    return DistributedDataParallel(loss, gradient_as_bucket_view=True)
+
+
+def last_exchanges(
+    forward: nn.Module | None, is_last: bool
+) -> AbstractContextManager[None]:
     """Where a step has several backward passes, only the last exchanges gradients."""
     if is_last or not isinstance(forward, DistributedDataParallel):
         return nullcontext()

@@ -15,13 +15,18 @@ from torch import Tensor
 from nvs.config import ModelConfig
 from nvs.errors import CheckpointError, ConfigError, OutputError
 from nvs.files import atomic_output, remove_file, remove_leftovers, write_text
-from nvs.model.checkpoint import check_config, load_checkpoint, save_checkpoint
+from nvs.model.checkpoint import (
+    Checkpoint,
+    check_config,
+    load_checkpoint,
+    save_checkpoint,
+)
 from nvs.model.shards import MANIFEST, WEIGHTS, remove_shards, split_file
 from nvs.model.weights import get_weights
 from nvs.process import keep_freed_memory
 from nvs.train import runtime
 from nvs.train.config import TrainConfig
-from nvs.train.data import Mixture, check_view_counts, parse_mixture
+from nvs.train.data import Mixture, check_sources, parse_mixture
 from nvs.train.distributed import Processes, processes
 from nvs.train.heldout import HeldOutSet, check_not_trained_on, choose_views
 from nvs.train.loop import Trainer
@@ -86,7 +91,7 @@ def train(
     mixture = mixture or parse_mixture(
         config.data, framing=config.framing, photographs=config.photographs
     )
-    check_view_counts(config, mixture)
+    check_sources(config, mixture)
     if heldout_set is not None:
         choose_views(config, heldout_set)
         check_not_trained_on(heldout_set, mixture)
@@ -94,10 +99,12 @@ def train(
     if init is not None and resumed is None:
         path = get_weights(str(init))
         begun_with = load_checkpoint(path)
-        position = begun_with.config.fast_position  # has no parameters
+        position = begun_with.config.fast_position
         same = dataclasses.replace(config.model, fast_position=position)
         check_config(path, begun_with.config, same)
         config = dataclasses.replace(config, initial_digest=begun_with.digest)
+    if resumed is None:
+        _check_densities(config, begun_with)
     with processes(device or torch.device("cpu"), context_parallel) as group:
         _check_same_step(group, out, resumed)
         if group.is_first:
@@ -204,6 +211,18 @@ def _check_same_step(group: Processes, out: Path, resumed: TrainState | None) ->
             f"the processes do not find the same checkpoint in {out}: the first is at "
             f"step {step_of_first}, process {group.everyone.rank} at {step}",
             remedy="Put the run's folder on a file system that all machines share.",
+        )
+
+
+def _check_densities(config: TrainConfig, begun_with: Checkpoint | None) -> None:
+    """Refuse a run that would be told where surfaces are by what learns it nowhere."""
+    known = begun_with is not None and begun_with.config.has_density
+    if config.model.has_density and not known and not config.learns_density:
+        raise ConfigError(
+            "nothing teaches these weights where surfaces are, which fast_position = "
+            "surface_point turns by",
+            remedy="Begin with weights that know (--init), put a stage before that "
+            'says "learns": "density", or add --set model.fast_position=ray_point.',
         )
 
 

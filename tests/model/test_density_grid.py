@@ -132,6 +132,19 @@ def test_rays_a_few_at_a_time_are_the_same(
         torch.testing.assert_close(a, b)
 
 
+def test_nothing_behind_a_camera_stops_its_rays() -> None:
+    density = torch.zeros((NUM_CELLS,) * 3)
+    density[:20] = 100.0
+    density[44:] = 100.0
+    origin = torch.tensor([[[0.0, 0, 0], [0.1, 0.2, 0]]])
+    direction = torch.tensor([1.0, 0, 0]).expand(1, 2, 3)
+    t, stop = stops(density[None], origin, direction, "object")
+    assert stop.all()
+    reach = 12 * CELL * OBJECT_HALF_SIDE
+    expected = torch.tensor([[reach, reach - 0.1]])
+    torch.testing.assert_close(t, expected, atol=SIDE["object"], rtol=0)
+
+
 @pytest.mark.parametrize("poses", POSES)
 def test_the_loss_is_least_where_densities_are_right(poses: Poses) -> None:
     origin, direction = pixels()
@@ -139,8 +152,8 @@ def test_the_loss_is_least_where_densities_are_right(poses: Poses) -> None:
     density = ball(poses)
 
     def loss(distance: Tensor, of: Tensor = density) -> float:
-        torch.manual_seed(0)
-        return stopping_loss(of, origin, direction, distance, poses).item()
+        given = origin, direction, distance, poses, torch.Generator()
+        return stopping_loss(of, *given).item()
 
     right = loss(true)
     for wrong in (true - 0.3, true + 0.5, torch.full_like(true, math.inf)):
@@ -151,7 +164,8 @@ def test_the_loss_is_least_where_densities_are_right(poses: Poses) -> None:
 def test_the_loss_has_gradients_before_and_at_the_surface() -> None:
     density = torch.full((NUM_CELLS,) * 3, 0.5, requires_grad=True)
     origin, direction = torch.tensor([[-2.0, 0, 0]]), torch.tensor([[1.0, 0, 0]])
-    stopping_loss(density, origin, direction, torch.tensor([2.0]), "object").backward()
+    given = origin, direction, torch.tensor([2.0]), "object", torch.Generator()
+    stopping_loss(density, *given).backward()
     assert density.grad is not None
     along = density.grad[:, 31:33, 31:33].sum((1, 2))
     assert (along[:28] > 0).all(), "less density before"

@@ -96,6 +96,20 @@ def test_every_pass_is_trained_by_itself(camera: Camera) -> None:
     assert all(p.grad is not None for p in learner.parameters())
 
 
+def test_a_view_that_sees_no_cell_changes_nothing(camera: Camera) -> None:
+    given = sights(camera)
+    away = ring(1, 0.1)
+    turned = away.world_from_camera.clone()
+    turned[:, :3, :3] = turned[:, :3, :3] @ torch.diag(torch.tensor([1.0, -1, -1]))
+    away = replace(away, world_from_camera=turned)
+    more = replace(
+        given,
+        image=torch.cat([given.image, torch.ones(1, 3, 32, 32)]),
+        camera=Camera.cat([camera, away]),
+    )
+    assert torch.equal(net().density(more), net().density(given))
+
+
 def test_it_counts_its_parameters() -> None:
     assert num_parameters() == sum(p.numel() for p in net().parameters())
 
@@ -135,10 +149,11 @@ def test_it_learns_where_a_surface_is(camera: Camera) -> None:
 
     assert given.hull is not None
     before = error(given.hull.float() * 100)
+    given_rays = origin, direction, true, "object", torch.Generator()
     for _ in range(12):
         adam.zero_grad()
         found = learner.densities(given)
-        losses = [stopping_loss(d, origin, direction, true, "object") for d in found]
+        losses = [stopping_loss(d, *given_rays) for d in found]
         torch.stack(losses).mean().backward()
         adam.step()
     assert error(learner.density(given)) < 0.8 * before

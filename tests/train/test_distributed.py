@@ -20,17 +20,31 @@ STAGE = {"height": 16, "width": 16, "batch": 2, "inputs": [2, 3], "targets": [2,
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "context_parallel"),
-    [("muon", 1), ("muon", 2), pytest.param("adamw", 1, marks=pytest.mark.slow)],
+    ("optimiser", "context_parallel", "learns"),
+    [
+        ("muon", 1, ["images"]),
+        ("muon", 2, ["images"]),
+        ("muon", 1, ["density", "images"]),
+        pytest.param("muon", 2, ["density", "images"], marks=pytest.mark.slow),
+        pytest.param("adamw", 1, ["images"], marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_equal_one_and_can_go_on_as_one(
     make_config: Callable[..., TrainConfig],
     tmp_path: Path,
     optimiser: str,
     context_parallel: int,
+    learns: list[str],
 ) -> None:
+    model = make_config().to_json()["model"]
+    if "density" in learns:
+        model["fast_position"] = "surface_point"
     config = make_config(
-        steps=3, optimiser=optimiser, checkpoint_every=1, stages=[STAGE]
+        steps=3,
+        optimiser=optimiser,
+        checkpoint_every=1,
+        model=model,
+        stages=[STAGE | {"learns": kind} for kind in learns],
     )
     values = config.to_json()
     del values["preset"]

@@ -106,7 +106,7 @@ def test_weights_may_begin_to_turn_by_another_point(
     export(tmp_path / "whole", network, None)
     values = make_config(steps=1).to_json()
     before = values["model"]["fast_position"]
-    after = "none" if before == "surface_point" else "surface_point"
+    after = "none" if before == "ray_point" else "ray_point"
     values["model"] |= {"fast_position": after}
     session.train(
         tmp_path / "run", values=values, init=tmp_path / "whole", mixture=painted
