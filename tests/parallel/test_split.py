@@ -147,7 +147,7 @@ def trained(group: Group, context_parallel: int) -> dict[str, Any]:
         learner.network.set_newton_schulz_dtype(torch.float64)
         own = list(range(processes.scenes.rank, 2, processes.scenes.size))
         batch = scenes(2).map(lambda tensor: tensor[own])
-        loss, _, _ = learner._backward(batch, 0.0)
+        loss, _, _ = learner._backward(batch, 0.0, 0)
     finally:
         Tensor.float, runtime.build_network = narrow, build  # type: ignore[method-assign]
     (mean,) = group.mean([loss])

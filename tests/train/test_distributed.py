@@ -17,6 +17,8 @@ from nvs.train.config import TrainConfig
 from nvs.train.runtime import build_network
 
 STAGE = {"height": 16, "width": 16, "batch": 2, "inputs": [2, 3], "targets": [2, 3]}
+SHARES = {"density": 0.3, "images": 0.7}
+"""So that of two steps and of three the first is of densities."""
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_two_processes_equal_one_and_can_go_on_as_one(
         optimiser=optimiser,
         checkpoint_every=1,
         model=model,
-        stages=[STAGE | {"learns": kind} for kind in learns],
+        stages=[STAGE | {"learns": kind, "share": SHARES[kind]} for kind in learns],
     )
     values = config.to_json()
     del values["preset"]
@@ -69,4 +71,7 @@ def test_two_processes_equal_one_and_can_go_on_as_one(
     end, other_end = (run.learner.network.state_dict() for run in (one, two))
     moved = torch.stack([(end[name] - initial[name]).norm() for name in initial])
     apart = torch.stack([(end[name] - other_end[name]).norm() for name in initial])
-    assert apart.norm() < 1e-3 * moved.norm()
+    # AdamW's first step has the size of the rate whatever the gradient: where that of
+    # a density is rounding alone, so is the step. Other rays would be 0.7 apart.
+    tolerance = 0.1 if "density" in learns else 1e-3
+    assert apart.norm() < tolerance * moved.norm()
