@@ -7,8 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from nvs.cameras import orbit
-from nvs.cameras.rays import rays
 from nvs.model import density_grid
 from nvs.model.density_grid import (
     CELL,
@@ -27,6 +25,7 @@ from nvs.model.density_grid import (
 from nvs.model.ray_point import ray_points
 from nvs.model.tokens import posed_rays
 from nvs.model.trained_on import Poses
+from tests.balls import distance_to_ball, pixel_rays, ring
 
 CPU = torch.device("cpu")
 POSES = get_args(Poses)
@@ -37,34 +36,13 @@ SIDE: dict[Poses, float] = {
 """Of the cells that the ball fills, in model units."""
 RADIUS = 0.6
 CENTRE = torch.tensor([0.2, -0.1, 0.1])
-CAMERA = orbit(
-    3,
-    radius=2.7,
-    elevation_radians=0.4,
-    hfov_radians=math.radians(50),
-    height=32,
-    width=32,
-).to(dtype=torch.float32)
+CAMERA = ring(3, 0.4)
 
 
 def ball(poses: Poses) -> Tensor:
     """The densities of a ball that little light passes."""
     point = model_from_grid(centres(CPU), poses)
     return 300.0 * ((point - CENTRE).norm(dim=-1) < RADIUS).view((NUM_CELLS,) * 3)
-
-
-def pixels() -> tuple[Tensor, Tensor]:
-    """Origins and directions of the rays of all pixels."""
-    origin, direction = (r.movedim(1, -1).flatten(0, 2) for r in rays(CAMERA))
-    return origin, direction
-
-
-def distance_to_ball(origin: Tensor, direction: Tensor) -> Tensor:
-    towards = CENTRE - origin
-    along = (towards * direction).sum(-1)
-    half_chord = RADIUS**2 - towards.square().sum(-1) + along**2
-    near = along - half_chord.clamp(min=0).sqrt()
-    return torch.where(half_chord > 0, near, torch.inf)
 
 
 @pytest.mark.parametrize("poses", POSES)
@@ -86,9 +64,9 @@ def test_the_grid_of_a_scene_reaches_to_infinity() -> None:
 
 @pytest.mark.parametrize("poses", POSES)
 def test_rays_stop_at_the_ball(poses: Poses) -> None:
-    origin, direction = pixels()
+    origin, direction = pixel_rays(CAMERA)
     (t,), (stop,) = stops(ball(poses)[None], origin[None], direction[None], poses)
-    true = distance_to_ball(origin, direction)
+    true = distance_to_ball(origin, direction, CENTRE, RADIUS)
     both = true.isfinite() & (stop > 0)
     assert both.sum() > 0.95 * true.isfinite().sum()
     side = SIDE[poses]
@@ -125,7 +103,7 @@ def test_rays_stop_where_half_of_the_light_is_gone() -> None:
 def test_rays_a_few_at_a_time_are_the_same(
     poses: Poses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = ball(poses)[None], *(part[None] for part in pixels()), poses
+    given = ball(poses)[None], *(part[None] for part in pixel_rays(CAMERA)), poses
     whole = stops(*given)
     monkeypatch.setattr(density_grid, "RAYS_AT_ONCE", 1000)
     for a, b in zip(whole, stops(*given), strict=True):
@@ -147,8 +125,8 @@ def test_nothing_behind_a_camera_stops_its_rays() -> None:
 
 @pytest.mark.parametrize("poses", POSES)
 def test_the_loss_is_least_where_densities_are_right(poses: Poses) -> None:
-    origin, direction = pixels()
-    true = distance_to_ball(origin, direction)
+    origin, direction = pixel_rays(CAMERA)
+    true = distance_to_ball(origin, direction, CENTRE, RADIUS)
     density = ball(poses)
 
     def loss(distance: Tensor, of: Tensor = density) -> float:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import cache
 
@@ -9,32 +8,23 @@ import torch
 from torch import Tensor
 
 from nvs.cameras import Camera, orbit
-from nvs.cameras.rays import rays
 from nvs.model.density_grid import NUM_CELLS, stopping_loss, stops
 from nvs.model.density_net import NUM_PASSES, DensityNet, Sights, num_parameters, small
 from nvs.model.visual_hull import carve, hull_of
+from tests.balls import distance_to_ball, pixel_rays, ring
 
 RADIUS = 0.7
-
-
-def ring(num_views: int, elevation: float, size: int = 32) -> Camera:
-    return orbit(
-        num_views,
-        radius=2.7,
-        elevation_radians=elevation,
-        hfov_radians=math.radians(50),
-        height=size,
-        width=size,
-    ).to(dtype=torch.float32)
+CENTRE = torch.zeros(3)
 
 
 def pictures(camera: Camera) -> Tensor:
     """A ball whose colour is where it is, before white."""
-    origin, direction = rays(camera)
-    along = -(origin * direction).sum(1, keepdim=True)
-    half_chord = RADIUS**2 - origin.square().sum(1, keepdim=True) + along**2
-    point = origin + (along - half_chord.clamp(min=0).sqrt()) * direction
-    return torch.where(half_chord > 0, 0.5 + 0.5 * torch.sin(6 * point), 1.0)
+    origin, direction = pixel_rays(camera)
+    t = distance_to_ball(origin, direction, CENTRE, RADIUS)
+    point = origin + t.nan_to_num(posinf=0)[:, None] * direction
+    colour = torch.where(t.isfinite()[:, None], 0.5 + 0.5 * torch.sin(6 * point), 1.0)
+    shape = len(camera), camera.height, camera.width, 3
+    return colour.view(shape).movedim(-1, 1)
 
 
 def sights(camera: Camera, *, is_object: bool = True) -> Sights:
@@ -138,10 +128,8 @@ def test_it_learns_where_a_surface_is(camera: Camera) -> None:
     learner = DensityNet()
     given = sights(ring(3, 0.3))
     adam = torch.optim.AdamW(learner.parameters(), lr=3e-3)
-    origin, direction = (r.movedim(1, -1).flatten(0, 2) for r in rays(camera))
-    along = -(origin * direction).sum(-1)
-    half_chord = RADIUS**2 - origin.square().sum(-1) + along**2
-    true = torch.where(half_chord > 0, along - half_chord.clamp(min=0).sqrt(), math.inf)
+    origin, direction = pixel_rays(camera)
+    true = distance_to_ball(origin, direction, CENTRE, RADIUS)
 
     def error(density: Tensor) -> Tensor:
         (t,), (stop,) = stops(density[None], origin[None], direction[None], "object")

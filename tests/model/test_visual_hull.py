@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
 
-from nvs.cameras import Camera, orbit
-from nvs.cameras.rays import rays
+from nvs.cameras import Camera
 from nvs.model.density_grid import CELL, OBJECT_HALF_SIDE, centres
 from nvs.model.visual_hull import carve, hull_of, silhouettes
+from tests.balls import distance_to_ball, pixel_rays, ring
 
 RADIUS = 0.6
 CENTRE = torch.tensor([0.2, -0.1, 0.1])
@@ -17,23 +15,10 @@ SIDE = CELL * OBJECT_HALF_SIDE
 """Of a cell, in model units."""
 
 
-def ring(num_views: int, elevation: float, size: int = 64) -> Camera:
-    return orbit(
-        num_views,
-        radius=2.7,
-        elevation_radians=elevation,
-        hfov_radians=math.radians(50),
-        height=size,
-        width=size,
-    ).to(dtype=torch.float32)
-
-
 def shows_ball(camera: Camera) -> Tensor:
     """Whether the ray of every pixel meets the ball."""
-    origin, direction = rays(camera)
-    towards = CENTRE[:, None, None] - origin
-    along = (towards * direction).sum(1)
-    return towards.square().sum(1) - along**2 < RADIUS**2
+    found = distance_to_ball(*pixel_rays(camera), CENTRE, RADIUS).isfinite()
+    return found.view(len(camera), camera.height, camera.width)
 
 
 def ball(camera: Camera) -> Tensor:
@@ -43,7 +28,7 @@ def ball(camera: Camera) -> Tensor:
 
 @pytest.fixture(scope="module")
 def camera() -> Camera:
-    return Camera.cat([ring(8, 0.1), ring(6, 0.9), ring(6, -0.7)])
+    return Camera.cat([ring(8, 0.1, 64), ring(6, 0.9, 64), ring(6, -0.7, 64)])
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +57,7 @@ def test_a_view_that_is_all_background_leaves_the_hull(
     camera: Camera, hull: Tensor
 ) -> None:
     image = torch.cat([ball(camera), torch.ones(1, 3, 64, 64)])
-    left, background = carve(image, Camera.cat([camera, ring(1, 0.4)]))
+    left, background = carve(image, Camera.cat([camera, ring(1, 0.4, 64)]))
     assert torch.equal(hull_of([left], background), hull)
 
 
@@ -87,7 +72,7 @@ def test_white_inside_the_object_is_not_background() -> None:
 
 def test_what_a_view_does_not_show_it_does_not_judge() -> None:
     """A close camera sees a part of the ball; the rest of it stays in the hull."""
-    around, close = ring(8, 0.2), ring(1, 0.2)
+    around, close = ring(8, 0.2, 64), ring(1, 0.2, 64)
     near = Camera(
         world_from_camera=close.world_from_camera,
         intrinsics=close.intrinsics * torch.tensor([6.0, 6.0, 1.0, 1.0]),
