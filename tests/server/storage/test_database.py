@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,17 @@ def test_migrating_at_once_and_again_changes_nothing(empty_url: str) -> None:
     scene = SceneStore(databases[0]).create(OWNER, "chair")
     databases[1].migrate()
     assert SceneStore(databases[1]).get(OWNER, scene.id) == scene
+    for database in databases:
+        database.dispose()
+
+
+def test_file_that_another_program_writes_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "nvs.db"
+    databases = [Database(f"sqlite:///{path}") for _ in range(4)]
+    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.2, other.commit).start()
+        assert at_once(4, lambda i: databases[i].migrate()) == [None] * 4
     for database in databases:
         database.dispose()
 
