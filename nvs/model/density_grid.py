@@ -45,8 +45,10 @@ HALF_GONE = math.log(2)
 """Optical depth where a ray stops."""
 LEAST = 1e-3
 """Optical depth that a sample with a surface has at least, or the loss is infinite."""
-RAYS_AT_ONCE = 2**13
+RAYS_AT_ONCE = {"cpu": 2**13, "cuda": 2**18}
 """So that memory does not grow with the views."""
+VIEWS_AT_ONCE = {"cpu": 1, "cuda": 16}
+"""Whose cells are looked at together: what stays in a CPU's cache, and fills a GPU."""
 
 
 def grid_from_model(point: Float[Tensor, "*shape 3"], poses: Poses) -> Tensor:
@@ -66,6 +68,13 @@ def model_from_grid(place: Float[Tensor, "*shape 3"], poses: Poses) -> Tensor:
     length = near.norm(dim=-1, keepdim=True).clamp(min=1)
     stretch = 1 / (length * (2 - length).clamp(min=1 / FARTHEST))
     return near * stretch * SCENE_RADIUS
+
+
+def views_at_once(num_views: int, device: torch.device) -> list[range]:
+    """All views, in ranges that are to be looked at together."""
+    count = VIEWS_AT_ONCE[device.type]
+    starts = range(0, num_views, count)
+    return [range(start, min(start + count, num_views)) for start in starts]
 
 
 def axis(device: torch.device) -> Float[Tensor, "cell"]:
@@ -124,12 +133,11 @@ def stops(
     poses: Poses,
 ) -> tuple[Float[Tensor, "batch ray"], Float[Tensor, "batch ray"]]:
     """Where grids stop rays: t, 0 where they do not, and 1 where they do, else 0."""
+    at_once = RAYS_AT_ONCE[origin.device.type]
     found = [
         _stops(grid, *rays, poses)
         for grid, origins, directions in zip(density, origin, direction, strict=True)
-        for rays in zip(
-            origins.split(RAYS_AT_ONCE), directions.split(RAYS_AT_ONCE), strict=True
-        )
+        for rays in zip(origins.split(at_once), directions.split(at_once), strict=True)
     ]
     t, stop = zip(*found, strict=True)
     return torch.cat(t).view(origin.shape[:2]), torch.cat(stop).view(origin.shape[:2])

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nvs.cameras import Camera
@@ -33,6 +33,7 @@ from nvs.model.density_grid import (
     grid_from_model,
     model_from_grid,
     stops,
+    views_at_once,
 )
 from nvs.model.trained_on import Poses
 
@@ -158,33 +159,28 @@ def _features(
     cells: Tensor,
     so_far: Float[Tensor, "grid grid grid"] | None,
 ) -> Float[Tensor, "feature cell"]:
-    """The features of some cells, g and number of which are given.
-
-    One view after another, so that memory does not grow with them.
-    """
+    """The features of some cells, g and number of which are given."""
     device = place.device
     with torch.autocast(device.type, enabled=False):
         point = model_from_grid(place, sights.poses)
         in_picture = place.new_zeros(7, len(place))
         seen = torch.zeros_like(in_picture)
-        for index, image in enumerate(sights.image):
-            camera = sights.camera[index : index + 1]
-            pixel, depth = (found[0] for found in project(camera, point[None]))
+        for some in views_at_once(len(sights.image), device):
+            camera, image = sights.camera[some], sights.image[some.start : some.stop]
+            pixel, depth = project(camera, point.expand(len(some), -1, -1))
             size = pixel.new_tensor([camera.width, camera.height])
             inside = (depth > 0) & ((pixel > 0) & (pixel < size)).all(dim=-1)
-            own = inside.nonzero()[:, 0]
+            view, own = inside.nonzero(as_tuple=True)
             if not len(own):
                 continue
-            at = (pixel[own] / size * 2 - 1)[None, None]
-            colour = F.grid_sample(
-                image[None], at, align_corners=False, padding_mode="border"
-            )[0, :, 0]
+            at = pixel[view, own]
+            colour = _colours(image, view, at / size * 2 - 1)
             sums = torch.cat([torch.ones_like(colour[:1]), colour, colour.square()])
-            in_picture[:, own] += sums
+            in_picture.index_add_(1, own, sums)
             if so_far is not None:
-                its = camera, pixel[own], point[own], place[own]
+                its = camera, view, at, point[own], place[own]
                 sums = sums * _seen(so_far, *its, sights.poses)
-            seen[:, own] += sums
+            seen.index_add_(1, own, sums)
     count, seen_count = in_picture[:1], seen[:1]
     opacity = torch.zeros_like(count)
     if so_far is not None:
@@ -206,24 +202,44 @@ def _features(
     )
 
 
+def _colours(
+    image: Float[Tensor, "view 3 height width"],
+    view: Int[Tensor, "pair"],
+    at: Float[Tensor, "pair 2"],
+) -> Float[Tensor, "3 pair"]:
+    """Colours that views show at x, y in [−1, 1], linear between pixels."""
+    # The views one behind another, each at its own depth: one look-up for all.
+    depth = (2 * view[:, None] + 1) / len(image) - 1
+    return F.grid_sample(
+        image.movedim(0, 1)[None],
+        torch.cat([at, depth.to(at)], dim=1)[None, None, None],
+        align_corners=False,
+        padding_mode="border",
+    )[0, :, 0, 0]
+
+
 def _seen(
     so_far: Tensor,
     camera: Camera,
-    pixel: Float[Tensor, "cell 2"],
-    point: Float[Tensor, "cell 3"],
-    place: Float[Tensor, "cell 3"],
+    view: Int[Tensor, "pair"],
+    pixel: Float[Tensor, "pair 2"],
+    point: Float[Tensor, "pair 3"],
+    place: Float[Tensor, "pair 3"],
     poses: Poses,
-) -> Float[Tensor, "cell"]:
-    """How well one view sees cells: 1 down to a cell behind where its rays stop.
+) -> Float[Tensor, "pair"]:
+    """How well views see cells: 1 down to a cell behind where their rays stop.
 
     From there on it falls, by half within a cell and a half.
     """
     column, row = pixel.T.long()
-    looked_at, own = (row * camera.width + column).unique(return_inverse=True)
-    origin, direction = (found[0].flatten(1).T[looked_at] for found in rays(camera))
+    ray = (view * camera.height + row) * camera.width + column
+    looked_at, own = ray.unique(return_inverse=True)
+    origin, direction = (
+        r.movedim(1, -1).flatten(0, 2)[looked_at] for r in rays(camera)
+    )
     (t,), (stop,) = stops(so_far[None], origin[None], direction[None], poses)
     end = grid_from_model(origin + t[:, None] * direction, poses)
-    distance = (point - camera.center).norm(dim=-1)
+    distance = (point - camera.center[view]).norm(dim=-1)
     is_behind = (stop[own] > 0) & (distance > t[own])
     behind = (place - end[own]).norm(dim=-1) * is_behind
     return torch.exp(-(behind / CELL - 1).clamp(min=0) / 2)

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.model.density_grid import NUM_CELLS, OBJECT_HALF_SIDE, axis
+from nvs.model.density_grid import NUM_CELLS, OBJECT_HALF_SIDE, axis, views_at_once
 
 WHITE = 0.97
 """Darkest channel of a pixel that may be background."""
@@ -42,9 +42,8 @@ def carve(
     shown = silhouettes(image)
     camera = camera.to(shown.device, torch.float32)
     left = torch.ones((NUM_CELLS,) * 3, dtype=torch.bool, device=shown.device)
-    for index, seen in enumerate(shown):
-        if seen.any():
-            left &= _allowed(seen, camera[index : index + 1])
+    for some in views_at_once(len(shown), shown.device):
+        left &= _allowed(shown[some.start : some.stop], camera[some])
     border = (shown[:, 0], shown[:, -1], shown[:, :, 0], shown[:, :, -1])
     return left, 1 - torch.cat(border, dim=1).float().mean(dim=1)
 
@@ -83,26 +82,29 @@ def silhouettes(
 
 
 def _allowed(
-    shown: Bool[Tensor, "height width"], camera: Camera
+    shown: Bool[Tensor, "view height width"], camera: Camera
 ) -> Bool[Tensor, "cell cell cell"]:
-    """Cells at whose centres one view does not show background.
+    """Cells at whose centres no view shows background; one that is all that says
+    nothing.
 
     The projection is linear before the division by the depth: a sum of what each axis
     of the grid adds, which is the quickest way to project all cells.
     """
-    height, width = shown.shape
+    height, width = shown.shape[1:]
     centres = axis(shown.device)
-    focal, middle = camera.intrinsics[0].split(2)
-    camera_from_world = torch.linalg.inv(camera.world_from_camera[0])
-    depth_from_world = camera_from_world[2:3]
-    pixel_from_world = focal[:, None] * camera_from_world[:2]
-    pixel_from_world = pixel_from_world + middle[:, None] * depth_from_world
-    onto = torch.cat([pixel_from_world, depth_from_world])
-    x, y, z = (onto[:, :3, None] * centres * OBJECT_HALF_SIDE).unbind(1)
-    x = x + onto[:, 3:]
-    column, row, depth = x[:, :, None, None] + y[:, None, :, None] + z[:, None, None, :]
+    focal, middle = camera.intrinsics[:, :, None].split(2, dim=1)
+    camera_from_world = torch.linalg.inv(camera.world_from_camera)
+    depth_from_world = camera_from_world[:, 2:3]
+    pixel_from_world = focal * camera_from_world[:, :2] + middle * depth_from_world
+    onto = torch.cat([pixel_from_world, depth_from_world], dim=1)
+    x, y, z = (onto[:, :, :3, None] * centres * OBJECT_HALF_SIDE).unbind(2)
+    x = x + onto[:, :, 3:]
+    place = x[..., :, None, None] + y[..., None, :, None] + z[..., None, None, :]
+    column, row, depth = place.unbind(1)
     in_front = depth > 0
     column, row = (side.div_(depth).floor_() for side in (column, row))
     judged = in_front & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    place = torch.where(judged, row * width + column, 0).long()
-    return shown.flatten()[place] | ~judged
+    pixel = torch.where(judged, row * width + column, 0).long()
+    seen = shown.flatten(1).gather(1, pixel.flatten(1)).view_as(judged)
+    says_nothing = ~shown.flatten(1).any(dim=1)[:, None, None, None]
+    return (seen | ~judged | says_nothing).all(dim=0)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nvs.cameras import Camera, orbit
 from nvs.model.density_grid import NUM_CELLS, stopping_loss, stops
+from nvs.model import density_grid
 from nvs.model.density_net import NUM_PASSES, DensityNet, Sights, num_parameters, small
 from nvs.model.visual_hull import carve, hull_of
 from tests.balls import distance_to_ball, pixel_rays, ring
@@ -53,6 +54,17 @@ def test_the_order_of_views_does_not_matter(camera: Camera, is_object: bool) -> 
     torch.testing.assert_close(
         net().density(given), net().density(shuffled), atol=1e-2, rtol=1e-3
     )
+
+
+@pytest.mark.parametrize("is_object", [True, False])
+def test_views_looked_at_together_say_the_same(
+    camera: Camera, is_object: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a CUDA device."""
+    given = sights(camera, is_object=is_object)
+    alone = net().density(given)
+    monkeypatch.setitem(density_grid.VIEWS_AT_ONCE, "cpu", 5)
+    torch.testing.assert_close(net().density(given), alone, atol=1e-2, rtol=1e-3)
 
 
 def test_there_is_nothing_where_a_view_shows_background(camera: Camera) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from nvs.cameras import Camera
+from nvs.model import density_grid
 from nvs.model.density_grid import CELL, OBJECT_HALF_SIDE, centres
 from nvs.model.visual_hull import carve, hull_of, silhouettes
 from tests.balls import distance_to_ball, pixel_rays, ring
@@ -51,6 +52,15 @@ def test_groups_of_views_have_the_hull_of_all(camera: Camera, hull: Tensor) -> N
     ]
     left, background = zip(*parts, strict=True)
     assert torch.equal(hull_of(left, torch.cat(background)), hull)
+
+
+def test_views_looked_at_together_have_the_same_hull(
+    camera: Camera, hull: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a CUDA device."""
+    monkeypatch.setitem(density_grid.VIEWS_AT_ONCE, "cpu", 7)
+    left, background = carve(ball(camera), camera)
+    assert torch.equal(hull_of([left], background), hull)
 
 
 def test_a_view_that_is_all_background_leaves_the_hull(
