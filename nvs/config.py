@@ -140,10 +140,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "lact_l14_d768_ttt2x": {"dim": 768, "num_blocks": 14, "fast_head_dim": 768},
     "lact_small": {
-        "dim": 512,
-        "num_blocks": 10,
+        "dim": 256,
+        "num_blocks": 8,
         "patch_size": 4,
         "fast_head_dim": 128,
+        "fast_hidden_multiplier": 4,
         "fast_position": "surface_point",
     },
     "lact_tiny": {

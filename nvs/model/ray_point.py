@@ -25,7 +25,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from nvs.cameras import Camera
@@ -149,6 +149,18 @@ def scene_pivot(camera: Camera) -> Float[Tensor, "3"]:
     wanted = (across @ camera.center.double()[:, :, None]).mean(dim=0)
     pivot = torch.linalg.solve(normal, wanted)[:, 0]
     return pivot.to(camera.world_from_camera.dtype)
+
+
+def wider_channels(width: int, wider: int) -> Int[Tensor, "channel"]:
+    """For every channel of a width, one of a wider that turns by nearly its angle."""
+    num_pairs, more_pairs = width // 2, wider // 2
+    count, more = num_pairs // NUM_AXES, more_pairs // NUM_AXES
+    pair = torch.arange(num_pairs)
+    axis, frequency = pair // count, pair % count
+    nearest = (frequency * (more - 1) / max(1, count - 1)).round().long()
+    unturned = pair - num_pairs + more_pairs
+    place = torch.where(axis < NUM_AXES, axis * more + nearest, unturned)
+    return torch.cat([place, place + more_pairs])
 
 
 def _turn(point: Float[Tensor, "batch token 3"], width: int) -> Turn:

@@ -84,8 +84,7 @@ def silhouettes(
 def _allowed(
     shown: Bool[Tensor, "view height width"], camera: Camera
 ) -> Bool[Tensor, "cell cell cell"]:
-    """Cells at whose centres no view shows background; one that is all that says
-    nothing.
+    """Cells at whose centres no view shows background, but one that is all background.
 
     The projection is linear before the division by the depth: a sum of what each axis
     of the grid adds, which is the quickest way to project all cells.

@@ -80,7 +80,7 @@ class Learner:
         """Update the weights once: those of the densities by scenes with depth.
 
         Args:
-            batch: This device's scenes.
+            batch: This device's scenes, from `with_density`.
             step: Steps done before.
             progress: Position in the run, which decides the learning rates.
 
@@ -94,7 +94,6 @@ class Learner:
         self.optimisers.set_factor(factor)
         self.optimisers.zero_grad()
         lpips_weight = schedule.lpips_weight_at(self.config, step, progress)
-        batch = self._with_density(batch, step)
         total, squared_error, lpips = self._backward(batch, lpips_weight, step)
         norm = torch.nn.utils.clip_grad_norm_(
             self.network.parameters(), self.config.clip_norm
@@ -149,7 +148,8 @@ class Learner:
         total, squared_error, lpips = sums
         return total, squared_error, lpips
 
-    def _with_density(self, batch: Batch, step: int) -> Batch:
+    def with_density(self, batch: Batch, step: int) -> Batch:
+        """A batch as `train_step` wants it at a step: with what densities there are."""
         net = self.network.density_net
         left_out = batch.pivot is None and (step + 1) % DENSITY_LEFT_OUT_EVERY == 0
         if net is None or batch.depth is not None or left_out:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 from nvs.errors import NvsError
 from nvs.model.trained_on import TrainedOn
 from nvs.train import heldout, runtime, schedule
+from nvs.train.ahead import ahead
 from nvs.train.batch import Batch
 from nvs.train.config import TrainConfig
 from nvs.train.data import Mixture, batches, check_dealing, trained_on
@@ -100,15 +101,9 @@ class Trainer:
             OutputError: If the disk is full; the last checkpoint stays.
         """
         begun_step = self.step
-        stream = batches(
-            self.config,
-            self.mixture,
-            start=self.step,
-            progress=self.clock.progress,
-            processes=self.processes,
-        )
+        stream = ahead(self._batches(), self.processes.device)
         try:
-            with _stop_signal() as stop:
+            with _stop_signal() as stop, closing(stream):
                 if self.processes.is_first:
                     self._prepare_heldout()
                 window_started, window_tokens = time.monotonic(), 0
@@ -165,6 +160,18 @@ class Trainer:
             "machine": runtime.machine(self.processes.device),
             "devices": self.processes.everyone.size,
         }
+
+    def _batches(self) -> Generator[Batch]:
+        """What the steps from this one on need."""
+        made = batches(
+            self.config,
+            self.mixture,
+            start=self.step,
+            progress=self.clock.progress,
+            processes=self.processes,
+        )
+        for step, batch in enumerate(made, start=self.step):
+            yield self.learner.with_density(batch, step)
 
     def _next(self, stream: Iterator[Batch]) -> Batch:
         """The next batch; if its data is damaged, the steps so far are saved first."""

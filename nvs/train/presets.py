@@ -81,8 +81,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": RECIPE
     | {
         "model": "lact_small",
-        "workers": 8,
-        "scenes_per_group": 4,
+        "workers": 0,
+        "scenes_per_group": 16,
         "stages": (
             _surfaces(0.1, 16),
             _small(0.1, 32, 16),

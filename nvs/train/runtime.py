@@ -53,10 +53,11 @@ def prepare(
     if compiles:
         keep_compiled()
         functorch_config.activation_memory_budget = KEPT_SHARE
+        compile_for_all_sizes()
     for block in network.blocks:
         forward = block.forward
         if compiles:
-            forward = torch.compile(forward)
+            forward = torch.compile(forward, dynamic=True)
         block.forward = _recomputing(
             forward, config, processes, bytes_a_channel=BYTES_A_CHANNEL[compiles]
         )
@@ -72,6 +73,19 @@ def prepare(
     if network.density_net is not None:
         network.density_net.requires_grad_(True)
     return together
+
+
+def compile_for_all_sizes() -> None:
+    """Have torch compile once for any number of views and of tokens.
+
+    It takes a minute or two, so not for each: sizes that happen to be equal are not to
+    be taken for the same, and the coefficients of the code not for arguments.
+    """
+    from torch._dynamo import config as dynamo  # loads the compiler
+    from torch.fx.experimental import _config as shapes
+
+    dynamo.specialize_float = True
+    shapes.use_duck_shape = False
 
 
 def prepare_density(network: LaCTNetwork, processes: Processes) -> nn.Module:

@@ -28,6 +28,7 @@ from nvs.train import runtime
 from nvs.train.config import TrainConfig
 from nvs.train.data import Mixture, check_sources, parse_mixture
 from nvs.train.distributed import Processes, processes
+from nvs.train.grow import GROWING, can_grow, grow
 from nvs.train.heldout import HeldOutSet, check_not_trained_on, choose_views
 from nvs.train.loop import Trainer
 from nvs.train.presets import preset, with_model
@@ -101,7 +102,8 @@ def train(
         begun_with = load_checkpoint(path)
         position = begun_with.config.fast_position
         same = dataclasses.replace(config.model, fast_position=position)
-        check_config(path, begun_with.config, same)
+        if not can_grow(begun_with.config, same):
+            check_config(path, begun_with.config, same)
         config = dataclasses.replace(config, initial_digest=begun_with.digest)
     if resumed is None:
         _check_densities(config, begun_with)
@@ -117,17 +119,14 @@ def train(
             mixture=mixture,
             processes=group,
             heldout_set=heldout_set,
-            initial=None if begun_with is None else begun_with.state,
+            initial=None if begun_with is None else _initial(begun_with, config),
             resumed=resumed,
             started=started,
             quiet=quiet,
         )
         trainer.report.say(runtime.describe(config, group))
         if begun_with is not None and begun_with.config != config.model:
-            trainer.report.say(
-                f"the weights of {init} turned by {begun_with.config.fast_position}, "
-                f"this run turns by {config.model.fast_position}"
-            )
+            trainer.report.say(f"the weights of {init} {_changes(begun_with, config)}")
         if resume:
             where = (
                 f"step {resumed.step}" if resumed else "the start: no checkpoint yet"
@@ -212,6 +211,26 @@ def _check_same_step(group: Processes, out: Path, resumed: TrainState | None) ->
             f"step {step_of_first}, process {group.everyone.rank} at {step}",
             remedy="Put the run's folder on a file system that all machines share.",
         )
+
+
+def _initial(begun_with: Checkpoint, config: TrainConfig) -> Mapping[str, Tensor]:
+    """The weights that a run begins with."""
+    state, found = begun_with.state, begun_with.config
+    if all(getattr(found, key) == getattr(config.model, key) for key in GROWING):
+        return state
+    new = runtime.build_network(config).state_dict()
+    return grow(state, found, config.model, new)
+
+
+def _changes(begun_with: Checkpoint, config: TrainConfig) -> str:
+    """In what the network of a run is another than that of its first weights."""
+    found, wanted = map(dataclasses.asdict, (begun_with.config, config.model))
+    keys = [key for key in wanted if found[key] != wanted[key]]
+    before, here = (
+        ", ".join(f"{key} = {values[key]}" for key in keys)
+        for values in (found, wanted)
+    )
+    return f"had {before}; here {here}"
 
 
 def _check_densities(config: TrainConfig, begun_with: Checkpoint | None) -> None:

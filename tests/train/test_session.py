@@ -112,7 +112,29 @@ def test_weights_may_begin_to_turn_by_another_point(
         tmp_path / "run", values=values, init=tmp_path / "whole", mixture=painted
     )
     said = capsys.readouterr()
-    assert f"turned by {before}, this run turns by {after}" in said.out + said.err
+    told = f"had fast_position = {before}; here fast_position = {after}"
+    assert told in said.out + said.err
+
+
+def test_a_larger_network_begins_as_a_smaller_one(
+    make_config: Callable[..., TrainConfig],
+    painted: Mixture,
+    network: LaCTNetwork,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    export(tmp_path / "whole", network, None)
+    values = make_config(steps=1).to_json()
+    more = network.config.num_blocks + 1
+    values["model"] |= {"num_blocks": more}
+    run = {"init": tmp_path / "whole", "mixture": painted}
+    trained = session.train(tmp_path / "run", values=values, **run)
+    said = capsys.readouterr()
+    assert f"num_blocks = {more - 1}; here num_blocks = {more}" in said.out + said.err
+    assert len(trained.learner.network.layers) == more
+    values["model"] |= {"num_blocks": more - 2}
+    with pytest.raises(CheckpointError, match="num_blocks"):
+        session.train(tmp_path / "other", values=values, **run)
 
 
 FORMS = {"one file": None, "few shards": 60_000, "many shards": 30_000}
