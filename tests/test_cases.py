@@ -51,7 +51,7 @@ def framed(camera: Camera) -> Camera:
 
 def test_01_a_capture_in_a_world_of_its_own_is_framed(cases: Path) -> None:
     views = load_views(cases / "01-framing-default/chair", size=64)
-    renderer = Renderer.from_weights("lact_tiny", device="cpu", precision="float32")
+    renderer = Renderer.from_weights("lact_small", device="cpu", precision="float32")
     inputs, held_out = views[[i for i in range(len(views)) if i % 8]], views[::8]
     scene = renderer.prefill(inputs)
     assert scene.normalisation.kind == "object"

@@ -55,7 +55,7 @@ def test_threads_sleep_unless_the_environment_says_otherwise(
 def test_commands_let_their_threads_sleep() -> None:
     """What OpenMP says it found when a command loads torch."""
     done = subprocess.run(
-        [sys.executable, "-m", "nvs.cli", "weights", "info", "lact_tiny"],
+        [sys.executable, "-m", "nvs.cli", "weights", "info", "lact_small"],
         capture_output=True,
         text=True,
         check=True,

@@ -208,4 +208,4 @@ def test_benchmarks(active: Clone) -> None:
     active.run_section("Benchmarks")
     table = json.loads((active.folder / "results" / "run.json").read_text())
     assert table
-    assert "lact_tiny" in (active.folder / "report.html").read_text()
+    assert "lact_small" in (active.folder / "report.html").read_text()

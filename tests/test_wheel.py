@@ -90,7 +90,7 @@ def nvs(run: Run) -> Run:
 @pytest.fixture
 def served(python: Path, decoys: Path, tmp_path: Path) -> Iterator[Served]:
     """`nvs serve` of the wheel, on a new database."""
-    clean = environment(tmp_path, weights="lact_tiny")
+    clean = environment(tmp_path, weights="lact_small")
     clean.pop("PYTHONPATH", None)
     process = subprocess.Popen(
         [python, "-m", "nvs.cli", "serve"],

@@ -29,7 +29,7 @@ def main(folder: Path) -> None:
     if chromium is None:
         sys.exit("There is no chromium on the path: install it.")
     with (
-        service(weights="lact_tiny,lact_room", threads=2) as running,
+        service(weights="lact_small,lact_room", threads=2) as running,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(

@@ -68,7 +68,7 @@ def main() -> int:
     shown = [v for v in range(len(views)) if v % KEPT_OUT]
     kept_out = [v for v in range(len(views)) if v % KEPT_OUT == 0]
     shown.sort(key=lambda v: np.arctan2(*views[v][0].center[0, [1, 0]].numpy()))
-    renderer = Renderer.from_weights("lact_tiny")
+    renderer = Renderer.from_weights("lact_small")
     size = renderer.trained_on.default_size
     with tempfile.TemporaryDirectory(prefix="nvs-video-") as name:
         video, out = Path(name) / "orbit.mp4", Path(name) / "posed"

@@ -18,7 +18,7 @@ way (world to camera, or camera to world) than it says, with either axes."""
 Verdict = Literal["fine", "degraded", "hopeless"]
 
 EXPECTATION_EXAMPLE: dict[str, Any] = {
-    "weights": "lact_tiny",
+    "weights": "lact_small",
     "verdict": "degraded",
     "framing": "object",
     "reason": "object: the object centred, upright by its cameras, the cameras at the "

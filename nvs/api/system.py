@@ -106,7 +106,7 @@ class Me(Schema):
 
 
 MODEL_EXAMPLE: dict[str, Any] = {
-    "id": "lact_tiny",
+    "id": "lact_small",
     "is_default": True,
     "poses": "object",
     "patch_size": 8,

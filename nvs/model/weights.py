@@ -23,7 +23,7 @@ from nvs.model.shards import exported_file
 from nvs.model.trained_on import TrainedOn, of_older_export
 
 RELEASED_REPOSITORY = "airsplay/lact_nvs"
-DEFAULT_WEIGHTS = "lact_tiny"
+DEFAULT_WEIGHTS = "lact_small"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -96,7 +96,7 @@ def _released(file: str, trained_on: TrainedOn) -> NamedWeights:
 REGISTRY: Mapping[str, NamedWeights] = {
     weights.name: weights
     for weights in (
-        _packaged("lact_tiny"),
+        _packaged("lact_small"),
         _packaged("lact_room"),
         _object(256),
         _object(512),

@@ -86,7 +86,7 @@ class ComputeSettings(BaseModel):
         "empty is `blobs` in the data folder.",
     )
     weights: Names = Field(
-        ("lact_tiny",),
+        ("lact_small",),
         min_length=1,
         description="Weights to serve, names or files; the first is the default.",
     )

@@ -47,7 +47,7 @@ def test_weights_list_and_info(nvs, weights) -> None:
     done = nvs("weights", "list", "--json")
     names = [row["name"] for row in json.loads(done.out)]
     assert "obj_res256" in names
-    assert "lact_tiny" in names
+    assert "lact_small" in names
     assert "obj_res256" in nvs("weights", "list").out
     assert nvs("weights", "info", weights, "--json").json["num_blocks"] == 2
     done = nvs("weights", "info", "nope")

@@ -110,8 +110,8 @@ def test_list_and_info_show_the_record(nvs, tmp_path: Path) -> None:
     rows = {
         row["name"]: row for row in json.loads(nvs("weights", "list", "--json").out)
     }
-    known = load_weights("lact_tiny").trained_on
-    assert rows["lact_tiny"]["trained_on"] == known.to_json()
+    known = load_weights("lact_small").trained_on
+    assert rows["lact_small"]["trained_on"] == known.to_json()
     assert rows["scene_res72x128"]["trained_on"]["sizes"] == [[72, 128]]
     shown = nvs("weights", "list").out
     assert "72×128" in shown
@@ -120,9 +120,9 @@ def test_list_and_info_show_the_record(nvs, tmp_path: Path) -> None:
 
 def test_convert_keeps_the_record(nvs, weights, tmp_path: Path) -> None:
     target = tmp_path / "copy.safetensors"
-    assert nvs("weights", "convert", "lact_tiny", "-o", target).code == 0
+    assert nvs("weights", "convert", "lact_small", "-o", target).code == 0
     kept = nvs("info", target, "--json").json["trained_on"]
-    assert kept == nvs("info", "lact_tiny", "--json").json["trained_on"]
+    assert kept == nvs("info", "lact_small", "--json").json["trained_on"]
     about = load_checkpoint(target).about
     assert about["trained_on"] == kept
     assert "poses" not in about

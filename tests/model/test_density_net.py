@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from nvs.cameras import Camera, orbit
-from nvs.model.density_grid import NUM_CELLS, stopping_loss, stops
 from nvs.model import density_grid
+from nvs.model.density_grid import NUM_CELLS, stopping_loss, stops
 from nvs.model.density_net import NUM_PASSES, DensityNet, Sights, num_parameters, small
 from nvs.model.visual_hull import carve, hull_of
 from tests.balls import distance_to_ball, pixel_rays, ring

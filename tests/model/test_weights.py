@@ -200,7 +200,7 @@ def test_default_weights_ship_with_the_package() -> None:
     assert about["history"]
     assert found.trained_on.poses == "object"
     assert found.trained_on.background == "white"
-    assert found.checkpoint.config == preset("lact_tiny")
+    assert found.checkpoint.config == preset("lact_small")
     for field in dataclasses.fields(found.trained_on):
         assert getattr(found.trained_on, field.name) is not None
 
@@ -251,9 +251,9 @@ def test_a_path_may_be_an_exported_folder(
 ) -> None:
     config, made = SMALL, random_checkpoint(SMALL)
     monkeypatch.chdir(tmp_path)
-    folder = Path("lact_tiny")
+    folder = Path("lact_small")
     folder.mkdir()
-    packaged = weights.load_weights("lact_tiny")
+    packaged = weights.load_weights("lact_small")
     assert packaged.checkpoint.digest != made.digest, "not an export"
     record = TrainedOn(poses="scene", sizes=((16, 24),))
     about = {"trained_on": record.to_json()}
@@ -263,11 +263,11 @@ def test_a_path_may_be_an_exported_folder(
         if form == "shards":
             split_file(whole, 40_000)
             whole.unlink()
-        for name in ("lact_tiny", str(tmp_path / "lact_tiny"), "lact_tiny/"):
+        for name in ("lact_small", str(tmp_path / "lact_small"), "lact_small/"):
             found = weights.load_weights(name)
             assert found.checkpoint.digest == made.digest
-            assert (found.name, found.trained_on) == ("lact_tiny", record)
-            assert found.path == tmp_path / "lact_tiny"
-    found = weights.load_weights("lact_tiny/weights.json")
+            assert (found.name, found.trained_on) == ("lact_small", record)
+            assert found.path == tmp_path / "lact_small"
+    found = weights.load_weights("lact_small/weights.json")
     assert (found.checkpoint.digest, found.name) == (made.digest, "weights")
-    assert found.path == tmp_path / "lact_tiny" / "weights.json"
+    assert found.path == tmp_path / "lact_small" / "weights.json"

@@ -61,13 +61,13 @@ def test_a_folder_may_change_its_form(views: PosedViews, tmp_path: Path) -> None
 
 
 def test_registered_names_leave_no_hint(views: PosedViews, tmp_path: Path) -> None:
-    scene = build("lact_tiny", views, tmp_path / "a.scene")
+    scene = build("lact_small", views, tmp_path / "a.scene")
     _, metadata, _ = read_tensors(
         tmp_path / "a.scene", error=SceneFileError, remedy="-"
     )
     assert "weights_hint" not in metadata
     assert scene.weights_hint is None
-    assert built_with(scene).name == "lact_tiny"
+    assert built_with(scene).name == "lact_small"
 
 
 @pytest.mark.parametrize("gone", ["file", "export"])
@@ -105,19 +105,19 @@ def test_weights_that_were_replaced_are_not_used(
 def test_a_file_with_a_registered_name_is_not_taken_for_those_weights(
     views: PosedViews, tmp_path: Path
 ) -> None:
-    path = save(tmp_path / "lact_tiny.safetensors", 1)
+    path = save(tmp_path / "lact_small.safetensors", 1)
     scene = build(path, views, tmp_path / "a.scene")
-    assert scene.model_id == "lact_tiny"
+    assert scene.model_id == "lact_small"
     assert built_with(scene).path == path
     path.unlink()
     with pytest.raises(
-        SceneFileError, match=rf"at {path} any more and lact_tiny has another digest"
+        SceneFileError, match=rf"at {path} any more and lact_small has another digest"
     ):
         built_with(scene)
 
 
 def test_a_copy_of_registered_weights_may_go(views: PosedViews, tmp_path: Path) -> None:
-    path = tmp_path / "lact_tiny.safetensors"
+    path = tmp_path / "lact_small.safetensors"
     shutil.copy(WEIGHTS / path.name, path)
     scene = build(path, views, tmp_path / "a.scene")
     path.unlink()

@@ -299,7 +299,7 @@ def test_mistakes_are_named() -> None:
 
 @pytest.fixture(scope="module")
 def objects() -> Renderer:
-    return Renderer.from_weights("lact_tiny", device="cpu", precision="float32")
+    return Renderer.from_weights("lact_small", device="cpu", precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -354,8 +354,8 @@ def test_any_world_gives_the_same_pictures_once_that_turn_is_undone(
 @pytest.mark.parametrize(
     ("capture", "weights"),
     [
-        ("sample_views", "lact_tiny"),
-        ("room_views", "lact_tiny"),
+        ("sample_views", "lact_small"),
+        ("room_views", "lact_small"),
         ("room_views", "lact_room"),
     ],
 )

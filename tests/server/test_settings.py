@@ -11,11 +11,11 @@ from nvs_server.settings import Settings, is_loopback, load_settings, unknown_va
 def test_names_and_sizes_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("NVS_WEIGHTS", "lact_tiny, obj_res256,")
+    monkeypatch.setenv("NVS_WEIGHTS", "lact_small, obj_res256,")
     monkeypatch.setenv("NVS_HOST_CACHE_BYTES", "3GiB")
     monkeypatch.setenv("NVS_DATA_FOLDER", "~/renders")
     settings = load_settings(port=0, host=None)
-    assert settings.weights == ("lact_tiny", "obj_res256")
+    assert settings.weights == ("lact_small", "obj_res256")
     assert settings.host_cache_bytes == 3 * 2**30
     assert settings.data_folder == Path.home() / "renders"
     assert (settings.port, settings.host) == (0, "127.0.0.1")

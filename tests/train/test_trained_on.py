@@ -143,12 +143,12 @@ def test_exports_carry_the_record(
 def test_training_can_begin_from_registered_names(
     make_config: MakeConfig, painted: Mixture, tmp_path: Path
 ) -> None:
-    digest = load_weights("lact_tiny").checkpoint.digest
+    digest = load_weights("lact_small").checkpoint.digest
     values = make_config(steps=1, model=load_weights().checkpoint.config.to_json())
     trained = session.train(
         tmp_path / "run",
         values=values.to_json(),
-        init="lact_tiny",
+        init="lact_small",
         mixture=painted,
         export=tmp_path / "weights",
         quiet=True,
@@ -165,7 +165,7 @@ def test_names_to_begin_from_are_checked(
 
     values = make_config().to_json()
     options: dict[str, Any] = {"values": values, "mixture": painted, "quiet": True}
-    with pytest.raises(WeightsUnavailableError, match=r"'lact_tony'.*lact_tiny"):
+    with pytest.raises(WeightsUnavailableError, match=r"'lact_tony'.*lact_small"):
         session.train(tmp_path / "run", init="lact_tony", **options)
     with pytest.raises(CheckpointError, match="holds another network: dim is "):
-        session.train(tmp_path / "run", init="lact_tiny", **options)
+        session.train(tmp_path / "run", init="lact_small", **options)

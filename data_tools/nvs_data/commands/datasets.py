@@ -14,7 +14,7 @@ from nvs_data.commands import shared
 if TYPE_CHECKING:
     from nvs.scene.frames import Frame
 
-DEFAULT_WEIGHTS = "lact_tiny"
+DEFAULT_WEIGHTS = "lact_small"
 REPORT_SUFFIXES = (".html", ".htm")
 
 LAYOUTS = {

@@ -31,7 +31,7 @@ Config = Annotated[
 ]
 Weights = Annotated[
     list[str] | None,
-    typer.Option(help="Named weights or a file. Repeatable. Default: lact_tiny."),
+    typer.Option(help="Named weights or a file. Repeatable. Default: lact_small."),
 ]
 MethodNames = Annotated[
     str | None,

@@ -106,7 +106,7 @@ class Running:
             scene_id=scene_id,
             sha256=sha256,
             num_bytes=num_bytes,
-            weights="lact_tiny",
+            weights="lact_small",
         )
 
     def render(self, scene: SceneRef, camera: Camera, **values: Any) -> list[Picture]:

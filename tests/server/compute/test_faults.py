@@ -54,7 +54,7 @@ async def main(folder, views):
     status = backend.status()
     children = (*status.workers, *status.inspectors, *status.posers)
     pids = [child.pid for child in children]
-    order = BuildOrder(views=views, output=folder / "x.scene", weights="lact_tiny")
+    order = BuildOrder(views=views, output=folder / "x.scene", weights="lact_small")
     await backend.build(order, lambda *_: print(*pids, flush=True))
 
 asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -265,7 +265,7 @@ def test_a_scene_file_is_described(
 ) -> None:
     info = inspect(scene)
     file = info.file
-    assert (file.weights, file.height, file.width) == ("lact_tiny", 16, 16)
+    assert (file.weights, file.height, file.width) == ("lact_small", 16, 16)
     assert (file.sha256, file.num_views) == (DIGEST, 2)
     assert (file.up, file.unframed) == (scene.up, False)
     assert [view.name for view in info.inputs] == list(scene.input_names)

@@ -166,15 +166,15 @@ def test_a_build_says_what_was_expected_and_how_close_it_comes(
 
 
 def test_the_verdict_is_about_the_weights_that_are_named(running: Running) -> None:
-    found = running.run(running.backend.validate(SAMPLE, weights="lact_tiny"))
-    assert found.expectation.weights == "lact_tiny"
+    found = running.run(running.backend.validate(SAMPLE, weights="lact_small"))
+    assert found.expectation.weights == "lact_small"
     with pytest.raises(ConfigError, match="'other' are not served here"):
         running.run(running.backend.validate(SAMPLE, weights="other"))
 
 
 def test_models_say_what_is_served(running: Running, renderer: Renderer) -> None:
     (model,) = running.run(running.backend.models())
-    assert (model.id, model.is_default, model.poses) == ("lact_tiny", True, "object")
+    assert (model.id, model.is_default, model.poses) == ("lact_small", True, "object")
     assert model.digest == renderer.model_digest
     assert (model.trained_height, model.trained_width) == renderer.trained_on.size
     assert model.patch_size == renderer.config.patch_size
@@ -308,7 +308,7 @@ def test_builds_that_cannot_be(
 ) -> None:
     def refused(kind: type[Exception], match: str, **values: Any) -> None:
         order = BuildOrder(
-            views=prepared.views, output=tmp_path / "x.scene", weights="lact_tiny"
+            views=prepared.views, output=tmp_path / "x.scene", weights="lact_small"
         )
         with pytest.raises(kind, match=match):
             running.run(

@@ -24,7 +24,7 @@ from nvs_server.settings import ComputeSettings
 @pytest.fixture(scope="module")
 def model() -> Served:
     return load_models(ComputeSettings(precision="float32", compile=False), "cpu")[
-        "lact_tiny"
+        "lact_small"
     ]
 
 
@@ -68,15 +68,15 @@ def test_a_scene_that_fits_is_returned(model: Served, scene: Scene) -> None:
 
 def test_scenes_that_do_not_fit_are_refused(model: Served, scene: Scene) -> None:
     blocks = scene.fast_weights
-    with pytest.raises(SceneFileError, match="other weights than lact_tiny"):
+    with pytest.raises(SceneFileError, match="other weights than lact_small"):
         model.check(replace(scene, model_digest="other"))
-    with pytest.raises(SceneFileError, match="do not fit lact_tiny"):
+    with pytest.raises(SceneFileError, match="do not fit lact_small"):
         model.check(replace(scene, fast_weights=blocks[1:]))
     narrow = tuple(tuple(w[:, :, 1:] for w in block) for block in blocks)
-    with pytest.raises(SceneFileError, match="do not fit lact_tiny"):
+    with pytest.raises(SceneFileError, match="do not fit lact_small"):
         model.check(replace(scene, fast_weights=narrow))
     whole = tuple(tuple(w.to(torch.int32) for w in block) for block in blocks)
-    with pytest.raises(SceneFileError, match="do not fit lact_tiny"):
+    with pytest.raises(SceneFileError, match="do not fit lact_small"):
         model.check(replace(scene, fast_weights=whole))
 
 
@@ -112,7 +112,7 @@ def test_built_scenes_do_not_tell_where_the_weights_lie(
 
 def test_what_is_not_served_is_refused_by_name(model: Served) -> None:
     with pytest.raises(ConfigError, match="'other' are not served"):
-        find_model({"lact_tiny": model}, "other")
+        find_model({"lact_small": model}, "other")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_is_not_served_is_refused_by_name(model: Served) -> None:
     [
         ({}, "moon", "device 'moon' cannot be used"),
         ({"precision": "int1"}, "cpu", "no precision 'int1'"),
-        ({"weights": ("lact_tiny", "lact_tiny")}, "cpu", "others called lact_tiny"),
+        ({"weights": ("lact_small", "lact_small")}, "cpu", "others called lact_small"),
     ],
 )
 def test_settings_that_cannot_work(

@@ -31,7 +31,7 @@ from nvs_server.compute.orders import (
 from nvs_server.compute.protocol import BackendError, SceneDamaged, WorkerLost
 from nvs_server.storage.records import SceneRef
 
-SCENE = SceneRef(scene_id="s", sha256="0" * 64, num_bytes=9, weights="lact_tiny")
+SCENE = SceneRef(scene_id="s", sha256="0" * 64, num_bytes=9, weights="lact_small")
 CAMERA = PosedCamera(
     world_from_camera=[[1, 0, 0, 0.1], [0, 1, 0, 1 / 3], [0, 0, 1, 0], [0, 0, 0, 1]],
     fx=70.1,

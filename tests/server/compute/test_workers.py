@@ -239,7 +239,7 @@ def test_given_up_or_refused_builds_leave_both_to_the_next(
     with pytest.raises(CancelledError):
         build.result(WAIT_SECONDS)
     missing = BuildOrder(
-        views=tmp_path / "none", output=order.output, weights="lact_tiny"
+        views=tmp_path / "none", output=order.output, weights="lact_small"
     )
     with pytest.raises(DatasetError, match=r"(?i)no such file"):
         two.run(two.backend.build(missing, begun))

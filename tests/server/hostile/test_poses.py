@@ -216,7 +216,7 @@ def test_trajectories(target: Target, trajectory: Any, words: str) -> None:
         ({"size": [16, 10**9]}, "size.1"),
         ({"weights": "../../etc/passwd"}, "weights"),
         ({"weights": "a" * 101}, "weights"),
-        ({"weights": "none"}, "lact_tiny"),
+        ({"weights": "none"}, "lact_small"),
         ({"framing": "none\0"}, "framing"),
     ],
 )

@@ -105,7 +105,7 @@ def test_from_other_weights(target: Target, whole: bytes, tmp_path: Path) -> Non
     other = replace(Scene.load(path), model_digest="0" * 64, model_id="a" * 5000)
     other.save(path)
     told = target.refused(put(target, path.read_bytes()), 422, "invalid", "not served")
-    assert "lact_tiny" in told["remedy"]
+    assert "lact_small" in told["remedy"]
 
 
 def test_of_numbers_that_are_none(target: Target, whole: bytes, tmp_path: Path) -> None:
