@@ -141,7 +141,7 @@ def test_densities_are_left_out_of_one_step_in_ten(
 
     monkeypatch.setattr(learner, "loss", watched)
     for step in range(10):
-        learner.train_step(batch, step, step / 10)
+        learner.train_step(learner.with_density(batch, step), step, step / 10)
     per_step = len(seen) // 10
     assert seen == [True] * 9 * per_step + [False] * per_step
 
