@@ -170,7 +170,7 @@ def test_the_sample_step_by_step(clone: Clone) -> None:
     assert clone.frames("out/orbit.mp4") == 60
     clone.run_section("Step by step")
     assert clone.frames("out/chicken.mp4") == 60
-    assert Scene.load(clone.folder / "out/chicken.scene").height == 64
+    assert Scene.load(clone.folder / "out/chicken.scene").height == 128
     for picture in ("out/cameras.png", "out/apart.holdout.png"):
         assert Image.open(clone.folder / picture).width > 100
 
@@ -197,7 +197,7 @@ def test_a_service(active: Clone, served: Served) -> None:
         (active.folder / "out/view.png").unlink(missing_ok=True)
         active.run(block.replace(SERVER, served.base_url))
         if "render" in block:
-            assert Image.open(active.folder / "out/view.png").size == (64, 64)
+            assert Image.open(active.folder / "out/view.png").size == (128, 128)
 
 
 @pytest.mark.slow

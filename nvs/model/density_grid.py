@@ -72,7 +72,7 @@ def model_from_grid(place: Float[Tensor, "*shape 3"], poses: Poses) -> Tensor:
 
 def views_at_once(num_views: int, device: torch.device) -> list[range]:
     """All views, in ranges that are to be looked at together."""
-    count = VIEWS_AT_ONCE[device.type]
+    count = VIEWS_AT_ONCE.get(device.type, VIEWS_AT_ONCE["cpu"])
     starts = range(0, num_views, count)
     return [range(start, min(start + count, num_views)) for start in starts]
 
@@ -133,7 +133,7 @@ def stops(
     poses: Poses,
 ) -> tuple[Float[Tensor, "batch ray"], Float[Tensor, "batch ray"]]:
     """Where grids stop rays: t, 0 where they do not, and 1 where they do, else 0."""
-    at_once = RAYS_AT_ONCE[origin.device.type]
+    at_once = RAYS_AT_ONCE.get(origin.device.type, RAYS_AT_ONCE["cpu"])
     found = [
         _stops(grid, *rays, poses)
         for grid, origins, directions in zip(density, origin, direction, strict=True)

@@ -154,12 +154,14 @@ def scene_pivot(camera: Camera) -> Float[Tensor, "3"]:
 def wider_channels(width: int, wider: int) -> Int[Tensor, "channel"]:
     """For every channel of a width, one of a wider that turns by nearly its angle."""
     num_pairs, more_pairs = width // 2, wider // 2
-    count, more = num_pairs // NUM_AXES, more_pairs // NUM_AXES
-    pair = torch.arange(num_pairs)
-    axis, frequency = pair // count, pair % count
-    nearest = (frequency * (more - 1) / max(1, count - 1)).round().long()
-    unturned = pair - num_pairs + more_pairs
-    place = torch.where(axis < NUM_AXES, axis * more + nearest, unturned)
+    few, many = (
+        _frequencies(pairs // NUM_AXES).log() for pairs in (num_pairs, more_pairs)
+    )
+    nearest = (few[:, None] - many).abs().argmin(dim=1)
+    turned = (torch.arange(NUM_AXES)[:, None] * len(many) + nearest).flatten()
+    is_free = torch.ones(more_pairs, dtype=torch.bool).index_fill(0, turned, False)
+    free = is_free.nonzero()[:, 0]  # those that are not turned come last
+    place = torch.cat([turned, free[len(free) - (num_pairs - len(turned)) :]])
     return torch.cat([place, place + more_pairs])
 
 

@@ -29,7 +29,7 @@ def ahead(made: Iterator[T], device: torch.device) -> Generator[T]:
     stream = torch.cuda.Stream(device)
 
     def following() -> T:
-        with torch.cuda.stream(stream):
+        with torch.cuda.device(device), torch.cuda.stream(stream):
             item = next(made)
         stream.synchronize()
         return item

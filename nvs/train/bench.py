@@ -192,7 +192,8 @@ def _timed_step(
             torch.cuda.synchronize(device)
         return time.perf_counter() - begun
 
-    data = timed(lambda: load(mixture.sources[0], order, device))
+    source = mixture.sources[0]
+    data = timed(lambda: learner.with_density(load(source, order, device), number))
     batch: Batch = held["result"]
     weight = learner.config.lpips_weight
     forward = timed(lambda: learner.loss(batch, weight))

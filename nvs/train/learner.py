@@ -154,7 +154,7 @@ class Learner:
         left_out = batch.pivot is None and (step + 1) % DENSITY_LEFT_OUT_EVERY == 0
         if net is None or batch.depth is not None or left_out:
             return batch
-        with runtime.autocast(self.config, self.processes):
+        with runtime.autocast(self.config, self.processes, keeps_weights=False):
             return batch.with_density(net)
 
     def _own_views(self, batch: Batch) -> tuple[Batch, float]:

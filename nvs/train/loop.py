@@ -101,7 +101,10 @@ class Trainer:
             OutputError: If the disk is full; the last checkpoint stays.
         """
         begun_step = self.step
-        stream = ahead(self._batches(), self.processes.device)
+        stream = self._batches()
+        if self.config.steps is not None or self.processes.everyone.size == 1:
+            # Processes read a clock at the same step, or they disagree on the stage.
+            stream = ahead(stream, self.processes.device)
         try:
             with _stop_signal() as stop, closing(stream):
                 if self.processes.is_first:

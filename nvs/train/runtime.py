@@ -137,12 +137,19 @@ def dtype(precision: Precision, processes: Processes) -> torch.dtype:
     return DTYPES[precision]
 
 
-def autocast(config: TrainConfig, processes: Processes) -> torch.autocast:
-    """The context in which the network and the loss are computed."""
+def autocast(
+    config: TrainConfig, processes: Processes, *, keeps_weights: bool = True
+) -> torch.autocast:
+    """The context in which the network and the loss are computed.
+
+    It keeps weights that it has converted, for all threads: one that computes without
+    gradients beside another must not.
+    """
     return torch.autocast(
         processes.device.type,
         dtype=torch.bfloat16,
         enabled=dtype(config.precision, processes) == torch.bfloat16,
+        cache_enabled=keeps_weights,
     )
 
 

@@ -41,7 +41,8 @@ def no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
         def synchronize(self) -> None: ...
 
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    for name in ("device", "stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda which: nullcontext())
 
 
 def test_on_a_cpu_each_is_made_when_it_is_wanted() -> None:

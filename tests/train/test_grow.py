@@ -85,6 +85,15 @@ def test_channels_of_a_wider_one_turn_by_nearly_the_same_angle() -> None:
     assert off.mean() < 0.1
 
 
+@pytest.mark.parametrize("head_dim", [12, 24, 64, 128, 256])
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 3), (2, 4), (4, 8), (3, 3)])
+def test_no_two_channels_get_one_place(head_dim: int, before: int, after: int) -> None:
+    channels = wider_channels(before * head_dim, after * head_dim)
+    assert len(channels.unique()) == before * head_dim
+    assert channels.max() < after * head_dim
+    assert before != after or torch.equal(channels, torch.arange(len(channels)))
+
+
 def test_a_wider_one_with_positions_begins_near_it() -> None:
     net, given = network(dataclasses.replace(SMALL, fast_hidden_multiplier=4)), views()
     wide = grown(net, fast_hidden_multiplier=8)

@@ -155,7 +155,10 @@ def test_tiny_overfits_one_scene() -> None:
     config = preset("tiny", values | {"warmup_steps": 20})
     batch = one_batch(config, parse_mixture(config.data, framing="none"))
     learner = Learner(config, Processes.alone(CPU))
-    psnr = [learner.train_step(batch, t, t / 350)["psnr_db"] for t in range(350)]
+    psnr: list[float] = []
+    for t in range(350):
+        given = learner.with_density(batch, t)
+        psnr.append(learner.train_step(given, t, t / 350)["psnr_db"])
     assert psnr[-1] > 30
 
 
