@@ -134,6 +134,7 @@ def test_small_views_show_the_same_of_the_world(size: tuple[int, int]) -> None:
     torch.testing.assert_close(image.mean(), torch.tensor(0.5), atol=0.03, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_learns_where_a_surface_is(camera: Camera) -> None:
     """A ball seen by 3 views has a hull with corners; some steps carve them."""
     torch.manual_seed(0)
