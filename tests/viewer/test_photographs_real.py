@@ -22,7 +22,7 @@ from tests.viewer.conftest import after, drag, settled
 from tests.viewer.test_scenes import FOLDER, step
 
 LONG_MS = 1_200_000
-SIDE = 64
+SIDE = 128
 
 
 def comes_to(page: Page, name: str) -> None:
