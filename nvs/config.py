@@ -55,6 +55,9 @@ class ModelConfig:
     """What turns queries and keys: nothing, as released, or a point of their ray, which
     is the nearest to a pivot or, where the densities of a network of its own stop the
     ray, that one."""
+    reprojection: bool = False
+    """Whether colours that input views show of what a camera sees, by those densities,
+    are given to the network with its rays and blended with what it renders."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -62,6 +65,8 @@ class ModelConfig:
             if field.name in CHOICES:
                 choices = CHOICES[field.name]
                 fits, remedy = value in choices, f"Use one of {', '.join(choices)}."
+            elif isinstance(field.default, bool):
+                fits, remedy = isinstance(value, bool), "It must be true or false."
             elif field.name == "base_learning_rate":
                 fits = isinstance(value, int | float) and 0 < value < 1
                 remedy = "It must be a number between 0 and 1."
@@ -82,6 +87,13 @@ class ModelConfig:
                 f"fast_head_dim is {self.fast_head_dim}: too few pairs to turn about "
                 "six axes, or half a pair",
                 remedy="Choose an even one from 12 on, or fast_position = none.",
+            )
+
+        if self.reprojection and not self.has_density:
+            raise ConfigError(
+                f"reprojection needs densities, which fast_position = "
+                f"{self.fast_position} has not",
+                remedy="Use fast_position = surface_point, or reprojection = false.",
             )
 
     @property
@@ -112,12 +124,14 @@ class ModelConfig:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary of every field.
 
-        `fast_position` stands in it only where there is one, so that the digest of a
-        network without is what it was before there were any.
+        `fast_position` and `reprojection` stand in it only where there are such, so
+        that the digest of a network without is what it was before there were any.
         """
         values = dataclasses.asdict(self)
         if not self.has_positions:
             del values["fast_position"]
+        if not self.reprojection:
+            del values["reprojection"]
         return values
 
     @staticmethod
@@ -146,6 +160,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "fast_head_dim": 128,
         "fast_hidden_multiplier": 4,
         "fast_position": "surface_point",
+        "reprojection": True,
     },
     "lact_tiny": {
         "dim": 256,
@@ -153,6 +168,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "patch_size": 4,
         "fast_head_dim": 128,
         "fast_position": "surface_point",
+        "reprojection": True,
     },
 }
 

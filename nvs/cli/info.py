@@ -78,7 +78,7 @@ def _scene(path: Path) -> tuple[dict[str, Any], Drawn]:
         "weights_hint": scene.weights_hint,
         "blocks": len(scene.fast_weights),
         "dtype": str(scene.dtype).removeprefix("torch."),
-        "fast_weight_bytes": scene.num_bytes,
+        "fast_weight_bytes": scene.fast_weight_bytes,
         "framing": scene.normalisation.kind,
         "up": [round(value, 4) for value in scene.up],
         "precision": scene.precision,

@@ -10,8 +10,8 @@ import math
 
 from nvs.config import ModelConfig
 from nvs.model import density_net
-from nvs.model.density_grid import NUM_CELLS
-from nvs.model.tokens import NUM_CHANNELS
+from nvs.model.density_grid import NUM_CELLS, quarter
+from nvs.model.tokens import num_channels, num_outputs
 
 ACTIVATION_COPIES = 3
 """Tensors as wide as the widest layer that are alive at once, measured."""
@@ -26,9 +26,15 @@ def num_fast_parameters(config: ModelConfig) -> int:
     return config.num_blocks * config.num_fast_heads * per_head
 
 
-def density_bytes(config: ModelConfig) -> int:
-    """Of the densities of a scene, in float16."""
-    return 2 * NUM_CELLS**3 if config.has_density else 0
+def bytes_beside(
+    config: ModelConfig, *, num_views: int, height: int, width: int
+) -> int:
+    """Of what a scene has beside fast weights: densities, photographs, distances."""
+    density = 2 * NUM_CELLS**3 if config.has_density else 0
+    if not config.reprojection:
+        return density
+    side = quarter(config.patch_size)
+    return density + num_views * (3 * height * width + 2 * height * width // side**2)
 
 
 def num_parameters(config: ModelConfig) -> int:
@@ -42,7 +48,7 @@ def num_parameters(config: ModelConfig) -> int:
     mlp = 2 * config.mlp_hidden_multiplier * dim**2
     norms = 3 * dim
     patch_area = config.patch_size**2
-    ends = NUM_CHANNELS * patch_area * dim + dim + dim + 3 * patch_area * dim
+    ends = (num_channels(config) + num_outputs(config)) * patch_area * dim + 2 * dim
     blocks = config.num_blocks * (attention + lact + mlp + norms)
     density = density_net.num_parameters() if config.has_density else 0
     return blocks + ends + density + num_fast_parameters(config)
@@ -67,7 +73,7 @@ def prefill_flops(
     per_token = write * config.num_blocks
     per_token += _attention_per_token(config, n) * config.num_blocks
     per_token += _read_and_mlp_per_token(config) * (config.num_blocks - 1)
-    per_token += 2 * NUM_CHANNELS * config.patch_size**2 * dim
+    per_token += 2 * num_channels(config) * config.patch_size**2 * dim
     return num_views * n * per_token + prefill_step_flops(config)
 
 
@@ -95,7 +101,8 @@ def render_flops(config: ModelConfig, *, height: int, width: int) -> int:
     """Operations of one rendered view."""
     n = num_tokens(config, height, width)
     per_block = _attention_per_token(config, n) + _read_and_mlp_per_token(config)
-    ends = 2 * (NUM_CHANNELS + 3) * config.patch_size**2 * config.dim
+    ends = 2 * (num_channels(config) + num_outputs(config))
+    ends *= config.patch_size**2 * config.dim
     return n * (config.num_blocks * per_block + ends)
 
 
@@ -111,7 +118,7 @@ def train_flops(
     inputs = num_inputs * last
     inputs += prefill_flops(config, num_views=num_inputs, height=height, width=width)
     targets = num_targets * render_flops(config, height=height, width=width)
-    embedding = 2 * NUM_CHANNELS * config.patch_size**2 * config.dim
+    embedding = 2 * num_channels(config) * config.patch_size**2 * config.dim
     return 3 * (inputs + targets) - (num_inputs + num_targets) * n * embedding
 
 
@@ -122,7 +129,7 @@ def activation_bytes_per_view(config: ModelConfig, height: int, width: int) -> i
         4 * config.fast_hidden_multiplier,
         4,
     )
-    pixels = height * width * 4 * NUM_CHANNELS
+    pixels = height * width * 4 * num_channels(config)
     tokens = num_tokens(config, height, width)
     turns = 0
     if config.has_positions:

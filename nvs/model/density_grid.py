@@ -19,6 +19,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
@@ -141,6 +142,36 @@ def stops(
     ]
     t, stop = zip(*found, strict=True)
     return torch.cat(t).view(origin.shape[:2]), torch.cat(stop).view(origin.shape[:2])
+
+
+def quarter(patch_size: int) -> int:
+    """Side in pixels of the squares whose rays are followed: a quarter of a patch."""
+    return patch_size // 2 if patch_size % 2 == 0 else patch_size
+
+
+def mean_rays(
+    posed: Float[Tensor, "batch view 9 height width"], side: int
+) -> tuple[Float[Tensor, "batch view 3 down across"], Tensor]:
+    """Origin and mean unit direction of every square of so many pixels."""
+    means = F.avg_pool2d(posed[:, :, :6].flatten(0, 1), side)
+    origin, direction = means.unflatten(0, posed.shape[:2]).split(3, dim=2)
+    return origin, F.normalize(direction, dim=2)
+
+
+@torch.no_grad()
+def surfaces(
+    density: Float[Tensor, "batch cell cell cell"],
+    posed: Float[Tensor, "batch view 9 height width"],
+    poses: Poses,
+    patch_size: int,
+) -> Float[Tensor, "batch view 2 down across"]:
+    """What `stops` says, t and 1 or 0, of every quarter of the patches of views."""
+    with torch.autocast(posed.device.type, enabled=False):
+        rays = mean_rays(posed, quarter(patch_size))
+        origin, direction = (rearrange(r, "b v c h w -> b (v h w) c") for r in rays)
+        found = torch.stack(stops(density, origin, direction, poses))
+        views, _, rows, columns = rays[0].shape[1:]
+        return rearrange(found, "n b (v h w) -> b v n h w", v=views, h=rows, w=columns)
 
 
 def _stops(

@@ -1,17 +1,18 @@
 """The network: posed images in, images at other cameras out.
 
 `forward` is the joint pass that training uses; `prefill` and `render` are the same
-computation cut where the fast weights are known. Joint = prefill + render.
+computation cut where the fast weights are known. Joint = prefill + render, but for
+which tokens are made up where views keep different numbers (`nvs.model.shown`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nvs.config import ModelConfig
@@ -19,10 +20,14 @@ from nvs.model.block import Block
 from nvs.model.density_net import DensityNet
 from nvs.model.fast_weight import FastWeights
 from nvs.model.ray_point import Turns, ray_points, turns
+from nvs.model.reprojection import blend
 from nvs.model.schedule import inputs_then_all
-from nvs.model.tokens import NUM_CHANNELS, patches, unpatch
+from nvs.model.shown import by_colours, by_surfaces, kept, put_back, take
+from nvs.model.tokens import num_channels, num_outputs, patches, unpatch
 
 LINEAR_STD = 0.02
+WHITE_LOGIT = 100.0
+"""Of a pixel whose sigmoid is 1."""
 
 
 class LaCTNetwork(nn.Module):
@@ -31,12 +36,12 @@ class LaCTNetwork(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        patch_area = config.patch_size**2
-        self.embedding = nn.Linear(NUM_CHANNELS * patch_area, config.dim, bias=False)
+        area = config.patch_size**2
+        self.embedding = nn.Linear(num_channels(config) * area, config.dim, bias=False)
         self.embedding_norm = nn.LayerNorm(config.dim, bias=False)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
         self.output_norm = nn.LayerNorm(config.dim, bias=False)
-        self.output = nn.Linear(config.dim, 3 * patch_area, bias=False)
+        self.output = nn.Linear(config.dim, num_outputs(config) * area, bias=False)
         self.density_net = DensityNet() if config.has_density else None
         if not self.output.weight.is_meta:  # there drawing loads torch's compiler
             self.initialise()
@@ -69,16 +74,17 @@ class LaCTNetwork(nn.Module):
         self,
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"] | None,
+        reprojected: Float[Tensor, "batch view 6 height width"] | None = None,
     ) -> Float[Tensor, "batch view token dim"]:
         """Tokens of input views, or with `image=None` of cameras to render."""
-        features = patches(posed, image, self.config.patch_size)
+        features = patches(posed, image, self.config, reprojected)
         return self.embedding_norm(self.embedding(features))
 
     def points(
         self,
         posed: Float[Tensor, "batch view 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None,
-        density: Float[Tensor, "batch cell cell cell"] | None = None,
+        surface: Float[Tensor, "batch view 2 down across"] | None = None,
     ) -> Float[Tensor, "batch view token 3"] | None:
         """Points that turn the tokens of views; None in a network without positions.
 
@@ -86,12 +92,40 @@ class LaCTNetwork(nn.Module):
             posed: Rays of every pixel.
             pivot: For scene poses `ray_point.scene_pivot` of the inputs; the origin if
                 absent, as object poses want it.
-            density: What `density_net` says of the inputs, for networks that have one:
-                empty or absent where nothing is known.
+            surface: Where the views' rays are stopped (`density_grid.surfaces`) by what
+                `density_net` says of the inputs, for networks that have one; absent
+                where nothing is known.
         """
         if not self.config.has_positions:
             return None
-        return ray_points(posed, pivot, self.config.patch_size, density)
+        return ray_points(posed, pivot, self.config.patch_size, surface)
+
+    def shown(
+        self,
+        pivot: Float[Tensor, "batch 3"] | None,
+        surface: Float[Tensor, "batch view 2 down across"] | None,
+        image: Float[Tensor, "batch view 3 height width"] | None = None,
+    ) -> Bool[Tensor, "batch view rows columns"] | None:
+        """Patches that show something, of input views or of cameras to render.
+
+        None where that is not known, or the poses are of scenes: all of them may.
+        """
+        if surface is None or pivot is not None:
+            return None
+        if image is None:
+            return by_surfaces(surface, self.config.patch_size)
+        return by_colours(image, self.config.patch_size)
+
+    def embed_inputs(
+        self,
+        posed: Float[Tensor, "batch view 9 height width"],
+        image: Float[Tensor, "batch view 3 height width"],
+        pivot: Float[Tensor, "batch 3"] | None = None,
+        surface: Float[Tensor, "batch view 2 down across"] | None = None,
+    ) -> tuple[Float[Tensor, "batch view token dim"], Tensor | None]:
+        """Tokens of input views that show something, and their points."""
+        x, points = self.embed(posed, image), self.points(posed, pivot, surface)
+        return _kept(self.shown(pivot, surface, image), x, points)[:2]
 
     def turns(self, points: Float[Tensor, "batch view token 3"] | None) -> Turns | None:
         """Rotations of the tokens of views from what `points` gave."""
@@ -104,13 +138,31 @@ class LaCTNetwork(nn.Module):
         )
 
     def decode(
-        self, x: Float[Tensor, "batch view token dim"], *, height: int, width: int
+        self,
+        x: Float[Tensor, "batch view kept dim"],
+        size: tuple[int, int],
+        reprojected: Float[Tensor, "batch view 6 height width"] | None = None,
+        numbers: Int[Tensor, "batch view kept"] | None = None,
     ) -> Float[Tensor, "batch view 3 height width"]:
-        """Images in [0, 1] from the residual stream."""
-        colour = torch.sigmoid(self.output(self.output_norm(x)).float())
-        return unpatch(
-            colour, height=height, width=width, patch_size=self.config.patch_size
-        )
+        """Images in [0, 1] from the residual stream.
+
+        Args:
+            x: The tokens.
+            size: Height and width of the images.
+            reprojected: What is known of their pixels.
+            numbers: Which tokens these are, if not all; the others are white.
+        """
+        height, width = size
+        side = self.config.patch_size
+        pixels = self.output(self.output_norm(x)).float()
+        if numbers is not None:
+            count = height * width // side**2
+            pixels = put_back(pixels, numbers, count, fill=WHITE_LOGIT)
+        pixels = unpatch(pixels, height=height, width=width, patch_size=side)
+        image = torch.sigmoid(pixels[:, :, :3])
+        if reprojected is None:
+            return image
+        return blend(image, pixels[:, :, 3:], reprojected)
 
     def forward(
         self,
@@ -118,7 +170,8 @@ class LaCTNetwork(nn.Module):
         input_image: Float[Tensor, "batch input 3 height width"],
         target_posed: Float[Tensor, "batch target 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        density: Float[Tensor, "batch cell cell cell"] | None = None,
+        surface: Float[Tensor, "batch view 2 down across"] | None = None,
+        reprojected: Float[Tensor, "batch target 6 height width"] | None = None,
     ) -> Float[Tensor, "batch target 3 height width"]:
         """Input views and targets in one pass; only input views update.
 
@@ -127,35 +180,47 @@ class LaCTNetwork(nn.Module):
             input_image: Their colours in [0, 1].
             target_posed: Rays of the cameras to be rendered.
             pivot: See `points`.
-            density: See `points`.
+            surface: See `points`; of inputs and targets.
+            reprojected: See `patches`; absent where nothing is known.
         """
         inputs = self.embed(input_posed, input_image)
-        x = torch.cat([inputs, self.embed(target_posed, None)], dim=1)
-        num_views, num_tokens = inputs.shape[1:3]
+        targets = self.embed(target_posed, None, reprojected)
+        x = torch.cat([inputs, targets], dim=1)
+        num_views = inputs.shape[1]
+        posed = torch.cat([input_posed, target_posed], dim=1)
+        points = self.points(posed, pivot, surface)
+        shown: Tensor | None = None
+        if surface is not None:
+            parts = (
+                self.shown(pivot, surface[:, :num_views], input_image),
+                self.shown(pivot, surface[:, num_views:]),
+            )
+            shown = None if parts[0] is None else torch.cat(cast("Any", parts), dim=1)
+        x, points, numbers = _kept(shown, x, points)
+        num_tokens = x.shape[2]
         schedule = inputs_then_all(num_views * num_tokens, x.shape[1] * num_tokens)
-        turned = self.turns(
-            self.points(torch.cat([input_posed, target_posed], dim=1), pivot, density)
-        )
+        turned = self.turns(points)
         for block in self.layers:
             x, _ = block(x, schedule, turned)
-        height, width = target_posed.shape[-2:]
-        return self.decode(x[:, num_views:], height=height, width=width)
+        numbers = None if numbers is None else numbers[:, num_views:]
+        size = target_posed.shape[-2], target_posed.shape[-1]
+        return self.decode(x[:, num_views:], size, reprojected, numbers)
 
     def prefill(
         self,
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        density: Float[Tensor, "batch cell cell cell"] | None = None,
+        surface: Float[Tensor, "batch view 2 down across"] | None = None,
     ) -> tuple[FastWeights, ...]:
         """Fast weights of every block, all views at once and with gradients.
 
         `nvs.model.prefill.prefill_in_groups` gives the same with bounded memory.
         """
-        x = self.embed(posed, image)
+        x, points = self.embed_inputs(posed, image, pivot, surface)
         num_tokens = x.shape[1] * x.shape[2]
         schedule = inputs_then_all(num_tokens, num_tokens)
-        turned = self.turns(self.points(posed, pivot, density))
+        turned = self.turns(points)
         scene: list[FastWeights] = []
         for block in self.layers:
             x, weights = block(x, schedule, turned)
@@ -167,13 +232,28 @@ class LaCTNetwork(nn.Module):
         scene: Sequence[FastWeights],
         posed: Float[Tensor, "batch view 9 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        density: Float[Tensor, "batch cell cell cell"] | None = None,
+        surface: Float[Tensor, "batch view 2 down across"] | None = None,
+        reprojected: Float[Tensor, "batch view 6 height width"] | None = None,
     ) -> Float[Tensor, "batch view 3 height width"]:
-        """Images of cameras from the fast weights of a scene."""
-        x = self.embed(posed, None)
+        """Images of cameras from the fast weights of a scene; see `forward`."""
+        x = self.embed(posed, None, reprojected)
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        turned = self.turns(self.points(posed, pivot, density))
+        points = self.points(posed, pivot, surface)
+        x, points, numbers = _kept(self.shown(pivot, surface), x, points)
+        turned = self.turns(points)
         for block, weights in zip(self.layers, scene, strict=True):
             x = block.render(x, weights, turned)
-        height, width = posed.shape[-2:]
-        return self.decode(x, height=height, width=width)
+        size = posed.shape[-2], posed.shape[-1]
+        return self.decode(x, size, reprojected, numbers)
+
+
+def _kept(
+    shown: Bool[Tensor, "batch view rows columns"] | None,
+    x: Float[Tensor, "batch view token dim"],
+    points: Float[Tensor, "batch view token 3"] | None,
+) -> tuple[Tensor, Tensor | None, Int[Tensor, "batch view kept"] | None]:
+    """The tokens and points that show something, and their numbers; None: all."""
+    if shown is None or points is None:
+        return x, points, None
+    numbers = kept(shown)
+    return take(x, numbers), take(points, numbers), numbers

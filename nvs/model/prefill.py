@@ -71,29 +71,24 @@ def prefill_in_groups(
         if progress is not None:
             progress(done, num_passes)
 
-    stream: Tensor | None = None
+    stream: list[Tensor] = []
     points: list[Tensor | None] = []
     for group in groups:
         tokens, group_points = embed_group(group)
         points.append(group_points)
-        if stream is None:
-            batch, _, num_tokens, dim = tokens.shape
-            stream = tokens.new_empty(batch, num_views, num_tokens, dim)
-        stream[:, group] = tokens
+        stream.append(tokens)
         count()
-    assert stream is not None, "PosedViews holds at least one view"
 
     @functools.lru_cache(maxsize=1)
     def turns(number: int) -> Turns | None:
         return network.turns(points[number])
 
     for index, block in enumerate(network.layers):
-        initial = block.lact.initial_weights(stream.shape[0])
+        initial = block.lact.initial_weights(stream[0].shape[0])
         gradient: FastWeights | None = None
-        for number, group in enumerate(groups):
-            attended = block.attend(stream[:, group])
-            stream[:, group] = attended
-            part = block.write(attended, initial, turns(number))
+        for number, tokens in enumerate(stream):
+            stream[number] = block.attend(tokens)
+            part = block.write(stream[number], initial, turns(number))
             gradient = part if gradient is None else fast_weight.add(gradient, part)
             count()
         assert gradient is not None, "there is at least one group"
@@ -101,6 +96,6 @@ def prefill_in_groups(
         yield weights
         if index + 1 == len(network.layers):
             break
-        for number, group in enumerate(groups):
-            stream[:, group] = block.finish(stream[:, group], weights, turns(number))
+        for number, tokens in enumerate(stream):
+            stream[number] = block.finish(tokens, weights, turns(number))
             count()

@@ -29,7 +29,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.model.density_grid import stops
+from nvs.model.density_grid import mean_rays, quarter
 
 NUM_AXES = 6
 LOWEST_FREQUENCY, HIGHEST_FREQUENCY = 0.5 * math.pi, 8 * math.pi
@@ -81,7 +81,7 @@ def ray_points(
     posed: Float[Tensor, "batch view 9 height width"],
     pivot: Float[Tensor, "batch 3"] | None,
     patch_size: int,
-    density: Float[Tensor, "batch cell cell cell"] | None = None,
+    surface: Float[Tensor, "batch view 2 down across"] | None = None,
 ) -> Float[Tensor, "batch view token 3"]:
     """The point x of every patch, in model units.
 
@@ -92,42 +92,25 @@ def ray_points(
         pivot: The point p, for scene poses; the model's origin if absent, as object
             poses want it.
         patch_size: Side of a patch in pixels.
-        density: The grid. A patch lies as far along its ray as those of its quarters
-            that it stops do on average.
+        surface: What `density_grid.surfaces` says. A patch lies as far along its ray as
+            those of its quarters that are stopped do on average.
     """
     with torch.autocast(posed.device.type, enabled=False):
-        origin, direction = _mean_rays(posed, patch_size)
+        origin, direction = (
+            rearrange(ray, "b v c h w -> b v (h w) c")
+            for ray in mean_rays(posed, patch_size)
+        )
         towards = -origin if pivot is None else pivot[:, None, None] - origin
         along = (towards * direction).sum(dim=-1, keepdim=True)
         nearest = origin + along * direction
-        if density is None:
+        if surface is None:
             return nearest
-        height, width = (side // patch_size for side in posed.shape[-2:])
-        part = patch_size // 2 if patch_size % 2 == 0 else patch_size
-        origins, directions = (r.flatten(1, 2) for r in _mean_rays(posed, part))
-        poses = "object" if pivot is None else "scene"
-        quarters = rearrange(
-            torch.stack(stops(density, origins, directions, poses)),
-            "n b (v h p w q) -> n b v (h w) (p q)",
-            v=posed.shape[1],
-            h=height,
-            w=width,
-            p=patch_size // part,
-            q=patch_size // part,
-        )
-        distance, number = quarters.sum(dim=-1)[..., None]
-        stopped = origin + distance / number.clamp(min=1) * direction
-        return torch.where(number > 0, stopped, nearest)
-
-
-def _mean_rays(
-    posed: Float[Tensor, "batch view 9 height width"], side: int
-) -> tuple[Float[Tensor, "batch view square 3"], Float[Tensor, "batch view square 3"]]:
-    """Origin and mean unit direction of every square of so many pixels."""
-    rays = F.avg_pool2d(posed[:, :, :6].flatten(0, 1), side)
-    rays = rearrange(rays, "(b v) c h w -> b v (h w) c", b=len(posed))
-    origin, direction = rays.split(3, dim=-1)
-    return origin, F.normalize(direction, dim=-1)
+        quarters = patch_size // quarter(patch_size)
+        means = F.avg_pool2d(surface.flatten(0, 1), quarters)
+        means = rearrange(means, "(b v) n h w -> n b v (h w) 1", b=len(posed))
+        distance, share = means
+        stopped = origin + distance / share.clamp(min=1e-6) * direction
+        return torch.where(share > 0, stopped, nearest)
 
 
 def scene_pivot(camera: Camera) -> Float[Tensor, "3"]:

@@ -55,7 +55,9 @@ def plan(
     ceiling = matmul_flops_per_second(renderer.device, renderer.precision.compute)
     rate = _trial_flops_per_second(renderer, group_views, height=height, width=width)
     scene_bytes = cost.num_fast_parameters(config) * dtype.itemsize
-    scene_bytes += cost.density_bytes(config)
+    scene_bytes += cost.bytes_beside(
+        config, num_views=num_views, height=height, width=width
+    )
     memory = {
         "weights_bytes": sum(p.nbytes for p in renderer.network.parameters()),
         "images_bytes": min(num_views, 2 * group_views)

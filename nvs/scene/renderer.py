@@ -10,16 +10,18 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float16, UInt8
 from torch import Tensor
 
 from nvs.cameras import Camera, PoseNormalisation
 from nvs.errors import CameraError, ConfigError, SceneFileError
 from nvs.model import cost
 from nvs.model.checkpoint import Checkpoint
+from nvs.model.density_grid import surfaces
 from nvs.model.fast_weight import FastWeights
 from nvs.model.prefill import Embedded, Progress, prefill_in_groups
 from nvs.model.ray_point import scene_pivot
+from nvs.model.reprojection import Sources, distances, in_bytes, reproject
 from nvs.model.tokens import posed_rays
 from nvs.model.trained_on import Poses, TrainedOn
 from nvs.model.weights import Weights, load_weights
@@ -272,17 +274,29 @@ class Renderer:
                     group=self.group,
                     progress=report,
                 )
-        where = self._where(pivot, density)
+        if density is not None and not density.any():
+            density = None
+        if self._leaves_out(density):
+            size = 1
         images = views.in_groups(size)
         thumbnails: list[UInt8[Tensor, "view thumb_height thumb_width 3"]] = []
+        photographs: list[UInt8[Tensor, "view 3 height width"]] = []
+        seen: list[Float16[Tensor, "view down across"]] = []
+        keeps = self.config.reprojection and density is not None
 
         def embed(group: slice) -> Embedded:
             image = next(images)
             thumbnails.append(_thumbnails(image))
             posed = posed_rays(camera[group].to(self.device, torch.float32))
-            points = self.network.points(posed, *where)
-            image = image.to(self.device)[None]
-            return self.network.embed(posed, image).float(), points
+            surface = self._surface(density, posed)
+            if keeps:
+                assert surface is not None, "there are densities"
+                photographs.append(in_bytes(image).cpu())
+                seen.append(distances(surface[0]).to("cpu", torch.float16))
+            tokens, points = self.network.embed_inputs(
+                posed, image.to(self.device)[None], self._pivot(pivot), surface
+            )
+            return tokens.float(), points
 
         with closing(images), self.precision.autocast(self.device):
             blocks = prefill_in_groups(
@@ -301,10 +315,12 @@ class Renderer:
             normalisation=normalisation,
             pivot=pivot,
             density=density,
+            photograph=self._of_all(photographs) if keeps else None,
+            distance=self._of_all(seen) if keeps else None,
             up=framing.up,
             input_camera=input_camera,
             input_names=tuple(name for _, names in everyone for name in names),
-            thumbnail=torch.cat(self.group.share(torch.cat(thumbnails))),
+            thumbnail=self._of_all(thumbnails),
             model_id=self.model_id,
             model_digest=self.model_digest,
             weights_hint=self.weights_hint,
@@ -336,11 +352,18 @@ class Renderer:
             tuple(weight[None] for weight in block) for block in scene.fast_weights
         ]
         size = min(RENDER_BATCH, self.group_size(camera.height, camera.width))
-        where = self._where(scene.pivot, scene.density)
+        if self._leaves_out(scene.density):
+            size = 1
+        pivot, sources = self._pivot(scene.pivot), self._sources(scene)
         for start in range(0, len(camera), size):
             group = camera[start : start + size].to(self.device, torch.float32)
+            posed = posed_rays(group)
+            surface = self._surface(scene.density, posed)
+            known = None
+            if sources is not None and surface is not None:
+                known = reproject(sources, group, surface[0])[None]
             with self.precision.autocast(self.device):
-                image = self.network.render(blocks, posed_rays(group), *where)
+                image = self.network.render(blocks, posed, pivot, surface, known)
             yield from rearrange(image[0], "v c h w -> v h w c")
 
     def render_dealt(
@@ -365,18 +388,40 @@ class Renderer:
             for rendered in self.group.gather([made_of(image) for image in images]):
                 yield from rendered
 
-    def _where(
+    def _pivot(self, pivot: Float[Tensor, "3"]) -> Float[Tensor, "1 3"] | None:
+        """What `LaCTNetwork.points` takes."""
+        return pivot[None].to(self.device) if self.poses == "scene" else None
+
+    def _leaves_out(self, density: Float[Tensor, "cell cell cell"] | None) -> bool:
+        """Whether views keep different numbers of tokens, so each is on its own."""
+        return density is not None and self.poses == "object"
+
+    def _surface(
         self,
-        pivot: Float[Tensor, "3"],
         density: Float[Tensor, "cell cell cell"] | None,
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """What `LaCTNetwork.points` takes, on the device."""
-        if density is not None and not density.any():  # changes nothing
-            density = None
-        return (
-            pivot[None].to(self.device) if self.poses == "scene" else None,
-            None if density is None else density[None].to(self.device, torch.float32),
+        posed: Float[Tensor, "1 view 9 height width"],
+    ) -> Float[Tensor, "1 view 2 down across"] | None:
+        """Where views' rays end; None if nothing is known of it."""
+        if density is None:
+            return None
+        density = density[None].to(self.device, torch.float32)
+        return surfaces(density, posed, self.poses, self.config.patch_size)
+
+    def _sources(self, scene: Scene) -> Sources | None:
+        """The inputs of a scene, if they are reprojected."""
+        if scene.photograph is None or scene.distance is None:
+            return None
+        camera = scene.normalisation.apply(scene.input_camera)
+        return Sources(
+            image=scene.photograph,
+            camera=camera.to(self.device, torch.float32),
+            distance=scene.distance,
+            poses=self.poses,
         )
+
+    def _of_all(self, groups: list[Tensor]) -> Tensor:
+        """What all ranks have of their views, group by group."""
+        return torch.cat(self.group.share(torch.cat(groups)))
 
     def _check_scene(self, scene: Scene) -> None:
         if scene.model_digest != self.model_digest:

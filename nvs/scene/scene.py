@@ -35,6 +35,8 @@ FORMAT = "lact-nvs scene"
 VERSION = 1
 ORIGIN = (0.0, 0.0, 0.0)
 """The pivot of scene files that say none: their networks have no positions."""
+BESIDE = ("density", "photograph", "distance")
+"""Tensors that scenes of some networks have beside fast weights."""
 REMEDY = "Copy the scene again, or build it again from its images."
 
 
@@ -62,6 +64,11 @@ class Scene:
     density: Float16[Tensor, "cell cell cell"] | None = None
     """Where the inputs show surfaces, for networks that turn by it
     (`nvs.model.density_grid`)."""
+    photograph: UInt8[Tensor, "view 3 height width"] | None = None
+    """The inputs, for networks that reproject them (`nvs.model.reprojection`)."""
+    distance: Float16[Tensor, "view down across"] | None = None
+    """How far along the rays of the inputs their surfaces are; infinite where there is
+    none."""
     up: tuple[float, float, float] = WORLD_UP
     """Unit vector that is up in the user's world (`nvs.scene.framing`)."""
     weights_hint: str | None = None
@@ -82,7 +89,7 @@ class Scene:
             "views": str(len(self.input_names)),
             "height × width": f"{self.height}×{self.width}",
             "weights": f"{self.model_id} ({self.model_digest[:12]}…)",
-            "fast weights": f"{self.num_bytes / 2**20:.1f} MiB, {dtype}, {self.device}",
+            "size": f"{self.num_bytes / 2**20:.1f} MiB, {dtype}, {self.device}",
             "framing": self.normalisation.kind,
             "up": " ".join(f"{round(value, 2) + 0.0:g}" for value in self.up),
             "built by": self.created_with,
@@ -111,19 +118,26 @@ class Scene:
         return self.fast_weights[0][0].device
 
     @property
-    def num_bytes(self) -> int:
+    def fast_weight_bytes(self) -> int:
         """Size of the fast weights."""
         return sum(w.nbytes for block in self.fast_weights for w in block)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all that is rendered from."""
+        return self.fast_weight_bytes + sum(t.nbytes for t in self._beside().values())
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Scene:
-        """Move and cast the fast weights; the rest stays on the CPU."""
-        move: Callable[[Tensor], Tensor] = lambda w: w.to(device=device, dtype=dtype)  # noqa: E731
-        return replace(
-            self,
-            fast_weights=tuple(tuple(map(move, block)) for block in self.fast_weights),
-        )
+        """Move what is rendered from, and cast the fast weights."""
+        moved = self.map(lambda tensor: tensor.to(device=device))
+        return moved._with_fast_weights(lambda weight: weight.to(dtype=dtype))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Scene:
+        """With every tensor changed that is rendered from."""
+        beside = {name: change(tensor) for name, tensor in self._beside().items()}
+        return replace(self._with_fast_weights(change), **beside)
 
     def view(self, *, name: str = "scene", weights: str | None = None) -> View:
         """Open the web page on it: in the browser, or in a notebook as the result.
@@ -161,8 +175,7 @@ class Scene:
         tensors["input.world_from_camera"] = self.input_camera.world_from_camera
         tensors["input.intrinsics"] = self.input_camera.intrinsics
         tensors["input.thumbnail"] = self.thumbnail
-        if self.density is not None:
-            tensors["density"] = self.density
+        tensors |= self._beside()
         return write_tensors(path, tensors, self._metadata())
 
     @staticmethod
@@ -192,6 +205,15 @@ class Scene:
                 return _from_parts(_Parts(tensors), record)
             except CameraError as error:
                 raise SceneFileError(error.problem, remedy=REMEDY) from error
+
+    def _with_fast_weights(self, change: Callable[[Tensor], Tensor]) -> Scene:
+        weights = tuple(tuple(map(change, block)) for block in self.fast_weights)
+        return replace(self, fast_weights=weights)
+
+    def _beside(self) -> dict[str, Tensor]:
+        """What is rendered from beside the fast weights, by its name."""
+        parts = {name: getattr(self, name) for name in BESIDE}
+        return {name: tensor for name, tensor in parts.items() if tensor is not None}
 
     def _metadata(self) -> dict[str, Any]:
         known = {"weights_hint": self.weights_hint, "precision": self.precision}
@@ -272,11 +294,19 @@ class _Parts:
             )
         return tensor
 
-    def density(self) -> Float16[Tensor, "cell cell cell"] | None:
-        """Where surfaces are, of networks that turn by it."""
-        if "density" not in self.tensors:
-            return None
-        return self.take("density", *(NUM_CELLS,) * 3, dtype=torch.float16)
+    def beside(self, camera: Camera) -> dict[str, Tensor]:
+        """What is rendered from beside the fast weights."""
+        views = len(camera)
+        sides = {
+            "density": ((NUM_CELLS,) * 3, torch.float16),
+            "photograph": ((views, 3, camera.height, camera.width), torch.uint8),
+            "distance": ((views, None, None), torch.float16),
+        }
+        return {
+            name: self.take(name, *shape, dtype=dtype)
+            for name, (shape, dtype) in sides.items()
+            if name in self.tensors
+        }
 
     def fast_weights(self) -> tuple[FastWeights, ...]:
         """The matrices of every block, of as many as the first has."""
@@ -319,7 +349,7 @@ def _from_parts(parts: _Parts, record: Record) -> Scene:
         fast_weights=parts.fast_weights(),
         normalisation=normalisation,
         pivot=torch.tensor(pivot, dtype=torch.float32),
-        density=parts.density(),
+        **parts.beside(camera),
         input_camera=camera,
         input_names=names,
         thumbnail=parts.take(

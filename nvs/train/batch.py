@@ -11,9 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nvs.cameras import Camera
-from nvs.model.density_net import DensityNet, Sights, small
+from nvs.model import LaCTNetwork
+from nvs.model.density_grid import surfaces
+from nvs.model.density_net import Sights, small
 from nvs.model.ray_point import scene_pivot
+from nvs.model.reprojection import Sources, distances, in_bytes, reproject
 from nvs.model.tokens import posed_rays
+from nvs.model.trained_on import Poses
 from nvs.model.visual_hull import carve, hull_of
 from nvs.train.tensors import Tensors, combine
 
@@ -66,8 +70,10 @@ class Batch(Tensors):
     """How many of the views are inputs."""
     pivot: Float[Tensor, "batch 3"] | None = None
     """`ray_point.scene_pivot` of the inputs; None for object poses: the origin."""
-    density: Float[Tensor, "batch cell cell cell"] | None = None
-    """`DensityNet.density` of the inputs, for networks that turn by it."""
+    surface: Float[Tensor, "batch view 2 down across"] | None = None
+    """`density_grid.surfaces` of all views, for networks that find them."""
+    reprojected: Float[Tensor, "batch target 6 height width"] | None = None
+    """`reprojection.reproject` of the targets, for networks that want it."""
     depth: Float[Tensor, "batch view height width"] | None = None
     """Along z, in units of the poses, infinite where nothing is seen; if ordered."""
 
@@ -76,17 +82,47 @@ class Batch(Tensors):
         pivots = [scene_pivot(camera) for camera in self._input_cameras()]
         return replace(self, pivot=torch.stack(pivots))
 
-    def with_density(self, net: DensityNet) -> Batch:
-        """The batch with what a network says of each scene's inputs."""
-        found = [net.density(sights) for sights in self.sights()]
-        return replace(self, density=torch.stack(found))
+    def with_surfaces(self, network: LaCTNetwork) -> Batch:
+        """The batch with what a network that has densities finds by the inputs."""
+        net, config = network.density_net, network.config
+        assert net is not None, "it has densities"
+        density = torch.stack([net.density(sights) for sights in self.sights()])
+        if not density.any():
+            return self
+        camera, patch = self.camera(), config.patch_size
+        posed = posed_rays(camera, len(self.image))
+        surface = surfaces(density, posed, self.poses, patch)
+        if not config.reprojection:
+            return replace(self, surface=surface)
+        found = [self._reprojected(scene, surface) for scene in range(len(self.image))]
+        some = density.flatten(1).any(dim=1)[:, None, None, None, None]
+        return replace(self, surface=surface, reprojected=torch.stack(found) * some)
+
+    def _reprojected(
+        self, scene: int, surface: Float[Tensor, "batch view 2 down across"]
+    ) -> Float[Tensor, "target 6 height width"]:
+        """What the inputs of a scene show of its targets."""
+        views, split = self.image.shape[1], self.num_inputs
+        camera = self.camera()[range(scene * views, (scene + 1) * views)]
+        inputs = Sources(
+            image=in_bytes(self.image[scene, :split]),
+            camera=camera[range(split)],
+            distance=distances(surface[scene, :split]),
+            poses=self.poses,
+        )
+        return reproject(inputs, camera[range(split, views)], surface[scene, split:])
+
+    @property
+    def poses(self) -> Poses:
+        """What kind they are."""
+        return "object" if self.pivot is None else "scene"
 
     def sights(self) -> list[Sights]:
         """What a `DensityNet` sees of the inputs of each scene."""
         made: list[Sights] = []
         for image, camera in zip(self.image, self._input_cameras(), strict=True):
             hull = None
-            if self.pivot is None:
+            if self.poses == "object":
                 left, background = carve(image[: self.num_inputs], camera)
                 hull = hull_of([left], background)
             shrunk, its_camera = small(image[: self.num_inputs], camera)
@@ -110,6 +146,7 @@ class Batch(Tensors):
             world_from_camera=self.world_from_camera[:, views],
             intrinsics=self.intrinsics[:, views],
             depth=None if self.depth is None else self.depth[:, views],
+            surface=None if self.surface is None else self.surface[:, views],
         )
 
     def _input_cameras(self) -> list[Camera]:
@@ -120,16 +157,15 @@ class Batch(Tensors):
             for first in range(0, len(every), views)
         ]
 
-    def network_inputs(
-        self,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None]:
+    def network_inputs(self) -> tuple[Tensor | None, ...]:
         """What a network renders the targets from, in the order of its arguments.
 
-        Rays and images of the inputs, rays of the targets, the pivot, the density.
+        Rays and images of the inputs, rays of the targets, the pivot, the surfaces and
+        what is reprojected.
         """
         posed, split = posed_rays(self.camera(), len(self.image)), self.num_inputs
         views = posed[:, :split], self.image[:, :split], posed[:, split:]
-        return *views, self.pivot, self.density
+        return *views, self.pivot, self.surface, self.reprojected
 
     @property
     def truth(self) -> Float[Tensor, "batch target 3 height width"]:
@@ -138,12 +174,18 @@ class Batch(Tensors):
 
     def repeating(self, count: int) -> Batch:
         """The batch with its first `count` input views once more, as targets."""
+        assert self.reprojected is None, "targets are known before that is found"
         return self._of([*range(self.image.shape[1]), *range(count)])
 
     def of_views(self, inputs: range, targets: range) -> Batch:
         """The batch with some of its input views and some of its targets."""
         views = [*inputs, *(self.num_inputs + target for target in targets)]
-        return replace(self._of(views), num_inputs=len(inputs))
+        known = self.reprojected
+        return replace(
+            self._of(views),
+            num_inputs=len(inputs),
+            reprojected=None if known is None else known[:, list(targets)],
+        )
 
     def split(self, num_scenes: int) -> list[Batch]:
         """Batches of that many scenes each, the last maybe of fewer."""

@@ -193,7 +193,7 @@ def _timed_step(
         return time.perf_counter() - begun
 
     source = mixture.sources[0]
-    data = timed(lambda: learner.with_density(load(source, order, device), number))
+    data = timed(lambda: learner.with_surfaces(load(source, order, device), number))
     batch: Batch = held["result"]
     weight = learner.config.lpips_weight
     forward = timed(lambda: learner.loss(batch, weight))

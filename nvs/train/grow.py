@@ -3,7 +3,8 @@
 Blocks are repeated, and a repeated one adds nothing at first: its outputs are zero.
 Hidden channels of the fast networks are added, which are read by nothing until an
 update writes to them. So a network with more blocks alone gives what the smaller gave;
-one with wider fast networks nearly so, and learns the rest in a few steps.
+one with wider fast networks nearly so, and learns the rest in a few steps. One that
+reprojects reads nothing of it at first, but blends it with what it renders.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from torch import Tensor
 from nvs.config import ModelConfig
 from nvs.model.ray_point import wider_channels
 
-GROWING = ("num_blocks", "fast_hidden_multiplier")
+GROWING = ("num_blocks", "fast_hidden_multiplier", "reprojection")
 BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 WIDENED = {"lact.initial.0": -1, "lact.initial.1": -2, "lact.initial.2": -1}
 """The dimension of initial fast weights that is the hidden one."""
+ENDS = {"embedding.weight": 1, "output.weight": 0}
+"""The dimension of these that runs over pixels of a patch and their channels."""
 
 
 def can_grow(found: ModelConfig, wanted: ModelConfig) -> bool:
@@ -49,6 +52,8 @@ def grow(
         new: New weights of the larger, for channels that the smaller has not.
     """
     grown = {n: w for n, w in state.items() if not BLOCK.fullmatch(n)}
+    for name, dim in ENDS.items():
+        grown[name] = _with_channels(state[name], new[name], dim, wanted.patch_size)
     last = None
     for index in range(wanted.num_blocks):
         source = index * found.num_blocks // wanted.num_blocks
@@ -62,6 +67,14 @@ def grow(
             grown[target] = weight.clone()
         last = source
     return grown
+
+
+def _with_channels(weight: Tensor, new: Tensor, dim: int, patch_size: int) -> Tensor:
+    """An end of the network with more channels a pixel, the last of which are 0."""
+    pixels = weight.unflatten(dim, (patch_size**2, -1))
+    wide = torch.zeros_like(new.unflatten(dim, (patch_size**2, -1)), dtype=weight.dtype)
+    wide.narrow(dim + 1, 0, pixels.shape[dim + 1]).copy_(pixels)
+    return wide.flatten(dim, dim + 1)
 
 
 def _names(state: Mapping[str, Tensor], block: int) -> list[str]:

@@ -155,11 +155,10 @@ def evaluate(
     results: list[HeldOutResult] = []
     for name, batch in scenes.items():
         with autocast:
-            given = batch
+            given = batch.repeating(batch.num_inputs)
             if network.density_net is not None:
-                given = batch.with_density(network.density_net)
-            inputs = given.repeating(batch.num_inputs).network_inputs()
-            both = network(*inputs)[0].float()
+                given = given.with_surfaces(network)
+            both = network(*given.network_inputs())[0].float()
         rendered, again = both.tensor_split([batch.truth.shape[1]])
         results.append(
             HeldOutResult(

@@ -80,7 +80,7 @@ class Learner:
         """Update the weights once: those of the densities by scenes with depth.
 
         Args:
-            batch: This device's scenes, from `with_density`.
+            batch: This device's scenes, from `with_surfaces`.
             step: Steps done before.
             progress: Position in the run, which decides the learning rates.
 
@@ -148,14 +148,14 @@ class Learner:
         total, squared_error, lpips = sums
         return total, squared_error, lpips
 
-    def with_density(self, batch: Batch, step: int) -> Batch:
-        """A batch as `train_step` wants it at a step: with what densities there are."""
-        net = self.network.density_net
+    def with_surfaces(self, batch: Batch, step: int) -> Batch:
+        """A batch as `train_step` wants it at a step: with what surfaces are found."""
         left_out = batch.pivot is None and (step + 1) % DENSITY_LEFT_OUT_EVERY == 0
-        if net is None or batch.depth is not None or left_out:
+        finds = self.network.density_net is not None and batch.depth is None
+        if not finds or left_out:
             return batch
         with runtime.autocast(self.config, self.processes, keeps_weights=False):
-            return batch.with_density(net)
+            return batch.with_surfaces(self.network)
 
     def _own_views(self, batch: Batch) -> tuple[Batch, float]:
         """What this process renders of a batch, and what its loss then counts.

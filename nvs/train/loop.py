@@ -174,7 +174,7 @@ class Trainer:
             processes=self.processes,
         )
         for step, batch in enumerate(made, start=self.step):
-            yield self.learner.with_density(batch, step)
+            yield self.learner.with_surfaces(batch, step)
 
     def _next(self, stream: Iterator[Batch]) -> Batch:
         """The next batch; if its data is damaged, the steps so far are saved first."""

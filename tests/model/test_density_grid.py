@@ -21,6 +21,7 @@ from nvs.model.density_grid import (
     sample,
     stopping_loss,
     stops,
+    surfaces,
 )
 from nvs.model.ray_point import ray_points
 from nvs.model.tokens import posed_rays
@@ -153,7 +154,8 @@ def test_the_loss_has_gradients_before_and_at_the_surface() -> None:
 
 def test_no_density_leaves_the_nearest_points() -> None:
     posed = posed_rays(CAMERA)
-    nothing = torch.zeros(1, *(NUM_CELLS,) * 3)
+    nothing = surfaces(torch.zeros(1, *(NUM_CELLS,) * 3), posed, "object", 4)
+    assert not nothing.any()
     torch.testing.assert_close(
         ray_points(posed, None, 4, nothing), ray_points(posed, None, 4)
     )
@@ -164,7 +166,8 @@ def test_no_density_leaves_the_nearest_points() -> None:
 def test_patches_lie_on_the_ball(poses: Poses, patch_size: int) -> None:
     pivot = None if poses == "object" else torch.zeros(1, 3)
     posed = posed_rays(CAMERA)
-    points = ray_points(posed, pivot, patch_size, ball(poses)[None])
+    surface = surfaces(ball(poses)[None], posed, poses, patch_size)
+    points = ray_points(posed, pivot, patch_size, surface)
     assert points.shape == (1, 3, (32 // patch_size) ** 2, 3)
     nearest = ray_points(posed, pivot, patch_size)
     inside = (nearest - CENTRE).norm(dim=-1) < 0.5 * RADIUS

@@ -81,14 +81,15 @@ def test_joint_equals_prefill_then_render(
 def test_joint_equals_prefill_then_render_with_densities(
     inputs: tuple[Tensor, Tensor], targets: Tensor
 ) -> None:
-    made = network(fast_position="surface_point")
-    density = torch.zeros(1, 64, 64, 64)
-    density[:, 20:44, 20:44, 20:44] = 50
-    joint = made(*inputs, targets, None, density)
-    scene = made.prefill(*inputs, None, density)
-    rendered = made.render(scene, targets, None, density)
+    made = network(fast_position="surface_point", patch_size=4)
+    pivot = torch.zeros(1, 3)  # of a scene, all of whose tokens are kept
+    surface = torch.zeros(1, 8, 2, HEIGHT // 2, WIDTH // 2)
+    surface[:, :, :, 2:6, 3:9] = torch.tensor([2.0, 1.0])[:, None, None]
+    joint = made(*inputs, targets, pivot, surface)
+    scene = made.prefill(*inputs, pivot, surface[:, :5])
+    rendered = made.render(scene, targets, pivot, surface[:, 5:])
     torch.testing.assert_close(joint, rendered, atol=1e-5, rtol=0)
-    assert (joint - made(*inputs, targets)).abs().max() > 1e-3
+    assert (joint - made(*inputs, targets, pivot)).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("position", POSITIONS)
@@ -176,7 +177,7 @@ def test_patches_run_row_column_channel() -> None:
     posed = torch.zeros(1, 1, 9, 16, 16)
     image = torch.zeros(1, 1, 3, 16, 16)
     image[0, 0, 2, 9, 3] = 1.0
-    features = patches(posed, image, 8)
+    features = patches(posed, image, network(patch_size=8).config)
     token, feature = 2 * 1 + 0, (1 * 8 + 3) * 12 + 9 + 2
     assert features[0, 0, token, feature] == 1.0
     assert (features == 1.0).sum() == 1
@@ -184,7 +185,9 @@ def test_patches_run_row_column_channel() -> None:
 
 def test_unpatch_inverts_patches() -> None:
     image = torch.rand(2, 3, 3, 16, 24)
-    features = patches(torch.zeros(2, 3, 9, 16, 24), image, 8)
+    features = patches(
+        torch.zeros(2, 3, 9, 16, 24), image, network(patch_size=8).config
+    )
     colours = features.unflatten(-1, (64, 12))[..., 9:].flatten(-2)
     found = unpatch(colours, height=16, width=24, patch_size=8)
     torch.testing.assert_close(found, image * 2 - 1)

@@ -25,6 +25,7 @@ def renderer_of(poses: str) -> Renderer:
         fast_head_dim=32,
         attention_head_dim=16,
         fast_position="surface_point",
+        reprojection=True,
     )
     return Renderer(
         random_checkpoint(config),
@@ -65,8 +66,46 @@ def test_groups_of_views_on_disk_have_the_same(
     renderer: Renderer, scene: Scene, group_size: int
 ) -> None:
     views = open_views(SAMPLE, size=32, patch_size=4, views=range(12))
-    found = renderer.prefill(views, framing="none", group_size=group_size)
+    found = renderer.prefill(
+        views, framing="none", dtype=torch.float32, group_size=group_size
+    )
     assert torch.equal(found.density, scene.density)
+    assert torch.equal(found.photograph, scene.photograph)
+    assert torch.equal(found.distance, scene.distance)
+    for block, expected in zip(found.fast_weights, scene.fast_weights, strict=True):
+        for one, other in zip(block, expected, strict=True):
+            torch.testing.assert_close(one, other)
+
+
+def test_it_keeps_the_photographs(sample: PosedViews, scene: Scene) -> None:
+    assert scene.photograph is not None
+    assert scene.distance is not None
+    assert scene.photograph.shape == (12, 3, 32, 32)
+    assert (scene.photograph / 255 - sample.image[:12]).abs().max() <= 0.5 / 255 + 1e-6
+    assert scene.distance.shape == (12, 16, 16)
+    is_shown = scene.distance.isfinite()
+    assert 0.1 < is_shown.float().mean() < 0.7
+    assert 1.5 < scene.distance[is_shown].float().mean() < 3.5
+    beside = scene.photograph.nbytes + scene.distance.nbytes + 2 * 64**3
+    assert scene.num_bytes == scene.fast_weight_bytes + beside
+
+
+def test_a_camera_of_an_input_sees_its_photograph(
+    renderer: Renderer, sample: PosedViews, scene: Scene
+) -> None:
+    """Of an untrained network a blend of grey and what is reprojected."""
+    found = renderer.render(scene, sample.camera[:4]).movedim(-1, 1)
+    others = sample.image[[5, 6, 7, 8]]
+    truth = sample.image[:4]
+    assert (found - truth).square().mean() < (found - others).square().mean()
+
+
+def test_frames_do_not_depend_on_each_other(
+    renderer: Renderer, sample: PosedViews, scene: Scene
+) -> None:
+    camera = sample.camera[12:15]
+    together = renderer.render(scene, camera)
+    assert torch.equal(renderer.render(scene, camera[[1]])[0], together[1])
 
 
 def test_the_file_keeps_it(
@@ -76,6 +115,7 @@ def test_the_file_keeps_it(
     scene.save(path)
     found = Scene.load(path)
     assert torch.equal(found.density, scene.density)
+    assert torch.equal(found.photograph, scene.photograph)
     camera = sample.camera[12:14]
     assert torch.equal(renderer.render(found, camera), renderer.render(scene, camera))
     tensors, metadata, _ = read_tensors(path, error=SceneFileError, remedy="")
@@ -86,14 +126,19 @@ def test_the_file_keeps_it(
         SceneFileError, match=r"density is torch.float16 of shape \(32, "
     ):
         Scene.load(path)
+    write_tensors(
+        path, tensors | {"photograph": tensors["photograph"][:3].clone()}, metadata
+    )
+    with pytest.raises(SceneFileError, match=r"photograph is torch.uint8 of shape \(3"):
+        Scene.load(path)
 
 
 def test_an_object_without_white_around_has_none(
     renderer: Renderer, views: PosedViews, ring: Camera
 ) -> None:
     scene = renderer.prefill(views[:3], framing="none")
-    assert scene.density is not None
-    assert not scene.density.any()
+    assert scene.density is None
+    assert scene.photograph is None
     assert torch.isfinite(renderer.render(scene, ring[3:])).all()
 
 

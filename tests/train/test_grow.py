@@ -9,6 +9,7 @@ from nvs.config import ModelConfig
 from nvs.model import LaCTNetwork
 from nvs.model.fast_weight import apply
 from nvs.model.ray_point import turns, wider_channels
+from nvs.model.reprojection import GATE_OFFSET
 from nvs.train.grow import can_grow, grow
 
 SMALL = ModelConfig(
@@ -32,7 +33,7 @@ def network(config: ModelConfig) -> LaCTNetwork:
     return net
 
 
-def grown(net: LaCTNetwork, **larger: int) -> LaCTNetwork:
+def grown(net: LaCTNetwork, **larger: int | bool) -> LaCTNetwork:
     wanted = dataclasses.replace(net.config, **larger)
     assert can_grow(net.config, wanted)
     new = LaCTNetwork(wanted)
@@ -102,6 +103,19 @@ def test_a_wider_one_with_positions_begins_near_it() -> None:
             assert wide.state_dict()[name].norm() >= weight.norm() * 0.999
     before, unrelated = net(*given), network(wide.config)(*given)
     assert (wide(*given) - before).abs().mean() < (unrelated - before).abs().mean() / 2
+
+
+def test_one_that_reprojects_begins_with_a_blend() -> None:
+    net = network(dataclasses.replace(SMALL, fast_position="surface_point"))
+    more, given = grown(net, reprojection=True), views()
+    for one in (net, more):
+        one.set_newton_schulz_dtype(torch.float32)
+    torch.testing.assert_close(more(*given), net(*given), atol=1e-4, rtol=0)
+    known = torch.rand(1, 1, 6, 8, 8)
+    found = more(*given, None, None, known)
+    share = torch.sigmoid(torch.tensor(GATE_OFFSET)) * known[:, :, 3:4]
+    torch.testing.assert_close(found, torch.lerp(more(*given), known[:, :, :3], share))
+    assert not can_grow(more.config, net.config)
 
 
 @pytest.mark.parametrize(

@@ -136,12 +136,12 @@ def test_densities_are_left_out_of_one_step_in_ten(
     loss = learner.loss
 
     def watched(group: Batch, lpips_weight: float) -> Loss:
-        seen.append(group.density is not None)
+        seen.append(group.surface is not None)
         return loss(group, lpips_weight)
 
     monkeypatch.setattr(learner, "loss", watched)
     for step in range(10):
-        learner.train_step(learner.with_density(batch, step), step, step / 10)
+        learner.train_step(learner.with_surfaces(batch, step), step, step / 10)
     per_step = len(seen) // 10
     assert seen == [True] * 9 * per_step + [False] * per_step
 
@@ -157,7 +157,7 @@ def test_tiny_overfits_one_scene() -> None:
     learner = Learner(config, Processes.alone(CPU))
     psnr: list[float] = []
     for t in range(350):
-        given = learner.with_density(batch, t)
+        given = learner.with_surfaces(batch, t)
         psnr.append(learner.train_step(given, t, t / 350)["psnr_db"])
     assert psnr[-1] > 30
 

@@ -50,7 +50,7 @@ def trial() -> Outcome:
             devices=("cpu",),
             threads=1,
             compile=False,
-            host_cache_bytes=ROOM * direct.model.scene_bytes,
+            host_cache_bytes=direct.cache_bytes(ROOM),
             ray_address="local",
             ray_min_replicas=2,
             ray_max_replicas=2,

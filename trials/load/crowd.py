@@ -80,7 +80,7 @@ def trial() -> Outcome:
     direct = Direct.load()
     scenes = [direct.scene(first) for first in range(NUM_SCENES)]
     alone = {batch: [_rate(direct, batch)] for batch in (1, 16)}
-    cached_bytes = NUM_CACHED * direct.model.scene_bytes
+    cached_bytes = direct.cache_bytes(NUM_CACHED)
     cases = (
         ("1 scene", scenes[:1], {}),
         (f"{NUM_SCENES} scenes", scenes, {"host_cache_bytes": cached_bytes}),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from nvs.api.renders import ImageFormat, PictureOptions
 from nvs.assets import SAMPLE
@@ -42,6 +44,14 @@ class Direct:
             names=tuple(self.views.names[index] for index in chosen),
         )
         return self.model.renderer.prefill(views)
+
+    def cache_bytes(self, num_scenes: int) -> int:
+        """A budget that so many of its scenes fit in."""
+        with tempfile.TemporaryDirectory(prefix="nvs-load-") as name:
+            file = Path(name) / "one.scene"
+            self.scene().save(file)
+            most = self.model.scene_bytes(file.stat().st_size)
+        return num_scenes * most + most // 2  # their names differ
 
     def render(self, scene: Scene, camera: Camera, format: ImageFormat) -> list[bytes]:
         """What the service answers, by its own renderer and encoder."""

@@ -125,7 +125,7 @@ def trial(minutes: float = MINUTES) -> Outcome:
     direct = Direct.load()
     scenes = [direct.scene(first) for first in range(NUM_SCENES)]
     cameras = asked(around(scenes[0], 32, SIZE_PX))
-    with service(host_cache_bytes=NUM_CACHED * direct.model.scene_bytes) as running:
+    with service(host_cache_bytes=direct.cache_bytes(NUM_CACHED)) as running:
         ids = [running.add(scene, f"{index}") for index, scene in enumerate(scenes)]
         del direct, scenes
         memory = Memory(running.processes())

@@ -118,7 +118,7 @@ class AttentionNetwork(LaCTNetwork):
     def __init__(
         self, config: ModelConfig, kind: Kind, num_registers: int = NUM_REGISTERS
     ) -> None:
-        super().__init__(replace(config, fast_position="none"))
+        super().__init__(replace(config, fast_position="none", reprojection=False))
         self.kind: Kind = kind
         self.num_registers = num_registers if kind == "register" else 0
         self.blocks = nn.ModuleList(AttentionBlock(config) for _ in self.blocks)
@@ -131,7 +131,7 @@ class AttentionNetwork(LaCTNetwork):
         posed: Float[Tensor, "batch view 9 height width"],
         image: Float[Tensor, "batch view 3 height width"],
         pivot: Float[Tensor, "batch 3"] | None = None,
-        density: Float[Tensor, "batch cell cell cell"] | None = None,
+        surface: Float[Tensor, "batch view 2 down across"] | None = None,
     ) -> tuple[FastWeights, ...]:
         """Keys and values of every block; none where a render reads nothing."""
         x = self.embed(posed, image)

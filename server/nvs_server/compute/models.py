@@ -13,6 +13,9 @@ from nvs.scene import Renderer, Scene
 from nvs_server.compute.orders import FastWeightShapes
 from nvs_server.settings import ComputeSettings
 
+STORED_ITEMSIZE = 2
+"""Bytes of a fast weight in a scene file, in bfloat16 as `nvs build` writes them."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Served:
@@ -22,12 +25,18 @@ class Served:
     info: Model
     shapes: FastWeightShapes
 
-    @property
-    def scene_bytes(self) -> int:
-        """Size of any of its scenes' fast weights in the precision of rendering."""
+    def scene_bytes(self, file_bytes: int) -> int:
+        """What a scene takes in the precision of rendering, of its file's size.
+
+        Of networks that keep photographs, all in the file but the fast weights is taken
+        for them.
+        """
         count = sum(torch.Size(shape).numel() for shape in self.shapes.matrices)
-        itemsize = self.renderer.precision.compute.itemsize
-        return self.shapes.num_blocks * count * itemsize
+        count *= self.shapes.num_blocks
+        beside = 0
+        if self.renderer.config.has_density:
+            beside = max(0, file_bytes - count * STORED_ITEMSIZE)
+        return count * self.renderer.precision.compute.itemsize + beside
 
     def check(self, scene: Scene) -> Scene:
         """Return a scene if these weights built it.

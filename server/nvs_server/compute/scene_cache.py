@@ -13,13 +13,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from nvs.api.system import Tier as TierName
 from nvs.errors import SceneFileError
-from nvs.scene import Scene
+from nvs.scene import Renderer, Scene
 from nvs_server.compute.models import Models, find_model
 from nvs_server.compute.protocol import BackendError, CacheStatus, SceneDamaged
 from nvs_server.settings import ComputeSettings
@@ -214,13 +214,10 @@ def scene_cache(models: Models, blobs: Blobs, settings: ComputeSettings) -> Scen
     """
 
     def place(ref: SceneRef, scene: Scene) -> Scene:
-        """A copy that shares nothing with the file, which may go away."""
-        renderer = find_model(models, ref.weights).renderer
-        dtype = renderer.precision.compute
-        return _mapped(scene, lambda w: w.to(renderer.device, dtype, copy=True))
+        return placed_for(find_model(models, ref.weights).renderer, scene)
 
     def size(ref: SceneRef) -> int:
-        return find_model(models, ref.weights).scene_bytes
+        return find_model(models, ref.weights).scene_bytes(ref.num_bytes)
 
     def read(ref: SceneRef) -> Scene:
         return read_scene(models, blobs, ref)
@@ -235,8 +232,14 @@ def scene_cache(models: Models, blobs: Blobs, settings: ComputeSettings) -> Scen
         place=place,
         size=size,
         middle=host,
-        keep=lambda scene: _mapped(scene, lambda w: w.pin_memory()),
+        keep=lambda scene: scene.map(Tensor.pin_memory),
     )
+
+
+def placed_for(renderer: Renderer, scene: Scene) -> Scene:
+    """A copy to render from, which shares nothing with its file, which may go away."""
+    copied = scene.map(lambda tensor: tensor.to(renderer.device, copy=True))
+    return copied.to(dtype=renderer.precision.compute)
 
 
 def read_scene(models: Models, blobs: Blobs, ref: SceneRef) -> Scene:
@@ -257,8 +260,3 @@ def read_scene(models: Models, blobs: Blobs, ref: SceneRef) -> Scene:
     except StorageError as error:
         raise BackendError(error.problem, remedy=error.remedy) from error
     return find_model(models, ref.weights).check(scene)
-
-
-def _mapped(scene: Scene, change: Callable[[Tensor], Tensor]) -> Scene:
-    weights = tuple(tuple(map(change, block)) for block in scene.fast_weights)
-    return replace(scene, fast_weights=weights)

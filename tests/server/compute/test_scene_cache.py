@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,7 +14,7 @@ import torch
 
 from nvs.scene import Scene
 from nvs_server.compute.protocol import SceneDamaged
-from nvs_server.compute.scene_cache import SceneCache, Tier
+from nvs_server.compute.scene_cache import SceneCache, Tier, placed_for
 from nvs_server.storage.records import SceneRef
 
 SCENE_BYTES = 1000
@@ -218,13 +220,18 @@ def test_many_threads_keep_the_law(disk: Disk, make: Callable[..., SceneCache]) 
 
 def test_scenes_are_placed_apart_from_their_files() -> None:
     """What is cached shares no memory with the file, which may be truncated."""
-    from nvs_server.compute.scene_cache import _mapped
-
     weight = torch.ones(1, 2, 2)
-    scene = cast("Any", _scene(weight))
-    copied = _mapped(scene, lambda w: w.to("cpu", torch.float32, copy=True))
+    photograph = torch.full((1, 3, 8, 8), 7, dtype=torch.uint8)
+    scene = replace(_scene(weight), photograph=photograph)
+    renderer = SimpleNamespace(
+        device=torch.device("cpu"), precision=SimpleNamespace(compute=torch.float64)
+    )
+    placed = placed_for(cast("Any", renderer), scene)
     weight.zero_()
-    assert copied.fast_weights[0][0].eq(1).all()
+    photograph.zero_()
+    assert placed.dtype == torch.float64
+    assert placed.fast_weights[0][0].eq(1).all()
+    assert placed.photograph.eq(7).all()
 
 
 def _scene(weight: torch.Tensor) -> Scene:
