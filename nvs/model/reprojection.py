@@ -36,6 +36,8 @@ from nvs.model.trained_on import Poses
 
 NUM_REPROJECTED = 6
 """Features of a pixel."""
+SPREAD = 4
+"""Which of them is the standard deviation."""
 NUM_NEAR = 8
 """Input views that are looked at for a camera, so that a frame of many costs no more
 than one of few."""
@@ -134,24 +136,36 @@ def _one(
     point = origin + t * direction
     if len(sources.image) > NUM_NEAR:
         sources = sources[_nearest(sources, point, direction)]
-    place, seen, closeness, weight = _looks(
-        sources, point.flatten(1).T, direction.flatten(1).T
+    point, direction = (at.flatten(1).T for at in (point, direction))
+    if sources.poses == "scene":
+        return _shown(sources, point, direction).unflatten(1, size)
+    cover = cover.flatten()
+    hit = cover.nonzero()[:, 0]
+    features = torch.ones(NUM_REPROJECTED, len(cover), device=cover.device)
+    features[SPREAD] = 0
+    features[:, hit] = features[:, hit].lerp(
+        _shown(sources, point[hit], direction[hit]), cover[hit]
     )
+    return features.unflatten(1, size)
+
+
+def _shown(
+    sources: Sources,
+    point: Float[Tensor, "point 3"],
+    direction: Float[Tensor, "point 3"],
+) -> Float[Tensor, "6 point"]:
+    """The features of pixels whose rays end at points."""
+    place, seen, closeness, weight = _looks(sources, point, direction)
     image = sources.image.to(point) / 255
-    shown = F.grid_sample(
+    colour = F.grid_sample(
         image, place[:, None], align_corners=False, padding_mode="border"
     )[:, :, 0]
     weight = (weight / weight.sum(dim=0))[:, None]
-    mean = (shown * weight).sum(dim=0)
-    spread = ((shown - mean).square() * weight).sum(dim=0).mean(dim=0, keepdim=True)
-    best = (seen * closeness).amax(dim=0, keepdim=True)
-    known = seen.amax(dim=0, keepdim=True)
-    features = torch.cat([mean, known, 2 * spread.sqrt(), best]).unflatten(1, size)
-    if sources.poses == "object":
-        white = torch.ones_like(features)
-        white[4:5] = 0
-        features = torch.lerp(white, features, cover)
-    return features
+    mean = (colour * weight).sum(dim=0)
+    spread = ((colour - mean).square() * weight).sum(dim=0).mean(dim=0)
+    best = (seen * closeness).amax(dim=0)
+    others = torch.stack([seen.amax(dim=0), 2 * spread.sqrt(), best])
+    return torch.cat([mean, others])
 
 
 def _nearest(

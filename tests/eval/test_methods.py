@@ -117,7 +117,7 @@ def test_full_attention_is_one_masked_pass_cut_in_two() -> None:
     whole = masked(
         network, network.embed(posed, given.image[None]), network.embed(target, None)
     )
-    expected = network.decode(whole, height=16, width=24)
+    expected = network.decode(whole, (16, 24))
     torch.testing.assert_close(image, expected, atol=1e-5, rtol=1e-4)
 
 

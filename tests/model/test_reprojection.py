@@ -102,8 +102,14 @@ def test_of_many_views_the_near_ones_count() -> None:
     _, surface = picture(camera)
     found = reproject(sources(around), camera, surface)
     apart = (around.center - camera.center).norm(dim=-1)
-    near = sources(around[apart.argsort()[: 2 * NUM_NEAR].tolist()])
-    torch.testing.assert_close(reproject(near, camera, surface), found)
+    order = apart.argsort().tolist()
+    near, far = (
+        reproject(sources(around[some]), camera, surface)
+        for some in (order[: 2 * NUM_NEAR], order[NUM_NEAR:])
+    )
+    off = [(one - found)[:, :, 8:40, 8:40].abs().mean() for one in (near, far)]
+    assert off[0] < 0.005
+    assert off[1] > 10 * off[0]
 
 
 def test_of_a_scene_what_stops_no_ray_is_far() -> None:

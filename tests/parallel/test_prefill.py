@@ -15,6 +15,7 @@ from torch import Tensor
 from nvs.config import ModelConfig
 from nvs.model import cost
 from nvs.model.checkpoint import random_checkpoint
+from nvs.model.network import LaCTNetwork
 from nvs.model.prefill import prefill_in_groups
 from nvs.model.trained_on import TrainedOn
 from nvs.parallel.group import Group
@@ -223,16 +224,16 @@ def test_what_is_sent_is_what_the_formula_says() -> None:
 def residual(group: Group) -> int:
     """Bytes of the residual stream that a rank keeps."""
     kept: list[int] = []
-    empty = Tensor.new_empty
+    embed = LaCTNetwork.embed_inputs
 
-    def recording(self: Tensor, *shape: int) -> Tensor:
-        made = empty(self, *shape)
-        kept.append(made.nbytes)
-        return made
+    def recording(self: LaCTNetwork, *given: Any) -> tuple[Tensor, Tensor | None]:
+        tokens, points = embed(self, *given)
+        kept.append(tokens.nbytes)
+        return tokens, points
 
-    Tensor.new_empty = recording  # type: ignore[method-assign]
+    LaCTNetwork.embed_inputs = recording  # type: ignore[method-assign]
     built(group, deep(), "object")
-    return max(kept)
+    return sum(kept)
 
 
 def test_a_rank_keeps_the_residual_stream_of_its_own_views() -> None:
