@@ -278,6 +278,12 @@ def _check(scene: Scene, expected: FastWeightShapes) -> None:
         raise SceneFileError(
             "the fast weights of the scene are not all finite numbers", remedy=REMEDY
         )
+    lengths = [scene.density, scene.distance]
+    if any((t < 0).any() or t.isnan().any() for t in lengths if t is not None):
+        raise SceneFileError(
+            "the densities or distances of the scene are not all numbers from 0 on",
+            remedy=REMEDY,
+        )
     if not scene.input_names:
         raise SceneFileError("the scene has no inputs", remedy=REMEDY)
     sides = scene.thumbnail.shape[1:3]

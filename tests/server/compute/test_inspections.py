@@ -286,6 +286,16 @@ def test_scene_files_that_cannot_be_served_are_refused(
     refused(SceneFileError, "do not fit the weights", fast_weights=blocks[:-1])
     bad = tuple(tuple(w * float("nan") for w in block) for block in blocks)
     refused(SceneFileError, "not all finite", fast_weights=bad)
+    assert scene.density is not None
+    assert scene.distance is not None
+    assert scene.photograph is not None
+    refused(SceneFileError, "densities or distances", density=-1 - scene.density)
+    far = scene.distance * float("nan")
+    refused(SceneFileError, "densities or distances", distance=far)
+    shown = {"photograph": scene.photograph[:1], "thumbnail": scene.thumbnail[:1]}
+    shown["distance"] = scene.distance[:1]
+    refused(SceneFileError, r"is .* \(1,", **shown)
+    scene = replace(scene, photograph=None, distance=None)
     refused(SceneFileError, r"thumbnail is .* \(1,", thumbnail=scene.thumbnail[:1])
     none = {"input_camera": scene.input_camera[[]], "input_names": ()}
     refused(SceneFileError, "no inputs", thumbnail=scene.thumbnail[:0], **none)
