@@ -185,6 +185,7 @@ def _stops(
     own = tau.gather(-1, first)
     left = (HALF_GONE - (passed.gather(-1, first) - own)) / own.clamp(min=1e-9)
     t = torch.lerp(begin.gather(-1, first), begin.gather(-1, first + 1), left)[:, 0]
+    t = t.clamp(min=0)  # the first sample may begin behind
     return torch.where(stop, t, 0), stop.to(t)
 
 

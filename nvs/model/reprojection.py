@@ -135,7 +135,7 @@ def _one(
     origin, direction = (ray[0] for ray in rays(camera))
     point = origin + t * direction
     if len(sources.image) > NUM_NEAR:
-        sources = sources[_nearest(sources, point, direction)]
+        sources = sources[_nearest(sources, point, direction, cover)]
     point, direction = (at.flatten(1).T for at in (point, direction))
     if sources.poses == "scene":
         return _shown(sources, point, direction).unflatten(1, size)
@@ -172,8 +172,9 @@ def _nearest(
     sources: Sources,
     point: Float[Tensor, "3 height width"],
     direction: Float[Tensor, "3 height width"],
+    cover: Float[Tensor, "height width"],
 ) -> Int[Tensor, "near"]:
-    """The views whose share of an image is largest."""
+    """The views whose share of an image is largest, of an object of what shows it."""
     height, width = point.shape[1:]
     rows, columns = (
         torch.linspace(0, side - 1, min(side, NUM_PROBES)).long().to(point.device)
@@ -181,7 +182,10 @@ def _nearest(
     )
     probes = (at[:, rows][:, :, columns].flatten(1).T for at in (point, direction))
     *_, weight = _looks(sources, *probes)
-    return (weight / weight.sum(dim=0)).mean(dim=1).topk(NUM_NEAR).indices
+    share = weight / weight.sum(dim=0)
+    if sources.poses == "object":
+        share = share * cover[rows][:, columns].flatten()
+    return share.mean(dim=1).topk(NUM_NEAR).indices
 
 
 def _looks(
@@ -196,9 +200,13 @@ def _looks(
     inside = (depth > 0) & (place.abs() < 1).all(dim=-1)
     place = torch.where(inside[..., None], place, 0)
     distance = sources.distance[:, None].to(place)
-    ends = F.grid_sample(distance, place[:, None], mode="nearest", align_corners=False)[
-        :, 0, 0
-    ]
+    ends = F.grid_sample(
+        distance,
+        place[:, None],
+        mode="nearest",
+        align_corners=False,
+        padding_mode="border",
+    )[:, 0, 0]
     towards = point - camera.center[:, None]
     far = towards.norm(dim=-1)
     behind = (far / ends.clamp(min=1e-6) - 1 - SLACK).clamp(min=0)

@@ -1,8 +1,8 @@
 """Ranks that work together, and what they send each other.
 
 Two things are large: the gradients of the fast weights of a block, which are summed
-(Alg. 3), and what is made of them. Everything else is small and for the processor:
-names, cameras, progress, causes.
+(Alg. 3), and what is made of them. Everything else is for the processor, and but for
+photographs that a network reprojects small: names, cameras, progress, causes.
 
 A rank that fails leaves the cause in a store that all ranks see, and ends; the others
 find its connections closed, look for the cause, and end too. So they do when one is

@@ -43,6 +43,8 @@ def plan(
         `memory_bytes` and its parts `weights_bytes`, `images_bytes` (of two groups),
         `residual_bytes` and `group_bytes`; `scene_bytes`.
 
+    Where surfaces of an object are known, background is left out, and it takes less.
+
     Raises:
         CameraError: If a camera is unusable; the message names its frame.
         ConfigError: If the size is smaller than one patch.

@@ -199,8 +199,11 @@ class Renderer:
             width: In pixels.
             say: Called with a line if there is something to wait for.
         """
-        if self.compiled is not None:
-            self.compiled.wait(cost.num_tokens(self.config, height, width), say)
+        if self.compiled is None:
+            return
+        self.compiled.wait(cost.num_tokens(self.config, height, width), say)
+        if self.config.has_density and self.poses == "object":
+            self.compiled.wait(1, say)  # of what shows something
 
     @property
     def computes(self) -> str:
@@ -233,7 +236,9 @@ class Renderer:
                 given.
             normalisation: From the user's world to the model's, if already known.
             dtype: Precision in which the scene keeps its fast weights.
-            group_size: Views at once; follows from the memory budget if absent.
+            group_size: Views at once; follows from the memory budget if absent. Of an
+                object whose surfaces are known they go one by one, since each keeps
+                as many tokens as show something.
             progress: Called with (groups done, groups in all), as far as the slowest
                 rank is; may raise to cancel, which stops all ranks that `joined`.
 
@@ -325,7 +330,7 @@ class Renderer:
             model_digest=self.model_digest,
             weights_hint=self.weights_hint,
             precision=self.precision.name,
-        )
+        ).to(self.device)
 
     def render(
         self, scene: Scene, camera: Camera | Sequence[Camera]
@@ -348,17 +353,20 @@ class Renderer:
         self._check_size(camera.height, camera.width)
         camera = scene.normalisation.apply(camera.check())
         scene = scene.to(self.device, self.precision.compute)
+        density = scene.density
+        if density is not None and not density.any():  # as older scenes say nothing
+            density = None
         blocks: list[FastWeights] = [
             tuple(weight[None] for weight in block) for block in scene.fast_weights
         ]
         size = min(RENDER_BATCH, self.group_size(camera.height, camera.width))
-        if self._leaves_out(scene.density):
+        if self._leaves_out(density):
             size = 1
         pivot, sources = self._pivot(scene.pivot), self._sources(scene)
         for start in range(0, len(camera), size):
             group = camera[start : start + size].to(self.device, torch.float32)
             posed = posed_rays(group)
-            surface = self._surface(scene.density, posed)
+            surface = self._surface(density, posed)
             known = None
             if sources is not None and surface is not None:
                 known = reproject(sources, group, surface[0])[None]
@@ -409,6 +417,8 @@ class Renderer:
 
     def _sources(self, scene: Scene) -> Sources | None:
         """The inputs of a scene, if they are reprojected."""
+        if not self.config.reprojection:
+            return None
         if scene.photograph is None or scene.distance is None:
             return None
         camera = scene.normalisation.apply(scene.input_camera)

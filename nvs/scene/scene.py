@@ -128,16 +128,31 @@ class Scene:
         return self.fast_weight_bytes + sum(t.nbytes for t in self._beside().values())
 
     def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+        self,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        copy: bool = False,
     ) -> Scene:
-        """Move what is rendered from, and cast the fast weights."""
-        moved = self.map(lambda tensor: tensor.to(device=device))
-        return moved._with_fast_weights(lambda weight: weight.to(dtype=dtype))
+        """Move what is rendered from, and cast the fast weights.
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> Scene:
-        """With every tensor changed that is rendered from."""
-        beside = {name: change(tensor) for name, tensor in self._beside().items()}
-        return replace(self._with_fast_weights(change), **beside)
+        Args:
+            device: Where to; where it is if absent.
+            dtype: Of the fast weights; theirs if absent.
+            copy: Whether to share no memory, not even where nothing changes.
+        """
+        return self.map(
+            lambda weight: weight.to(device=device, dtype=dtype, copy=copy),
+            lambda tensor: tensor.to(device=device, copy=copy),
+        )
+
+    def map(
+        self, weight: Callable[[Tensor], Tensor], beside: Callable[[Tensor], Tensor]
+    ) -> Scene:
+        """With fast weights changed, and what is rendered from beside them."""
+        others = {name: beside(tensor) for name, tensor in self._beside().items()}
+        weights = tuple(tuple(map(weight, block)) for block in self.fast_weights)
+        return replace(self, fast_weights=weights, **others)
 
     def view(self, *, name: str = "scene", weights: str | None = None) -> View:
         """Open the web page on it: in the browser, or in a notebook as the result.
@@ -205,10 +220,6 @@ class Scene:
                 return _from_parts(_Parts(tensors), record)
             except CameraError as error:
                 raise SceneFileError(error.problem, remedy=REMEDY) from error
-
-    def _with_fast_weights(self, change: Callable[[Tensor], Tensor]) -> Scene:
-        weights = tuple(tuple(map(change, block)) for block in self.fast_weights)
-        return replace(self, fast_weights=weights)
 
     def _beside(self) -> dict[str, Tensor]:
         """What is rendered from beside the fast weights, by its name."""
@@ -302,11 +313,18 @@ class _Parts:
             "photograph": ((views, 3, camera.height, camera.width), torch.uint8),
             "distance": ((views, None, None), torch.float16),
         }
-        return {
+        taken = {
             name: self.take(name, *shape, dtype=dtype)
             for name, (shape, dtype) in sides.items()
             if name in self.tensors
         }
+        if ("photograph" in taken) != ("distance" in taken) or any(
+            0 in tensor.shape for tensor in taken.values()
+        ):
+            raise SceneFileError(
+                "its photographs and distances do not belong together", remedy=REMEDY
+            )
+        return taken
 
     def fast_weights(self) -> tuple[FastWeights, ...]:
         """The matrices of every block, of as many as the first has."""

@@ -87,16 +87,15 @@ class Batch(Tensors):
         net, config = network.density_net, network.config
         assert net is not None, "it has densities"
         density = torch.stack([net.density(sights) for sights in self.sights()])
-        if not density.any():
-            return self
+        if not density.flatten(1).any(dim=1).all():
+            return self  # of a scene without, nothing would be shown
         camera, patch = self.camera(), config.patch_size
         posed = posed_rays(camera, len(self.image))
         surface = surfaces(density, posed, self.poses, patch)
         if not config.reprojection:
             return replace(self, surface=surface)
         found = [self._reprojected(scene, surface) for scene in range(len(self.image))]
-        some = density.flatten(1).any(dim=1)[:, None, None, None, None]
-        return replace(self, surface=surface, reprojected=torch.stack(found) * some)
+        return replace(self, surface=surface, reprojected=torch.stack(found))
 
     def _reprojected(
         self, scene: int, surface: Float[Tensor, "batch view 2 down across"]

@@ -28,9 +28,13 @@ ENDS = {"embedding.weight": 1, "output.weight": 0}
 
 
 def can_grow(found: ModelConfig, wanted: ModelConfig) -> bool:
-    """Whether a network can begin as another: alike, and nowhere smaller."""
+    """Whether a network can begin as another: alike, and nowhere smaller.
+
+    Where positions are is no part of the weights.
+    """
     larger = {key: getattr(wanted, key) for key in GROWING}
-    alike = dataclasses.replace(found, **larger) == wanted
+    position = wanted.fast_position
+    alike = dataclasses.replace(found, **larger, fast_position=position) == wanted
     widens = wanted.fast_hidden_multiplier != found.fast_hidden_multiplier
     if widens and found.fast_network != "swiglu":
         return False

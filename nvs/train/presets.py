@@ -168,7 +168,11 @@ def with_model(values: Mapping[str, Any]) -> dict[str, Any]:
     changes = {
         k.removeprefix("model."): v for k, v in values.items() if k.startswith("model.")
     }
-    return plain | {"model": {**model, **changes}}
+    changed = {**model, **changes}
+    has_surfaces = changed.get("fast_position") == "surface_point"
+    if not has_surfaces and "reprojection" not in changes:
+        changed.pop("reprojection", None)
+    return plain | {"model": changed}
 
 
 def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:

@@ -100,10 +100,18 @@ def train(
     if init is not None and resumed is None:
         path = get_weights(str(init))
         begun_with = load_checkpoint(path)
-        position = begun_with.config.fast_position
-        same = dataclasses.replace(config.model, fast_position=position)
-        if not can_grow(begun_with.config, same):
-            check_config(path, begun_with.config, same)
+        if not can_grow(begun_with.config, config.model):
+            position = begun_with.config.fast_position
+            check_config(
+                path,
+                begun_with.config,
+                dataclasses.replace(
+                    config.model,
+                    fast_position=position,
+                    reprojection=begun_with.config.reprojection,
+                ),
+            )
+            check_config(path, begun_with.config, config.model)
         config = dataclasses.replace(config, initial_digest=begun_with.digest)
     if resumed is None:
         _check_densities(config, begun_with)

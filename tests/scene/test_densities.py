@@ -131,6 +131,10 @@ def test_the_file_keeps_it(
     )
     with pytest.raises(SceneFileError, match=r"photograph is torch.uint8 of shape \(3"):
         Scene.load(path)
+    left = {name: tensors[name] for name in tensors if name != "distance"}
+    write_tensors(path, left, metadata)
+    with pytest.raises(SceneFileError, match="do not belong together"):
+        Scene.load(path)
 
 
 def test_an_object_without_white_around_has_none(
@@ -162,3 +166,32 @@ def test_it_can_be_cancelled_before_the_first_block(
     with pytest.raises(KeyboardInterrupt):
         renderer.prefill(sample, framing="none", group_size=1, progress=cancel)
     assert calls == [0]
+
+
+def test_an_older_scene_without_densities_is_rendered_whole(
+    renderer: Renderer, views: PosedViews, ring: Camera
+) -> None:
+    """Its file has a grid in which there is nothing."""
+    scene = renderer.prefill(views[:3], framing="none")
+    older = replace(scene, density=torch.zeros(64, 64, 64, dtype=torch.float16))
+    expected = renderer.render(scene, ring[3:])
+    assert torch.equal(renderer.render(older, ring[3:]), expected)
+    assert expected.mean() < 0.9
+
+
+def test_what_weights_do_not_reproject_is_not_looked_at(
+    renderer: Renderer, sample: PosedViews, scene: Scene
+) -> None:
+    config = replace(renderer.config, reprojection=False)
+    plain = Renderer(
+        random_checkpoint(config),
+        model_id="random",
+        trained_on=renderer.trained_on,
+        device="cpu",
+        precision="float32",
+    )
+    own = plain.prefill(sample[:12], framing="none")
+    assert own.photograph is None
+    other = replace(own, photograph=scene.photograph, distance=scene.distance)
+    camera = sample.camera[12:13]
+    assert torch.equal(plain.render(other, camera), plain.render(own, camera))

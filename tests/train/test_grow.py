@@ -116,6 +116,8 @@ def test_one_that_reprojects_begins_with_a_blend() -> None:
     share = torch.sigmoid(torch.tensor(GATE_OFFSET)) * known[:, :, 3:4]
     torch.testing.assert_close(found, torch.lerp(more(*given), known[:, :, :3], share))
     assert not can_grow(more.config, net.config)
+    assert can_grow(SMALL, more.config), "where positions are is no part of weights"
+    assert not can_grow(more.config, SMALL)
 
 
 @pytest.mark.parametrize(

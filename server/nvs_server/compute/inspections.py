@@ -278,8 +278,9 @@ def _check(scene: Scene, expected: FastWeightShapes) -> None:
         raise SceneFileError(
             "the fast weights of the scene are not all finite numbers", remedy=REMEDY
         )
-    lengths = [scene.density, scene.distance]
-    if any((t < 0).any() or t.isnan().any() for t in lengths if t is not None):
+    known, distance = scene.density, scene.distance
+    is_wrong = known is not None and not ((known >= 0) & known.isfinite()).all()
+    if is_wrong or (distance is not None and not (distance >= 0).all()):
         raise SceneFileError(
             "the densities or distances of the scene are not all numbers from 0 on",
             remedy=REMEDY,

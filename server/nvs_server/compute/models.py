@@ -28,14 +28,11 @@ class Served:
     def scene_bytes(self, file_bytes: int) -> int:
         """What a scene takes in the precision of rendering, of its file's size.
 
-        Of networks that keep photographs, all in the file but the fast weights is taken
-        for them.
+        All in the file but the fast weights is taken for what is kept beside them.
         """
         count = sum(torch.Size(shape).numel() for shape in self.shapes.matrices)
         count *= self.shapes.num_blocks
-        beside = 0
-        if self.renderer.config.has_density:
-            beside = max(0, file_bytes - count * STORED_ITEMSIZE)
+        beside = max(0, file_bytes - count * STORED_ITEMSIZE)
         return count * self.renderer.precision.compute.itemsize + beside
 
     def check(self, scene: Scene) -> Scene:

@@ -232,14 +232,13 @@ def scene_cache(models: Models, blobs: Blobs, settings: ComputeSettings) -> Scen
         place=place,
         size=size,
         middle=host,
-        keep=lambda scene: scene.map(Tensor.pin_memory),
+        keep=lambda scene: scene.map(Tensor.pin_memory, Tensor.pin_memory),
     )
 
 
 def placed_for(renderer: Renderer, scene: Scene) -> Scene:
     """A copy to render from, which shares nothing with its file, which may go away."""
-    copied = scene.map(lambda tensor: tensor.to(renderer.device, copy=True))
-    return copied.to(dtype=renderer.precision.compute)
+    return scene.to(renderer.device, renderer.precision.compute, copy=True)
 
 
 def read_scene(models: Models, blobs: Blobs, ref: SceneRef) -> Scene:

@@ -161,7 +161,7 @@ export class Compare extends EventTarget {
     this.element.hidden = false;
     this.note.hidden = !photograph.isThumbnail;
     this.note.textContent =
-      "This scene was uploaded as a file, which keeps only small copies of its photographs: no error map.";
+      "This scene was uploaded as a file, of whose photographs the page has small copies only: no error map.";
     this.caption.textContent = `${input.name.split("/").pop()} · ${input.index + 1} of ${numInputs}`;
     this.caption.title = input.name;
     this.#measure(photograph.isThumbnail);
