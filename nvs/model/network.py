@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -191,11 +191,10 @@ class LaCTNetwork(nn.Module):
         points = self.points(posed, pivot, surface)
         shown: Tensor | None = None
         if surface is not None:
-            parts = (
-                self.shown(pivot, surface[:, :num_views], input_image),
-                self.shown(pivot, surface[:, num_views:]),
-            )
-            shown = None if parts[0] is None else torch.cat(cast("Any", parts), dim=1)
+            of_inputs = self.shown(pivot, surface[:, :num_views], input_image)
+            of_targets = self.shown(pivot, surface[:, num_views:])
+            if of_inputs is not None and of_targets is not None:
+                shown = torch.cat([of_inputs, of_targets], dim=1)
         x, points, numbers = _kept(shown, x, points)
         num_tokens = x.shape[2]
         schedule = inputs_then_all(num_views * num_tokens, x.shape[1] * num_tokens)

@@ -76,7 +76,7 @@ def prefill_in_groups(
     for group in groups:
         tokens, group_points = embed_group(group)
         points.append(group_points)
-        stream.append(tokens)
+        stream.append(tokens.clone())  # changed in place, which keeps memory in place
         count()
 
     @functools.lru_cache(maxsize=1)
@@ -87,8 +87,8 @@ def prefill_in_groups(
         initial = block.lact.initial_weights(stream[0].shape[0])
         gradient: FastWeights | None = None
         for number, tokens in enumerate(stream):
-            stream[number] = block.attend(tokens)
-            part = block.write(stream[number], initial, turns(number))
+            tokens.copy_(block.attend(tokens))
+            part = block.write(tokens, initial, turns(number))
             gradient = part if gradient is None else fast_weight.add(gradient, part)
             count()
         assert gradient is not None, "there is at least one group"
@@ -97,5 +97,5 @@ def prefill_in_groups(
         if index + 1 == len(network.layers):
             break
         for number, tokens in enumerate(stream):
-            stream[number] = block.finish(tokens, weights, turns(number))
+            tokens.copy_(block.finish(tokens, weights, turns(number)))
             count()
