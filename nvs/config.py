@@ -88,7 +88,6 @@ class ModelConfig:
                 "six axes, or half a pair",
                 remedy="Choose an even one from 12 on, or fast_position = none.",
             )
-
         if self.reprojection and not self.has_density:
             raise ConfigError(
                 f"reprojection needs densities, which fast_position = "

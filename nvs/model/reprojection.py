@@ -109,7 +109,10 @@ def reproject(
     """
     with torch.autocast(surface.device.type, enabled=False):
         return torch.stack(
-            [_one(sources, camera[[i]], surface[i : i + 1]) for i in range(len(camera))]
+            [
+                _of_view(sources, camera[[i]], surface[i : i + 1])
+                for i in range(len(camera))
+            ]
         )
 
 
@@ -123,7 +126,7 @@ def blend(
     return torch.lerp(colour, reprojected[:, :, :3], share)
 
 
-def _one(
+def _of_view(
     sources: Sources, camera: Camera, surface: Float[Tensor, "1 2 down across"]
 ) -> Float[Tensor, "6 height width"]:
     size = camera.height, camera.width

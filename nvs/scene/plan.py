@@ -29,6 +29,8 @@ def plan(
 ) -> dict[str, Any]:
     """Work, time and memory of a scene of frames, none of which is decoded.
 
+    Objects whose background is left out (`nvs.model.shown`) take less of all of it.
+
     Args:
         renderer: What would build.
         frames: The inputs.
@@ -42,8 +44,6 @@ def plan(
         `expected_seconds`; `group_views`, how many are worked on at once;
         `memory_bytes` and its parts `weights_bytes`, `images_bytes` (of two groups),
         `residual_bytes` and `group_bytes`; `scene_bytes`.
-
-    Where surfaces of an object are known, background is left out, and it takes less.
 
     Raises:
         CameraError: If a camera is unusable; the message names its frame.

@@ -280,7 +280,7 @@ class Renderer:
                     progress=report,
                 )
         if density is not None and not density.any():
-            density = None
+            density = None  # nothing is known of it
         if self._leaves_out(density):
             size = 1
         images = views.in_groups(size)
@@ -354,8 +354,6 @@ class Renderer:
         camera = scene.normalisation.apply(camera.check())
         scene = scene.to(self.device, self.precision.compute)
         density = scene.density
-        if density is not None and not density.any():  # as older scenes say nothing
-            density = None
         blocks: list[FastWeights] = [
             tuple(weight[None] for weight in block) for block in scene.fast_weights
         ]

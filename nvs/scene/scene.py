@@ -318,6 +318,8 @@ class _Parts:
             for name, (shape, dtype) in sides.items()
             if name in self.tensors
         }
+        if "density" in taken and not taken["density"].any():
+            del taken["density"]  # how older files say that there is none
         if ("photograph" in taken) != ("distance" in taken) or any(
             0 in tensor.shape for tensor in taken.values()
         ):

@@ -169,11 +169,13 @@ def test_it_can_be_cancelled_before_the_first_block(
 
 
 def test_an_older_scene_without_densities_is_rendered_whole(
-    renderer: Renderer, views: PosedViews, ring: Camera
+    renderer: Renderer, views: PosedViews, ring: Camera, tmp_path: Path
 ) -> None:
     """Its file has a grid in which there is nothing."""
-    scene = renderer.prefill(views[:3], framing="none")
-    older = replace(scene, density=torch.zeros(64, 64, 64, dtype=torch.float16))
+    scene = renderer.prefill(views[:3], framing="none", dtype=torch.float32)
+    nothing = torch.zeros(64, 64, 64, dtype=torch.float16)
+    replace(scene, density=nothing).save(tmp_path / "a.scene")
+    older = Scene.load(tmp_path / "a.scene")
     expected = renderer.render(scene, ring[3:])
     assert torch.equal(renderer.render(older, ring[3:]), expected)
     assert expected.mean() < 0.9
